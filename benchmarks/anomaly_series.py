@@ -1,0 +1,156 @@
+"""Odd stretches in series: `python -m benchmarks.anomaly_series --data DIR --json OUT`.
+
+DIR holds .npz files with x (points,) and y (1 = odd), as TSB-AD-U has them; `tr_N` in a file's name says that
+its first N points are normal.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from benchmarks import common, detection
+from benchmarks.detection import Detector, Floats, Measures, Problem
+from benchmarks.metrics import period, vus
+
+WINDOW = 64
+REMEMBERED = 512
+VARIANCE_KEPT = 0.95
+
+
+def load_series(path: Path, seed: int) -> Problem:
+    """Reads a series: the prefix its name speaks of to fit, the whole to score."""
+    prefix = re.search(r"(?:^|_)tr_(\d+)", path.name)
+    if prefix is None:
+        raise ValueError(f"no tr_N in the name {path.name}: how many points to fit is unknown")
+    arrays = common.read_npz(path)
+    values, labels = arrays["x"].astype(np.float64).ravel(), arrays["y"].astype(np.int64).ravel()
+    return Problem(values[: int(prefix[1])], values, labels, window=period(values))
+
+
+def measure(problem: Problem, scores: Floats) -> Measures:
+    """VUS-PR and VUS-ROC, 0 to 1, labels blurred up to the series' own period."""
+    volume = vus(problem.labels, scores, problem.window)
+    return {"vus_pr": volume.pr, "vus_roc": volume.roc}
+
+
+def ours(x_train: Floats, x_test: Floats, seed: int) -> Floats:
+    """Our default on the values as they are, windows of its own choosing."""
+    from diabolo import Autoencoder
+
+    model = Autoencoder(window="auto", seed=seed).fit({"value": x_train})
+    return np.asarray(model.anomaly_score({"value": x_test}), dtype=np.float64)
+
+
+def nearest_centred(x_train: Floats, x_test: Floats, seed: int) -> Floats:
+    """Mean distance of the centred window to the 3 nearest of about 512 (at most 1,023) from the prefix."""
+    train, test = _scaled_windows(x_train, x_test)
+    remembered = _centred(train[:: max(1, len(train) // REMEMBERED)])
+    neighbours = min(3, len(remembered))
+    scores = [_mean_distance(_centred(chunk), remembered, neighbours) for chunk in _chunks(test)]
+    return spread(np.concatenate(scores), len(x_test))
+
+
+def sliding_pca(x_train: Floats, x_test: Floats, seed: int) -> Floats:
+    """Root mean square of what is left of a window by the components with 95 % of the prefix's variance."""
+    train, test = _scaled_windows(x_train, x_test)
+    length = train.shape[1]
+    mean = train.mean(0)
+    variances, directions = np.linalg.eigh((train - mean).T @ (train - mean))
+    share = np.cumsum(variances[::-1]) / max(variances.sum(), 1e-12)
+    kept = directions[:, ::-1][:, : min(int(np.searchsorted(share, VARIANCE_KEPT)) + 1, max(length // 2, 1))]
+    scores = []
+    for chunk in _chunks(test):
+        rest = chunk - mean
+        rest = rest - (rest @ kept) @ kept.T
+        scores.append(np.sqrt(np.mean(rest**2, axis=1)))
+    return spread(np.concatenate(scores), len(x_test))
+
+
+def _scaled_windows(x_train: Floats, x_test: Floats) -> tuple[Floats, Floats]:
+    """All windows of both series, scaled by the prefix, clipped at 50 deviations, shape (windows, length)."""
+    mean, deviation = x_train.mean(), x_train.std()
+    if deviation <= 1e-6 * max(1.0, abs(mean)):
+        deviation = x_test.std() or 1.0
+    length = min(WINDOW, len(x_train))
+    train, test = (np.clip((values - mean) / deviation, -50, 50) for values in (x_train, x_test))
+    return sliding_window_view(train, length), sliding_window_view(test, length)
+
+
+def _centred(windows: Floats) -> NDArray[np.float32]:
+    centred: Floats = windows - windows.mean(1, keepdims=True)
+    return centred.astype(np.float32)
+
+
+def _chunks(windows: Floats) -> list[Floats]:
+    """Views of at most 4,096 windows: distances to all remembered ones at once would not fit the cache."""
+    return [windows[start : start + 4096] for start in range(0, len(windows), 4096)]
+
+
+def _mean_distance(
+    windows: NDArray[np.float32], remembered: NDArray[np.float32], neighbours: int
+) -> NDArray[np.float32]:
+    """Mean Euclidean distance to the nearest remembered windows, by |a - b|^2 = |a|^2 - 2 a.b + |b|^2."""
+    squares = np.sum(remembered**2, axis=1) - 2 * windows @ remembered.T
+    nearest = np.partition(squares, neighbours - 1, axis=1)[:, :neighbours]
+    distances = np.sqrt(np.maximum(nearest + np.sum(windows**2, axis=1, keepdims=True), 0))
+    mean: NDArray[np.float32] = distances.mean(1)
+    return mean
+
+
+def spread(scores: NDArray[np.floating[Any]], points: int) -> Floats:
+    """Gives each point the mean score of the windows that cover it, shape (points,)."""
+    length = points - len(scores) + 1
+    total = np.concatenate([[0.0], np.cumsum(scores, dtype=np.float64)])
+    point = np.arange(points)
+    first, end = np.maximum(point - length + 1, 0), np.minimum(point, len(scores) - 1) + 1
+    mean: Floats = (total[end] - total[first]) / (end - first)
+    return mean
+
+
+def made_problem() -> Problem:
+    """A short noisy sine whose frequency doubles for a while."""
+    points = np.arange(1000)
+    labels = ((points >= 800) & (points < 860)).astype(np.int64)
+    noise = np.random.default_rng(0).normal(0, 0.05, len(points))
+    values = np.sin(2 * np.pi * points * (1 + labels) / 40) + noise
+    return Problem(values[:600], values, labels, window=period(values))
+
+
+DETECTORS: dict[str, Detector] = {
+    common.OURS: ours,
+    "knn3_centred": nearest_centred,
+    "sliding_pca": sliding_pca,
+}
+
+BENCHMARK = detection.Benchmark(
+    claim="With its defaults, diabolo finds odd stretches of series better than nearest windows do.",
+    protocol=(
+        "fit on the first N points (tr_N in the file's name), score all points; VUS-PR and VUS-ROC as in "
+        "TSB-AD, labels blurred up to the series' own period; mean over series of the mean over seeds; "
+        "cpu_seconds is fit and score, summed over series."
+    ),
+    detectors=DETECTORS,
+    default_peers=("knn3_centred", "sliding_pca"),
+    default_seeds=1,
+    headline="vus_pr",
+    load=load_series,
+    measure=measure,
+    warm_up=made_problem(),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the benchmark; returns the exit code."""
+    return detection.main(BENCHMARK, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

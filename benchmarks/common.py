@@ -1,0 +1,252 @@
+"""What every benchmark script shares: its command line, its data sets, its clock, its table and its JSON."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.metadata
+import io
+import json
+import math
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
+
+OURS = "diabolo"
+"""The name of our own default in tables, rows and files."""
+
+LIBRARIES = ("diabolo", "numpy", "torch", "scikit-learn", "pyod")
+"""Libraries whose versions are written beside the figures, where installed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line that all benchmark scripts understand.
+
+    Attributes:
+        data: Folder of data sets.
+        json: File to write the results to.
+        scores: Folder to keep the raw answers in, or None to drop them.
+        seeds: Number of seeds; the seeds are 0, 1, ... seeds - 1.
+        peers: Names of the peers to run beside our own default.
+        sets: Names of the only sets to run; empty means all of them.
+    """
+
+    data: Path
+    json: Path
+    scores: Path | None
+    seeds: int
+    peers: tuple[str, ...]
+    sets: tuple[str, ...]
+
+
+def parse(
+    arguments: Sequence[str] | None,
+    *,
+    description: str,
+    known_peers: Iterable[str] = (),
+    default_peers: Iterable[str] = (),
+    default_seeds: int = 1,
+) -> Options:
+    """Reads the command line; a mistake in it ends the program with exit code 2 and the correction.
+
+    Args:
+        arguments: The words after the program's name; None reads them from the command line.
+        description: What the script shows, for `--help`.
+        known_peers: The peers that `--peers` may name.
+        default_peers: The peers that run when `--peers` is not given.
+        default_seeds: The number of seeds when `--seeds` is not given.
+    """
+    known, default = tuple(known_peers), ",".join(default_peers)
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of data sets")
+    parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="file for the results")
+    parser.add_argument("--scores", type=Path, metavar="DIR", help="folder that keeps the raw answers")
+    parser.add_argument("--seeds", type=int, default=default_seeds, metavar="N", help="default %(default)s")
+    parser.add_argument(
+        "--peers",
+        type=_words,
+        default=_words(default),
+        metavar="a,b",
+        help=f"of {', '.join(known) or 'none'}; default {default or 'none'}; '' runs none",
+    )
+    parser.add_argument("--sets", type=_words, default=(), metavar="a,b", help="only these sets (file stems)")
+    options = Options(**vars(parser.parse_args(arguments)))
+    unknown = [peer for peer in options.peers if peer not in known]
+    if unknown:
+        parser.error(f"unknown peers {', '.join(unknown)}; known are {', '.join(known) or 'none'}")
+    if options.seeds < 1:
+        parser.error(f"--seeds must be at least 1, got {options.seeds}")
+    if not options.data.is_dir():
+        parser.error(f"--data must be a folder, got {options.data}")
+    return options
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Splits "a,b" into its words; repeated words count once."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def find_sets(folder: Path, suffix: str, only: Sequence[str] = ()) -> dict[str, Path]:
+    """Returns the data sets of a folder by name, sorted; other files are ignored.
+
+    Args:
+        folder: Where to look; subfolders are not entered.
+        suffix: The file suffix, ".npz" say; the same with ".gz" behind is accepted too.
+        only: Names to keep; empty keeps all.
+
+    Raises:
+        SystemExit: If nothing is found, or a name of `only` is not there.
+    """
+    found = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name.removesuffix(".gz")
+        if path.is_file() and name.endswith(suffix) and not name.startswith("."):
+            found[name.removesuffix(suffix)] = path
+    missing = [name for name in only if name not in found]
+    if missing:
+        raise SystemExit(f"no set named {', '.join(missing)} in {folder}")
+    if not found:
+        raise SystemExit(f"no {suffix} or {suffix}.gz file in {folder}")
+    return {name: path for name, path in found.items() if not only or name in only}
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Reads all arrays of a .npz or .npz.gz file; pickled objects in it are refused."""
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        content = gzip.decompress(content)
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def timed(
+    function: Callable[Parameters, Returned], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> tuple[Returned, float]:
+    """Calls the function; returns its answer and the CPU seconds of the whole process meanwhile."""
+    start = time.process_time()
+    answer = function(*args, **kwargs)
+    return answer, time.process_time() - start
+
+
+def machine() -> dict[str, Any]:
+    """Describes the machine and the libraries, without anything that names its owner."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{library: _version(library) for library in LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it in a file that `platform` does not read."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def keep_scores(
+    folder: Path, name: str, seed: int, scores: NDArray[np.float64], labels: NDArray[np.int64]
+) -> None:
+    """Writes `SET.SEED.npz` with `scores` (higher = odder) and `labels`, to be scored again by anyone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(folder / f"{name}.{seed}.npz", scores=scores, labels=labels)
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those values that are there; None if there are none."""
+    there = [value for value in values if value is not None]
+    return math.fsum(there) / len(there) if there else None
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints a table: the first column to the left, the others, mostly figures, to the right."""
+    lines = [list(header), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for number, line in enumerate(lines):
+        first, *others = (
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        print("  ".join([first, *others]).rstrip())
+        if number == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+
+
+def write_result(
+    path: Path,
+    *,
+    claim: str,
+    protocol: str,
+    seeds: int,
+    rows: Sequence[Mapping[str, Any]],
+    mean: Mapping[str, Any],
+    peers: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Writes the results of a benchmark as JSON.
+
+    Args:
+        path: The file; it is either whole or not there.
+        claim: The sentence that the benchmark checks.
+        protocol: How the data are split and the answers judged.
+        seeds: Number of seeds.
+        rows: One mapping for each set, seed and method.
+        mean: The figures of our default.
+        peers: The same figures for each peer.
+    """
+    result = {
+        "claim": claim,
+        "protocol": protocol,
+        "seeds": list(range(seeds)),
+        "machine": machine(),
+        "rows": list(rows),
+        "mean": mean,
+        "peers": peers,
+    }
+    write_atomically(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes beside the file, then renames: a reader sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,192 @@
+"""Runs detectors over folders of labelled problems: the loop that the anomaly benchmarks share."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from benchmarks import common
+
+Floats = NDArray[np.float64]
+Detector = Callable[[Floats, Floats, int], NDArray[np.floating[Any]]]
+"""A function (data to fit, data to score, seed) -> one score for each thing scored, higher = odder."""
+Measures = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a detector gets, and what it is judged by.
+
+    Attributes:
+        train: The values to fit, all normal.
+        test: The values to score.
+        labels: For each thing scored: 1 odd, 0 normal.
+        window: For series: the width up to which VUS blurs the labels.
+    """
+
+    train: Floats
+    test: Floats
+    labels: NDArray[np.int64]
+    window: int = 0
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A claim about detectors and how it is checked.
+
+    Attributes:
+        claim: The sentence that is checked.
+        protocol: How problems are made and answers judged, in words.
+        detectors: All detectors by name, `common.OURS` among them.
+        default_peers: The peers that run unless others are asked for.
+        default_seeds: The number of seeds unless another is asked for.
+        headline: The measure that is printed set by set.
+        load: (file, seed) -> the problem.
+        measure: (problem, scores) -> the measures of one run.
+        warm_up: A small made problem; each detector sees it once, untimed.
+    """
+
+    claim: str
+    protocol: str
+    detectors: Mapping[str, Detector]
+    default_peers: tuple[str, ...]
+    default_seeds: int
+    headline: str
+    load: Callable[[Path, int], Problem]
+    measure: Callable[[Problem, Floats], Measures]
+    warm_up: Problem
+
+
+def main(benchmark: Benchmark, arguments: Sequence[str] | None) -> int:
+    """Runs a benchmark from its command line, prints its tables and writes its JSON.
+
+    Returns:
+        The exit code: 0, or 1 if a detector failed on a set.
+    """
+    options = common.parse(
+        arguments,
+        description=f"{benchmark.claim} Protocol: {benchmark.protocol}",
+        known_peers=[name for name in benchmark.detectors if name != common.OURS],
+        default_peers=benchmark.default_peers,
+        default_seeds=benchmark.default_seeds,
+    )
+    rows = run(benchmark, options)
+    means = {name: summary(rows, name) for name in (common.OURS, *options.peers)}
+    _print(rows, means, benchmark.headline)
+    common.write_result(
+        options.json,
+        claim=benchmark.claim,
+        protocol=benchmark.protocol,
+        seeds=options.seeds,
+        rows=rows,
+        mean=means.pop(common.OURS),
+        peers=means,
+    )
+    return int(any("error" in row for row in rows))
+
+
+def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
+    """Runs our default and the peers on every set and seed; one row each, failures included."""
+    sets = common.find_sets(options.data, ".npz", options.sets)
+    names = (common.OURS, *options.peers)
+    # Imports and first calls are not what a detector costs; what fails here fails again, and is said, below.
+    for name in names:
+        with suppress(Exception):
+            benchmark.detectors[name](benchmark.warm_up.train, benchmark.warm_up.test, 0)
+    rows = []
+    with threadpool_limits(1):
+        for set_name, path in sets.items():
+            for seed in range(options.seeds):
+                for name in names:
+                    rows.append(_row(benchmark, options, name, set_name, path, seed))
+                    _say_progress(rows[-1])
+    return rows
+
+
+def _row(
+    benchmark: Benchmark, options: common.Options, name: str, set_name: str, path: Path, seed: int
+) -> dict[str, Any]:
+    """Runs one detector on one problem; an exception becomes the row's error, and the run goes on."""
+    row: dict[str, Any] = {"detector": name, "set": set_name, "seed": seed}
+    try:
+        problem = benchmark.load(path, seed)
+        row |= {"train": len(problem.train), "test": len(problem.test)}
+        answer, seconds = common.timed(benchmark.detectors[name], problem.train, problem.test, seed)
+        scores = _checked(answer, problem)
+        row |= benchmark.measure(problem, scores) | {"cpu_seconds": seconds}
+        if options.scores is not None:
+            folder = options.scores if name == common.OURS else options.scores / name
+            common.keep_scores(folder, set_name, seed, scores, problem.labels)
+    except Exception as error:
+        logging.getLogger(__name__).exception("%s failed on %s, seed %d", name, set_name, seed)
+        row["error"] = f"{type(error).__name__}: {error}"
+    return row
+
+
+def _checked(answer: NDArray[np.floating[Any]], problem: Problem) -> Floats:
+    scores = np.asarray(answer, dtype=np.float64)
+    if scores.shape != problem.labels.shape:
+        raise ValueError(f"got scores of shape {scores.shape}, expected {problem.labels.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{np.sum(~np.isfinite(scores))} of {scores.size} scores are not finite")
+    return scores
+
+
+def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
+    """The figures of one detector.
+
+    Measures are means over sets of the mean over seeds. `cpu_seconds` is the sum over sets of the mean over
+    seeds: what one pass over the folder costs; `cpu_seconds_per_10k_points` relates the cost to the rows or
+    points scored. Runs that failed are left out of all of these, and counted.
+    """
+    mine = [row for row in rows if row["detector"] == detector]
+    done = [row for row in mine if "error" not in row]
+    by_set: dict[str, list[Mapping[str, Any]]] = {}
+    for row in done:
+        by_set.setdefault(row["set"], []).append(row)
+    described = {"detector", "set", "seed", "train", "test"}
+    names = list(dict.fromkeys(name for row in done for name in row if name not in described))
+    per_set = {name: [common.mean(row[name] for row in group) for group in by_set.values()] for name in names}
+    figures: dict[str, Any] = {name: common.mean(values) for name, values in per_set.items()}
+    if done:
+        figures["cpu_seconds"] = sum(value or 0.0 for value in per_set["cpu_seconds"])
+        points = sum(row["test"] for row in done)
+        figures["cpu_seconds_per_10k_points"] = 1e4 * sum(row["cpu_seconds"] for row in done) / points
+    return figures | {"sets": len(by_set), "failures": len(mine) - len(done)}
+
+
+def _print(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Mapping[str, Any]], headline: str) -> None:
+    """Prints the headline measure set by set, then all measures in the mean, then what failed."""
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    print(f"{headline}, mean over seeds")
+    common.print_table(["set", *means], [[name, *_of_set(rows, name, means, headline)] for name in sets])
+    measures = list(dict.fromkeys(name for figures in means.values() for name in figures))
+    print("\nmean over sets")
+    common.print_table(
+        ["detector", *measures], [[name, *map(figures.get, measures)] for name, figures in means.items()]
+    )
+    for row in rows:
+        if "error" in row:
+            print(f"FAILED {row['detector']} on {row['set']}, seed {row['seed']}: {row['error']}")
+
+
+def _of_set(
+    rows: Sequence[Mapping[str, Any]], set_name: str, detectors: Mapping[str, Any], measure: str
+) -> list[float | None]:
+    mine = [row for row in rows if row["set"] == set_name]
+    return [common.mean(row.get(measure) for row in mine if row["detector"] == name) for name in detectors]
+
+
+def _say_progress(row: Mapping[str, Any]) -> None:
+    """One line on stderr for each run, so that stdout holds only the tables."""
+    cost = row.get("error") or f"{row['cpu_seconds']:.2f} CPU s"
+    print(f"{row['set']} seed {row['seed']} {row['detector']}: {cost}", file=sys.stderr, flush=True)

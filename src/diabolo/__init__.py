@@ -1,0 +1,71 @@
+"""diabolo: learns what a data set looks like, and answers questions about it.
+
+Every cell gets a predicted distribution; every task is a question put to it.
+
+    from diabolo import Autoencoder
+    model = Autoencoder().fit("table.csv")
+    model.score_rows("table.csv")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from diabolo.version import __version__
+
+if TYPE_CHECKING:
+    from diabolo.bottlenecks import Bottleneck, Identity, Vanilla, Variational
+    from diabolo.columns import Boolean, Category, Column, Datetime, Number
+    from diabolo.corruptions import Clean, Corruption, Mask, Noise, Swap
+    from diabolo.errors import DiaboloError
+    from diabolo.model import Autoencoder, DiaboloWarning, load
+    from diabolo.network import Member
+    from diabolo.schema import Schema
+
+# Where each public name lives. Nothing is imported before it is asked for: `diabolo --help` needs no torch.
+_HOMES = {
+    "Autoencoder": "model",
+    "DiaboloWarning": "model",
+    "load": "model",
+    "Schema": "schema",
+    "Member": "network",
+    "DiaboloError": "errors",
+    **dict.fromkeys(("Bottleneck", "Identity", "Vanilla", "Variational"), "bottlenecks"),
+    **dict.fromkeys(("Clean", "Corruption", "Mask", "Noise", "Swap"), "corruptions"),
+    **dict.fromkeys(("Boolean", "Category", "Column", "Datetime", "Number"), "columns"),
+}
+
+__all__ = [
+    "Autoencoder",
+    "Boolean",
+    "Bottleneck",
+    "Category",
+    "Clean",
+    "Column",
+    "Corruption",
+    "Datetime",
+    "DiaboloError",
+    "DiaboloWarning",
+    "Identity",
+    "Mask",
+    "Member",
+    "Noise",
+    "Number",
+    "Schema",
+    "Swap",
+    "Vanilla",
+    "Variational",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'diabolo' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"diabolo.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,10 @@
+"""What stands between encoder and decoder."""
+
+from diabolo.bottlenecks.base import Bottleneck
+from diabolo.bottlenecks.identity import Identity
+from diabolo.bottlenecks.vanilla import Vanilla
+from diabolo.bottlenecks.variational import Variational
+
+BOTTLENECKS: tuple[type[Bottleneck], ...] = (Identity, Vanilla, Variational)
+
+__all__ = ["BOTTLENECKS", "Bottleneck", "Identity", "Vanilla", "Variational"]

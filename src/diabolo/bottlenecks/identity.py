@@ -1,0 +1,28 @@
+"""No bottleneck: the corruption alone keeps the network from copying."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from diabolo.bottlenecks.base import Bottleneck
+from diabolo.errors import UnsupportedError
+
+
+class Identity(Bottleneck):
+    """Passes everything on."""
+
+    def build(self, width: int) -> int:  # noqa: D102
+        return width
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        return h, h.new_zeros(len(h))
+
+    def sample(self, n: int) -> Tensor:  # noqa: D102
+        raise UnsupportedError(
+            "a model without a bottleneck has no prior to draw from", hint='Autoencoder("variational") has one'
+        )
+
+    def options(self) -> dict[str, Any]:  # noqa: D102
+        return {}

@@ -1,0 +1,41 @@
+"""The plain bottleneck: a few numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from diabolo.bottlenecks.base import Bottleneck, whole
+from diabolo.errors import UnsupportedError
+
+
+class Vanilla(Bottleneck):
+    """A linear map to `latent` numbers.
+
+    Args:
+        latent: numbers in the code.
+
+    Example:
+        >>> Vanilla(8)
+        Vanilla(latent=8)
+    """
+
+    def __init__(self, latent: int = 16) -> None:
+        super().__init__()
+        self.latent = whole("latent", latent)
+
+    def build(self, width: int) -> int:  # noqa: D102
+        self.code = nn.Linear(width, self.latent)
+        return self.latent
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        return self.code(h), h.new_zeros(len(h))
+
+    def sample(self, n: int) -> Tensor:  # noqa: D102
+        raise UnsupportedError(
+            "a vanilla autoencoder's codes have no prior to draw from", hint='Autoencoder("variational") has one'
+        )
+
+    def options(self) -> dict[str, Any]:  # noqa: D102
+        return {"latent": self.latent}

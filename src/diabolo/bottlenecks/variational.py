@@ -1,0 +1,57 @@
+"""The variational bottleneck: a distribution over a few numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diabolo.bottlenecks.base import Bottleneck, whole
+from diabolo.errors import OptionError
+
+
+class Variational(Bottleneck):
+    """A normal distribution over `latent` numbers, held near the standard normal one.
+
+    In training the code is drawn, `z = z_mean + exp(z_log_var / 2) * epsilon` with
+    `epsilon ~ N(0, stdev^2)`, so that gradients pass (Kingma and Welling, "Auto-encoding variational
+    Bayes", 2014); otherwise it is `z_mean`. The divergence from the standard normal is, in nats,
+    `KL = sum(z_mean^2 + exp(z_log_var) - z_log_var - 1) / 2`; `beta` is its weight in the loss
+    (Higgins et al., "beta-VAE", 2017).
+
+    Args:
+        latent: numbers in the code.
+        beta: weight of the divergence.
+        stdev: deviation of the noise in training.
+
+    Example:
+        >>> Variational(8, beta=0.5)
+        Variational(latent=8, beta=0.5, stdev=1.0)
+    """
+
+    def __init__(self, latent: int = 16, beta: float = 1.0, stdev: float = 1.0) -> None:
+        super().__init__()
+        self.latent = whole("latent", latent)
+        for name, value in (("beta", beta), ("stdev", stdev)):
+            if not (isinstance(value, int | float) and value >= 0):
+                raise OptionError(f"{name}={value!r}: expected a number of at least 0")
+        self.beta, self.stdev = float(beta), float(stdev)
+
+    def build(self, width: int) -> int:  # noqa: D102
+        self.mean = nn.Linear(width, self.latent)
+        self.log_var = nn.Linear(width, self.latent)
+        return self.latent
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        z_mean, z_log_var = self.mean(h), self.log_var(h).clamp(-12, 8)
+        kl = 0.5 * (z_mean.square() + z_log_var.exp() - z_log_var - 1).sum(1)
+        if not self.training:
+            return z_mean, kl
+        return z_mean + (0.5 * z_log_var).exp() * self.stdev * torch.randn_like(z_mean), kl
+
+    def sample(self, n: int) -> Tensor:  # noqa: D102
+        return torch.randn(n, self.latent)
+
+    def options(self) -> dict[str, Any]:  # noqa: D102
+        return {"latent": self.latent, "beta": self.beta, "stdev": self.stdev}

@@ -1,0 +1,109 @@
+"""From evidence to bits: how rare a row as odd as this one is among normal rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from diabolo.errors import OptionError
+
+FLOOR = 1e-3  # evidence below this share of its usual size is all alike
+
+
+@dataclass
+class Calibration:
+    """What the evidence looks like on rows that were used for nothing else.
+
+    The evidence of a row is joined as the sum of the logarithms of its parts, each in units of its
+    median on calibration rows: their product, so that no part needs a weight. The joined oddness is
+    ranked among the calibration rows; beyond them its tail is taken to fall exponentially, as fast as
+    the highest twentieth does.
+
+    Attributes:
+        medians: evidence -> its median.
+        oddness: (rows,) the joined oddness of the calibration rows, ascending.
+        slope: bits per unit of oddness beyond the highest calibration rows.
+    """
+
+    medians: dict[str, float]
+    oddness: np.ndarray
+    slope: float
+
+    @classmethod
+    def fit(cls, evidence: Mapping[str, np.ndarray]) -> Calibration:
+        """Learn from the evidence of calibration rows."""
+        medians = {}
+        for name, part in evidence.items():
+            finite = part[np.isfinite(part)]
+            middle = float(np.median(finite)) if len(finite) else 1.0
+            usual = float(finite.mean()) if len(finite) else 1.0
+            # A part that is 0 for most rows (copies of remembered rows) is measured in its mean.
+            medians[name] = middle if middle > 1e-2 * usual else max(usual, 1e-9)
+        made = cls(medians, np.zeros(0), 1.0)
+        made.rank(made.join(evidence))
+        return made
+
+    def rank(self, oddness: np.ndarray) -> None:
+        """Rank against these rows from now on."""
+        self.oddness = np.sort(oddness)
+        top = self.oddness[-max(len(oddness) // 20, min(10, len(oddness))) :]
+        spread = float((top - top[0]).mean()) if len(top) > 1 else 0.0
+        self.slope = float(1 / np.log(2) / max(spread, 1e-3 * float(oddness.std()), 1e-9))
+
+    def join(self, evidence: Mapping[str, np.ndarray]) -> np.ndarray:
+        """(rows,) oddness: the sum of the logarithms of the parts."""
+        parts = []
+        for name, part in evidence.items():
+            known = np.where(np.isfinite(part), part, self.medians[name])
+            parts.append(np.log(known / self.medians[name] + FLOOR))
+        return np.asarray(sum(parts), dtype=float)
+
+    def bits(self, odd: np.ndarray) -> np.ndarray:
+        """Oddness -> -log2 of the share of normal rows that are at least as odd.
+
+        Among n calibration rows that share is (number at least as odd + 1) / (n + 1), which is an honest
+        p-value whatever the model (Vovk et al., "Algorithmic learning in a random world", 2005). Between
+        two calibration rows it is interpolated, beyond all of them it is extrapolated.
+        """
+        n = len(self.oddness)
+        above = n - np.arange(n)  # calibration rows at least as odd as each of them
+        known = -np.log2((above + 1) / (n + 1))
+        value, place = np.unique(self.oddness, return_index=True)
+        bits = np.interp(odd, value, known[place])
+        top, highest = value[-1], known[place][-1]
+        bits = np.where(odd > top, highest + np.maximum((odd - top) * self.slope, 0), bits)
+        # Below every calibration row: towards 0, so that ranks are kept.
+        below = known[place][0] * np.exp(np.minimum(odd - value[0], 0))
+        return np.where(odd < value[0], below, bits)
+
+    def default_rate(self) -> float:
+        """The lowest rate of false alarms that is usual and that these rows can support."""
+        return max(0.001, 1 / (len(self.oddness) + 1))
+
+    def threshold(self, rate: float, *, asked: bool = True) -> float:
+        """Bits above which a row is an alarm, at this rate of false alarms.
+
+        Raises:
+            OptionError: the rate was asked for and is lower than n calibration rows can support.
+        """
+        n = len(self.oddness)
+        if not 0 < rate < 1:
+            raise OptionError(f"alarm_rate={rate!r}: expected a share between 0 and 1", hint="alarm_rate=0.01")
+        if asked and rate < 1 / (n + 1) * (1 - 1e-9):
+            raise OptionError(
+                f"alarm_rate={rate:g} cannot be kept with {n} calibration rows; the lowest is {1 / (n + 1):.2g}",
+                hint="ask for a higher rate, or fit on more rows",
+            )
+        return -float(np.log2(rate))
+
+    def to_json(self) -> dict[str, Any]:
+        """What is not an array, for a model file."""
+        return {"medians": self.medians, "slope": self.slope}
+
+
+def severity(bits: np.ndarray) -> np.ndarray:
+    """0 to 100: 0 for a common row, 50 at one in a thousand (10 bits), towards 100 for ever rarer ones."""
+    return 100 * (1 - np.exp2(-bits / 10))

@@ -1,0 +1,57 @@
+"""Flags: true or false."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from diabolo.columns.base import Column, Part, Values
+from diabolo.errors import ColumnError
+from diabolo.fields import Symbol
+
+
+@dataclass
+class Boolean(Column):
+    """True or false. Symbols: 0 never occurs, 1 is false, 2 is true.
+
+    Attributes:
+        counts: (3,) how often each symbol occurs.
+    """
+
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(3))
+
+    kind = "boolean"
+
+    def __post_init__(self) -> None:
+        self.counts = np.asarray(self.counts, dtype=float)
+
+    @classmethod
+    def claims(cls, values: Values) -> bool:  # noqa: D102
+        return isinstance(values, pa.Array) and bool(pa.types.is_boolean(values.type))
+
+    def fit(self, values: Values, name: str) -> Self:  # noqa: D102
+        symbol, visible = self.encode(values, name)[0]
+        return replace(self, counts=np.bincount(symbol[visible], minlength=3))
+
+    @property
+    def fields(self) -> tuple[Symbol]:  # noqa: D102
+        return (Symbol(self.counts),)
+
+    def encode(self, values: Values, name: str) -> list[Part]:  # noqa: D102
+        try:
+            flags = pa.array(values).cast(pa.bool_())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ColumnError(f"expected true or false, got {values.type} values", column=name) from error
+        visible = flags.is_valid().to_numpy(zero_copy_only=False)
+        return [(pc.fill_null(flags, False).to_numpy(zero_copy_only=False).astype(np.int64) + 1, visible)]
+
+    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:  # noqa: D102
+        return pa.array(parts[0] == 2)
+
+    def describe(self) -> str:  # noqa: D102
+        return f"true in {self.counts[2] / max(self.counts.sum(), 1):.1%}"

@@ -1,0 +1,184 @@
+"""Numbers: integers, floats, decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from diabolo.columns.base import Column, Part, Values
+from diabolo.errors import ColumnError
+from diabolo.fields import Real
+
+# An exact value is a symbol of its own where the column has few of them, each seen often enough.
+MAX_EXACT, MIN_SEEN, MAX_BINS = 64, 5, 32
+# Values beyond this many standard units are clipped: float32 squares must stay finite.
+LIMIT = 1e6
+
+
+def _none() -> np.ndarray:
+    return np.zeros(0)
+
+
+@dataclass
+class Number(Column):
+    """A number, brought to mean 0 and deviation 1, with its values sorted into bins.
+
+    Attributes:
+        mean, scale: of the finite training values.
+        type: the arrow type of the column, restored in answers.
+        decimals: digits after the point that the column uses, or None for as many as there are.
+        low, high: the range of the finite training values.
+        edges, lows, highs, centres, counts: the bins, in standard units.
+    """
+
+    mean: float = 0.0
+    scale: float = 1.0
+    type: str = "double"
+    decimals: int | None = None
+    low: float = 0.0
+    high: float = 0.0
+    edges: np.ndarray = field(default_factory=_none)
+    lows: np.ndarray = field(default_factory=_none)
+    highs: np.ndarray = field(default_factory=_none)
+    centres: np.ndarray = field(default_factory=_none)
+    counts: np.ndarray = field(default_factory=_none)
+
+    kind = "number"
+
+    def __post_init__(self) -> None:
+        for name in ("edges", "lows", "highs", "centres", "counts"):
+            setattr(self, name, np.asarray(getattr(self, name), dtype=float))
+
+    @classmethod
+    def claims(cls, values: Values) -> bool:  # noqa: D102
+        return isinstance(values, pa.Array) and (
+            pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
+        )
+
+    def fit(self, values: Values, name: str) -> Self:  # noqa: D102
+        x = to_float(values, name)
+        x = x[np.isfinite(x)]
+        if len(x) == 0:
+            raise ColumnError("no finite number in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
+        # Numbers near the largest float would overflow when squared: measure them in units of the largest.
+        unit = max(float(np.abs(x).max()) / 1e100, 1.0)
+        mean, scale = float((x / unit).mean() * unit), float((x / unit).std() * unit)
+        if not scale > 1e-12 * max(abs(mean), 1e-300):
+            scale = 1.0
+        edges, lows, highs, centres, counts = make_bins((x - mean) / scale)
+        return replace(
+            self,
+            mean=mean,
+            scale=scale,
+            type=str(values.type) if isinstance(values, pa.Array) else "double",
+            decimals=_decimals(x),
+            low=float(x.min()),
+            high=float(x.max()),
+            edges=edges,
+            lows=lows,
+            highs=highs,
+            centres=centres,
+            counts=counts,
+        )
+
+    @property
+    def fields(self) -> tuple[Real]:  # noqa: D102
+        return (Real(self.edges, self.lows, self.highs, self.centres, self.counts),)
+
+    def encode(self, values: Values, name: str) -> list[Part]:  # noqa: D102
+        x = to_float(values, name)
+        visible = ~np.isnan(x)
+        # An infinity is a value far outside, not a hole.
+        z = np.clip((np.where(visible, x, self.mean) - self.mean) / self.scale, -LIMIT, LIMIT)
+        return [(z.astype(np.float32), visible)]
+
+    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:  # noqa: D102
+        x = parts[0].astype(float) * self.scale + self.mean
+        if not exact:
+            return pa.array(x)
+        if self.decimals is not None:
+            x = np.round(x, self.decimals)
+        if self.type.startswith(("int", "uint")):
+            info = np.iinfo(self.type)
+            x = np.clip(np.round(x), float(info.min), float(np.nextafter(float(info.max), 0)))
+            return pa.array(x.astype(self.type))
+        return pa.array(x).cast(_arrow_type(self.type), safe=False)
+
+    def describe(self) -> str:  # noqa: D102
+        return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}"
+
+
+def to_float(values: Values, name: str) -> np.ndarray:
+    """Numbers as float64, holes as NaN."""
+    if isinstance(values, np.ndarray):
+        return values.astype(float)
+    try:
+        if pa.types.is_decimal(values.type) or pa.types.is_boolean(values.type):
+            values = values.cast(pa.float64(), safe=False)
+        elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+            values = pc.utf8_trim_whitespace(values).cast(pa.float64())
+        elif not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or _is_null(values)):
+            raise pa.ArrowInvalid(f"{values.type} values")
+    except pa.ArrowInvalid as error:
+        row = _first_bad(values)
+        got = f"{values[row].as_py()!r}" if row is not None else str(values.type)
+        raise ColumnError(f"expected a number, got {got}", column=name, row=row) from error
+    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=float)
+
+
+def _is_null(values: pa.Array) -> bool:
+    return bool(pa.types.is_null(values.type))
+
+
+def _first_bad(values: pa.Array) -> int | None:
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return None
+    for row, value in enumerate(values.to_pylist()):
+        try:
+            float(value or 0)
+        except ValueError:
+            return row
+    return None
+
+
+def _arrow_type(name: str) -> pa.DataType:
+    return {"double": pa.float64(), "float": pa.float32(), "halffloat": pa.float16()}.get(name) or pa.float64()
+
+
+def _decimals(x: np.ndarray) -> int | None:
+    sample = x[:: max(1, len(x) // 1000)]
+    for digits in range(7):
+        if np.allclose(sample, np.round(sample, digits), rtol=1e-12, atol=1e-9):
+            return digits
+    return None
+
+
+def make_bins(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sort values into bins: (edges, lows, highs, centres, counts).
+
+    Exact values where they are few and each is seen at least five times on average; otherwise intervals
+    of about equal mass, one for every twenty values (4 to 32), in which heavy values keep bins of their own.
+    """
+    values, seen = np.unique(z, return_counts=True)
+    if len(values) <= MAX_EXACT and len(z) >= MIN_SEEN * len(values):
+        starts = np.arange(len(values))
+    else:
+        mass = len(z) / float(np.clip(len(z) // 20, 4, MAX_BINS))
+        heavy, first, gathered = seen > mass, [0], 0
+        for i in range(len(values)):
+            if i > first[-1] and (gathered >= mass or heavy[i] or heavy[i - 1]):
+                first.append(i)
+                gathered = 0
+            gathered += seen[i]
+        starts = np.array(first)
+    ends = np.r_[starts[1:], len(values)]
+    lows, highs = values[starts], values[ends - 1]
+    counts = np.add.reduceat(seen, starts).astype(float)
+    centres = np.add.reduceat(values * seen, starts) / counts
+    edges = np.r_[lows[0], (highs[:-1] + lows[1:]) / 2, highs[-1]]
+    return edges, lows, highs, centres, counts

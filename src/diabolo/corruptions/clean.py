@@ -1,0 +1,21 @@
+"""No damage: the bottleneck alone keeps the network from copying."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from diabolo.corruptions.base import Corruption, Damaged, everything
+from diabolo.fields import Codes
+
+
+class Clean(Corruption):
+    """Rows as they are."""
+
+    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:  # noqa: D102
+        return Damaged(codes, everything(codes, scored))
+
+    def options(self) -> dict[str, Any]:  # noqa: D102
+        return {}

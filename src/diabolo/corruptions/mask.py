@@ -1,0 +1,65 @@
+"""Hidden cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diabolo.corruptions.base import Corruption, Damaged, by_field
+from diabolo.fields import Codes
+
+
+class Mask(Corruption):
+    """Hides a random subset of the scored cells; the network predicts those from the ones that are left.
+
+    Each row shows a number of cells drawn evenly from 0 to all but one, so that the network learns every
+    conditional distribution (Uria et al., "A deep and tractable density estimator", 2014). The weight of
+    a hidden cell is cells / hidden cells of its row: rows count alike. A window is hidden in blocks,
+    because its neighbours give a single point away.
+    """
+
+    hides = True
+
+    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:  # noqa: D102
+        hidden = {}
+        flat = {k: v for k, v in codes.values.items() if v.dim() == 2}
+        if flat:
+            hidden = self._cells(flat, scored)
+        for kind, value in codes.values.items():
+            if value.dim() > 2:
+                hidden[kind] = self._blocks(value) & by_field(scored[kind], value)
+        weights = {k: (h & codes.visible[k]).float() for k, h in hidden.items()}
+        there = {k: (codes.visible[k] & by_field(scored[k], v)).flatten(1).sum(1) for k, v in codes.values.items()}
+        total = sum(there.values())
+        gone = sum(w.flatten(1).sum(1) for w in weights.values())
+        factor = total / gone.clamp_min(1)  # type: ignore[union-attr]
+        weights = {k: w * factor.view(-1, *[1] * (w.dim() - 1)) for k, w in weights.items()}
+        return Damaged(codes.hide(hidden), weights)
+
+    def _cells(self, flat: Mapping[str, Tensor], scored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A subset of the fields of each row, over all kinds together."""
+        may = torch.cat([scored[k] for k in flat])
+        rows, fields = len(next(iter(flat.values()))), int(may.sum())
+        if fields == 0:
+            return {k: torch.zeros_like(v, dtype=torch.bool) for k, v in flat.items()}
+        rank = torch.rand(rows, fields, device=may.device).argsort(1).argsort(1)
+        drawn = torch.zeros(rows, len(may), dtype=torch.bool, device=may.device)
+        drawn[:, may] = rank >= torch.randint(0, fields, (rows, 1), device=may.device)
+        return dict(zip(flat, drawn.split([v.shape[1] for v in flat.values()], 1), strict=True))
+
+    def _blocks(self, value: Tensor) -> Tensor:
+        """One block of a sixteenth to a half of each window; half the time in all channels at once."""
+        rows, channels, length = value.shape
+        size = torch.rand(rows, channels, 1, device=value.device)
+        start = torch.rand(rows, channels, 1, device=value.device)
+        alike = torch.rand(rows, 1, 1, device=value.device) < 0.5
+        size = torch.where(alike, size[:, :1], size).mul(0.5 - 1 / 16).add(1 / 16).mul(length).ceil()
+        start = (torch.where(alike, start[:, :1], start) * (length - size + 1)).floor()
+        place = torch.arange(length, device=value.device)
+        return (place >= start) & (place < start + size)
+
+    def options(self) -> dict[str, Any]:  # noqa: D102
+        return {}

@@ -1,0 +1,37 @@
+"""Values of other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diabolo.corruptions.base import Corruption, Damaged, everything, share
+from diabolo.fields import Codes
+
+
+class Swap(Corruption):
+    """Exchanges each cell, with probability `probability`, for that of another row of the batch.
+
+    Args:
+        probability: of each cell.
+    """
+
+    def __init__(self, probability: float = 0.1) -> None:
+        super().__init__()
+        self.probability = share("swap", probability)
+
+    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:  # noqa: D102
+        values = {}
+        for kind, value in codes.values.items():
+            if self.probability and bool(scored[kind].any()):
+                donor = value[torch.randperm(len(value), device=value.device)]
+                chosen = torch.rand(value.shape[:2], device=value.device) < self.probability
+                chosen = (chosen & scored[kind]).view(*value.shape[:2], *[1] * (value.dim() - 2))
+                values[kind] = torch.where(chosen & codes.visible[kind], donor, value)
+        return Damaged(codes.replace(values=values), everything(codes, scored))
+
+    def options(self) -> dict[str, Any]:  # noqa: D102
+        return {"probability": self.probability}

@@ -1,0 +1,252 @@
+"""What a fit leaves behind, and the questions that tasks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from diabolo.calibration import Calibration
+from diabolo.evidence import ROWS, Residuals
+from diabolo.fields import Codes, Curve, Symbol
+from diabolo.memory import Memory, Neighbours
+from diabolo.network import Network
+from diabolo.schema import Schema, Slot
+from diabolo.sources import Frame, Series, Source, read_native
+from diabolo.training import threads
+
+CHUNK = 65_536  # rows that are in memory as tensors at once
+BLOCKS = 4  # parts in which the points of a window are hidden in turn
+
+Target = tuple[Slot, tuple[slice, ...]]
+
+
+@dataclass
+class Cells:
+    """What is expected in each cell, given the other cells of its row; kind -> (rows, fields, *cell).
+
+    Attributes:
+        expected, low, high: mean (or most likely symbol) and 5 % and 95 % quantiles, in codes.
+        nats: log q(value) - log p(value): evidence that the cell is wrong; NaN where it has no value.
+        surprise: -log p(value); 0 where it has no value.
+    """
+
+    expected: dict[str, np.ndarray]
+    low: dict[str, np.ndarray]
+    high: dict[str, np.ndarray]
+    nats: dict[str, np.ndarray]
+    surprise: dict[str, np.ndarray]
+
+    @classmethod
+    def blank(cls, codes: Codes) -> Cells:
+        """Nothing expected yet."""
+        tables = [{k: np.full(tuple(v.shape), np.nan) for k, v in codes.values.items()} for _ in range(4)]
+        return cls(*tables, {k: np.zeros(tuple(v.shape)) for k, v in codes.values.items()})
+
+    def put(self, other: Cells, rows: np.ndarray) -> None:
+        """Overwrite some rows."""
+        for mine, theirs in zip(self.__dict__.values(), other.__dict__.values(), strict=True):
+            for kind in mine:
+                mine[kind][rows] = theirs[kind]
+
+
+@dataclass
+class Engine:
+    """A fitted model.
+
+    Attributes:
+        source, schema: how data is read.
+        networks: name -> network; the first one answers for rows, the last one for cells.
+        residuals: the usual errors of the first network.
+        memory: remembered rows.
+        calibration: from evidence to bits.
+        error_rate: the share of cells that look wrong in normal rows.
+        axes: (centre, directions) of the codes, where `embed` needs them.
+        history, notes: what happened in training.
+        facts: what a user may want to know of the fit: rows, seconds, versions.
+    """
+
+    source: Source
+    schema: Schema
+    networks: dict[str, Network]
+    residuals: Residuals
+    memory: Memory
+    calibration: Calibration
+    error_rate: float = 0.01
+    axes: tuple[np.ndarray, np.ndarray] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    threads: int | None = 1
+
+    @property
+    def row_reader(self) -> Network:
+        """The network that answers for rows."""
+        return next(iter(self.networks.values()))
+
+    @property
+    def cell_reader(self) -> Network:
+        """The network that answers for cells."""
+        return list(self.networks.values())[-1]
+
+    @property
+    def apart(self) -> int:
+        """Steps between windows that count as different."""
+        return self.source.length if isinstance(self.source, Series) else 1
+
+    def read(self, data: Any) -> Frame:
+        """The user's data as a frame; its columns are checked."""
+        frame = self.source.read(read_native(data))
+        self.schema.check(frame.columns)
+        return frame
+
+    def chunks(self, frame: Frame) -> Iterator[tuple[slice, Codes]]:
+        """The rows as codes, a piece at a time."""
+        size = CHUNK if not isinstance(self.source, Series) else max(CHUNK // self.source.length, 512)
+        for rows in frame.chunks(size):
+            yield rows, self.schema.encode(frame[rows])
+
+    def oddness(self, frame: Frame) -> np.ndarray:
+        """(user rows,) how odd each row is, before it is ranked."""
+        joined = np.empty(frame.rows)
+        for rows, codes in self.chunks(frame):
+            where = None if frame.positions is None else frame.positions[rows]
+            joined[rows] = self.calibration.join(self.evidence(codes, where))
+        return self.source.fold(frame, joined)
+
+    def bits(self, frame: Frame) -> np.ndarray:
+        """(user rows,) how odd each row is."""
+        return self.calibration.bits(self.oddness(frame))
+
+    def evidence(self, codes: Codes, positions: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Evidence -> (rows,): root mean squared residual, distance to the nearest remembered row."""
+        parts = self.parts(codes)
+        count = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
+        residual = sum(p.reshape(len(codes), -1).sum(1) for p in parts.values()) / np.maximum(count, 1)
+        return {"residual": np.sqrt(residual), "distance": self.neighbours(codes, positions).distance}
+
+    def parts(self, codes: Codes) -> dict[str, np.ndarray]:
+        """Kind -> (rows, fields, *cell): each cell's part of the squared residual of its row."""
+        found: list[dict[str, np.ndarray]] = []
+        for chunk in codes.chunks(ROWS):
+            symbols = None
+            if Symbol.kind in chunk.values and self.cell_reader.corruption.hides:
+                symbols = self.cells(chunk, kinds=(Symbol.kind,), recheck=False).surprise[Symbol.kind]
+            with threads(self.threads):
+                found.append(self.residuals.of(self.row_reader, self.filled(chunk).to(self.device), symbols))
+        parts = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
+        return {k: np.where(self._scored_cells(codes, k), p, 0.0) for k, p in parts.items()}
+
+    def neighbours(self, codes: Codes, positions: np.ndarray | None = None, k: int = 1) -> Neighbours:
+        """The nearest remembered rows."""
+        with threads(self.threads):
+            return self.memory.search(codes, positions, apart=self.apart, k=k)
+
+    def filled(self, codes: Codes) -> Codes:
+        """The rows with what is expected in their holes."""
+        if all(bool(v.all()) for v in codes.visible.values()):
+            return codes
+        reader, filled = self.cell_reader, codes
+        # A network that has not learnt to read holes is read again with its own answers in them.
+        for _ in range(1 if reader.corruption.hides else 5):
+            with torch.no_grad(), threads(self.threads):
+                said = reader(filled.to(self.device)).likelihoods
+            filled = codes.fill({k: said[k].mean.cpu() for k in said})
+        return filled
+
+    @torch.no_grad()
+    def latent(self, codes: Codes) -> np.ndarray:
+        """(rows, latent) the code of each row, from the network that answers for cells."""
+        reader = self.cell_reader
+        read = codes if reader.corruption.hides else self.filled(codes)
+        with threads(self.threads):
+            return np.concatenate([reader.encode(c.to(self.device))[0].cpu().numpy() for c in read.chunks(ROWS)])
+
+    def cells(self, codes: Codes, *, kinds: tuple[str, ...] | None = None, recheck: bool = True) -> Cells:
+        """What is expected in each scored cell, given the others.
+
+        A cell that is probably wrong would mislead the expectation of the others: with `recheck`, rows
+        with such cells are read again with those hidden.
+        """
+        found = Cells.blank(codes)
+        for start in range(0, len(codes), ROWS):
+            rows = np.arange(start, min(start + ROWS, len(codes)))
+            chunk = codes[start : start + ROWS]
+            with threads(self.threads):
+                found.put(self._cells(chunk, chunk, kinds), rows)
+                if not recheck or not self.cell_reader.corruption.hides:
+                    continue
+                suspects = {k: self.wrong(found.nats[k][rows]) > 0.5 for k in found.nats}
+                hit = np.flatnonzero(sum(s.reshape(len(rows), -1).sum(1) for s in suspects.values()))
+                if len(hit):
+                    again = chunk[torch.from_numpy(hit)]
+                    hidden = {k: torch.from_numpy(s[hit]) for k, s in suspects.items()}
+                    found.put(self._cells(again, again.hide(hidden), kinds), rows[hit])
+        return found
+
+    def wrong(self, nats: np.ndarray) -> np.ndarray:
+        """P(wrong) of cells from their evidence; 0 where there is no value."""
+        prior = np.log(self.error_rate / (1 - self.error_rate))
+        return np.where(np.isnan(nats), 0.0, 1 / (1 + np.exp(-np.clip(np.nan_to_num(nats) + prior, -50, 50))))
+
+    @torch.no_grad()
+    def _cells(self, codes: Codes, read: Codes, kinds: tuple[str, ...] | None) -> Cells:
+        """Every cell of `codes`, predicted from the other cells of `read`."""
+        found = Cells.blank(codes)
+        hides = self.cell_reader.corruption.hides
+        for hidden, targets in self._turns(kinds) if hides else self._at_once(kinds):
+            turn = read.hide(hidden) if hides else self.filled(read)
+            said = self.cell_reader(turn.to(self.device)).likelihoods
+            for slot, cell in targets:
+                at = (slice(None), slice(slot.index, slot.index + 1), *cell)
+                likelihood = said[slot.kind].narrow(slot.index)
+                field_ = self.schema.fields[slot.kind][slot.index]
+                value, seen = codes.values[slot.kind], codes.visible[slot.kind].numpy()[at]
+                one = value[:, slot.index : slot.index + 1]
+                whole = (slice(None), slice(None), *cell)
+                log_p = field_.log_prob(likelihood, one.to(self.device)).cpu().numpy()[whole]
+                log_q = field_.anything(one.numpy()[whole])
+                found.expected[slot.kind][at] = likelihood.mean.cpu().numpy()[whole]
+                found.low[slot.kind][at] = likelihood.icdf(torch.tensor(0.05, device=self.device)).cpu().numpy()[whole]
+                found.high[slot.kind][at] = likelihood.icdf(torch.tensor(0.95, device=self.device)).cpu().numpy()[whole]
+                found.nats[slot.kind][at] = np.where(seen, log_q - log_p, np.nan)
+                found.surprise[slot.kind][at] = np.where(seen, -log_p, 0.0)
+        return found
+
+    def _turns(self, kinds: tuple[str, ...] | None) -> Iterator[tuple[dict[str, torch.Tensor], list[Target]]]:
+        """What to hide in each reading, and which cells to read off: a column, or a block of a window."""
+        for name in self.schema.scored:
+            slots = self.schema.slots_of(name)
+            targets = [s for s in slots if kinds is None or s.kind in kinds]
+            if not targets:
+                continue
+            for cell in self._blocks(slots[0]):
+                hidden = {}
+                for slot in slots:
+                    hidden.setdefault(slot.kind, self._nothing(slot.kind))[(0, slot.index, *cell)] = True
+                yield hidden, [(slot, cell) for slot in targets]
+
+    def _at_once(self, kinds: tuple[str, ...] | None) -> Iterator[tuple[dict[str, torch.Tensor], list[Target]]]:
+        scored = set(self.schema.scored)
+        yield {}, [(s, ()) for s in self.schema.slots if s.name in scored and (kinds is None or s.kind in kinds)]
+
+    def _blocks(self, slot: Slot) -> list[tuple[slice, ...]]:
+        if slot.kind != Curve.kind:
+            return [()]
+        length = self.apart
+        ends = np.linspace(0, length, min(BLOCKS, length) + 1).round().astype(int)
+        return [(slice(int(a), int(b)),) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+    def _nothing(self, kind: str) -> torch.Tensor:
+        cell = (self.apart,) if kind == Curve.kind else ()
+        return torch.zeros((1, len(self.schema.fields[kind]), *cell), dtype=torch.bool)
+
+    def _scored_cells(self, codes: Codes, kind: str) -> np.ndarray:
+        """(rows, fields, *cell) whether a cell is scored and has a value."""
+        visible = codes.visible[kind].numpy()
+        scored = self.schema.scored_fields[kind]
+        return np.asarray(visible & scored.reshape(1, -1, *[1] * (visible.ndim - 2)))

@@ -1,0 +1,86 @@
+"""What makes a row odd, cell by cell: how far it lies from what the network expects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diabolo.fields import Codes, Curve, Symbol
+from diabolo.network import Network
+
+ROWS = 4096  # rows that a network reads at once
+
+
+class Residuals:
+    """Errors of a network's expected values, in units of its errors on training rows.
+
+    A number counts its squared error over the mean squared error of its column, a symbol twice its
+    surprise -log p (for a normal error these are the same quantity), a window the squared Mahalanobis
+    length of its error curve: errors that always come together count once.
+
+    Attributes:
+        arrays: name -> what was learnt, for a model file.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.arrays = dict(arrays)
+
+    @classmethod
+    def fit(cls, network: Network, codes: Codes) -> Residuals:
+        """Learn the size of the errors on training rows."""
+        arrays: dict[str, np.ndarray] = {}
+        errors: dict[str, list[np.ndarray]] = {}
+        for chunk in codes.chunks(ROWS):
+            for kind, (error, there) in raw_errors(network, chunk).items():
+                errors.setdefault(kind, []).append(np.where(there, error, np.nan))
+        for kind, parts in errors.items():
+            error = np.concatenate(parts)
+            if kind == Curve.kind:
+                flat = np.nan_to_num(error.reshape(len(error), -1)).astype(np.float64)
+                covariance = flat.T @ flat / len(flat)
+                size = np.trace(covariance) / len(covariance)
+                covariance += (0.01 * size + 1e-9) * np.eye(len(covariance))
+                arrays[kind] = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32)
+            else:
+                with np.errstate(all="ignore"):
+                    square = np.nanmean(error.astype(np.float64) ** 2, axis=0)
+                arrays[kind] = np.sqrt(np.nan_to_num(square) + (0.0 if kind == Symbol.kind else 1e-4)).astype(np.float32)
+        return cls(arrays)
+
+    def of(self, network: Network, codes: Codes, symbols: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Kind -> (rows, fields, *cell) squared errors in training units; 0 where there is no value.
+
+        Args:
+            network: the one that `fit` saw.
+            codes: rows.
+            symbols: (rows, fields) the surprise of the symbols in nats, if another network reads them.
+        """
+        found = {}
+        for kind, (error, there) in raw_errors(network, codes).items():
+            if kind == Symbol.kind:
+                nats = error if symbols is None else symbols
+                found[kind] = np.where(there, 2 * nats, 0.0)
+            elif kind == Curve.kind:
+                flat = np.where(there, error, 0.0).reshape(len(error), -1)
+                white = (flat @ self.arrays[kind].T).astype(np.float64)
+                found[kind] = (white**2).reshape(error.shape)
+            else:
+                found[kind] = np.where(there, (error / self.arrays[kind]) ** 2, 0.0).astype(np.float64)
+        return found
+
+
+@torch.no_grad()
+def raw_errors(network: Network, codes: Codes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Kind -> (errors, which count): value minus expected value, or -log p of a symbol."""
+    likelihoods = network(codes).likelihoods
+    found = {}
+    for kind, scored in network.scored.items():
+        value: Tensor = codes.values[kind]
+        likelihood = likelihoods[kind]
+        error = -likelihood.log_prob(value) if kind == Symbol.kind else value - likelihood.mean
+        there = codes.visible[kind] & scored.view(1, -1, *[1] * (value.dim() - 2))
+        found[kind] = (error.cpu().numpy(), there.cpu().numpy())
+    return found

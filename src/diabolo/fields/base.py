@@ -1,0 +1,72 @@
+"""What a kind of field is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a network reads and predicts its fields.
+
+    Attributes:
+        embedding: numbers in the embedding of a symbol or of a bin.
+        full: predict a number's whole distribution (by bins, or with a scale of its own for every
+            prediction) rather than its mean with one learnt scale a column.
+    """
+
+    embedding: int = 16
+    full: bool = False
+
+
+class Stem(nn.Module, ABC):
+    """Reads all fields of a kind: (values, visible) -> (rows, width)."""
+
+    width: int
+
+    @abstractmethod
+    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
+        """A hidden cell contributes nothing but the fact that it is hidden."""
+
+
+class Head(nn.Module, ABC):
+    """Predicts all fields of a kind from the decoder's last layer."""
+
+    @abstractmethod
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Distribution:
+        """(rows, width) -> a distribution of shape (rows, fields, *cell); `base` is added to its mean."""
+
+
+class Field(ABC):
+    """One thing that a network reads and predicts: what a column gives it to hold.
+
+    Subclasses are dataclasses of numbers, strings and numpy arrays, so that they can be stored.
+    """
+
+    kind: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def stem(fields: Sequence[Any], reading: Reading) -> Stem:
+        """The module that reads all fields of this kind."""
+
+    @staticmethod
+    @abstractmethod
+    def head(fields: Sequence[Any], width: int, stem: Stem, reading: Reading) -> Head:
+        """The module that predicts all fields of this kind; it may share weights with the stem."""
+
+    @abstractmethod
+    def anything(self, values: np.ndarray) -> np.ndarray:
+        """log q(value): how likely the value is where the cell is wrong, and could hold anything."""
+
+    def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
+        """log p(value), in the measure of `anything`: the two can be subtracted."""
+        log_p: Tensor = likelihood.log_prob(values)  # type: ignore[no-untyped-call]
+        return log_p

@@ -1,0 +1,63 @@
+"""A batch of rows, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Cells = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Rows as one tensor for each kind of field.
+
+    Attributes:
+        values: kind -> (rows, fields, *cell); a hole holds 0.
+        visible: kind -> the same shape, False where there is a hole or the cell is hidden.
+    """
+
+    values: Mapping[str, Tensor]
+    visible: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    def __getitem__(self, rows: slice | Tensor) -> Codes:
+        return Codes({k: v[rows] for k, v in self.values.items()}, {k: v[rows] for k, v in self.visible.items()})
+
+    def replace(self, values: Mapping[str, Tensor] | None = None, visible: Mapping[str, Tensor] | None = None) -> Codes:
+        """The same rows with the given kinds exchanged."""
+        return Codes({**self.values, **(values or {})}, {**self.visible, **(visible or {})})
+
+    def hide(self, hidden: Mapping[str, Tensor]) -> Codes:
+        """The same rows with more cells hidden; `hidden` is broadcast to the rows."""
+        return self.replace(visible={k: self.visible[k] & ~h for k, h in hidden.items()})
+
+    def fill(self, values: Mapping[str, Tensor]) -> Codes:
+        """The same rows with every hole filled from `values`, and nothing hidden."""
+        filled = {k: torch.where(self.visible[k], v, values[k].to(v.dtype)) for k, v in self.values.items()}
+        return Codes(filled, {k: torch.ones_like(v) for k, v in self.visible.items()})
+
+    def to(self, device: torch.device | str) -> Codes:
+        """The same rows on another device."""
+        return Codes(
+            {k: v.to(device) for k, v in self.values.items()}, {k: v.to(device) for k, v in self.visible.items()}
+        )
+
+    def chunks(self, rows: int) -> Iterator[Codes]:
+        """Consecutive pieces of at most so many rows."""
+        for start in range(0, max(len(self), 1), rows):
+            yield self[start : start + rows]
+
+    @staticmethod
+    def concatenate(parts: list[Codes]) -> Codes:
+        """One batch after the other."""
+        first = parts[0]
+        return Codes(
+            {k: torch.cat([p.values[k] for p in parts]) for k in first.values},
+            {k: torch.cat([p.visible[k] for p in parts]) for k in first.visible},
+        )

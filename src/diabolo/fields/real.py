@@ -1,0 +1,130 @@
+"""A number, in standard units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from diabolo.fields.base import Field, Head, Reading, Stem
+from diabolo.layers import Alphabet
+from diabolo.likelihoods import Binned, Bins, Normal
+
+
+@dataclass
+class Real(Field):
+    """A number in standard units, and the bins that its values fall into.
+
+    Attributes:
+        edges: (bins + 1,) ascending.
+        low, high, centres: (bins,) smallest, largest and mean value in each bin.
+        counts: (bins,) training values in each bin.
+    """
+
+    edges: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    centres: np.ndarray
+    counts: np.ndarray
+
+    kind = "real"
+
+    @staticmethod
+    def stem(fields: Sequence[Real], reading: Reading) -> Stem:  # noqa: D102
+        return RealStem(fields, reading)
+
+    @staticmethod
+    def head(fields: Sequence[Real], width: int, stem: Stem, reading: Reading) -> Head:  # noqa: D102
+        if reading.full:
+            assert isinstance(stem, RealStem) and stem.alphabet is not None
+            return BinnedHead(fields, width, stem.alphabet)
+        return NormalHead(len(fields), width)
+
+    def anything(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
+        # Half the column's own distribution (a value from another row), half any bin at all.
+        share = (self.counts + 0.5) / (self.counts + 0.5).sum()
+        mixed = 0.5 * share + 0.5 / len(share)
+        found = np.searchsorted(self.edges[1:-1], values, side="right")
+        return np.log(mixed[np.minimum(found, len(share) - 1)])
+
+    def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:  # noqa: D102
+        if isinstance(likelihood, Binned):
+            return likelihood.log_prob(values)
+        # The mass that a density puts into the value's bin; the end bins reach to infinity.
+        inner = torch.as_tensor(self.edges[1:-1], dtype=values.dtype, device=values.device).contiguous()
+        ends = torch.cat([inner.new_tensor([-torch.inf]), inner, inner.new_tensor([torch.inf])])
+        found = torch.searchsorted(inner, values.contiguous(), right=True)
+        mass = likelihood.cdf(ends[found + 1]) - likelihood.cdf(ends[found])  # type: ignore[no-untyped-call]
+        return mass.clamp_min(1e-30).log()
+
+
+class RealStem(Stem):
+    """Values as they are; with `full` also the embeddings of the two nearest bins, interpolated."""
+
+    def __init__(self, fields: Sequence[Real], reading: Reading) -> None:
+        super().__init__()
+        self.alphabet = Alphabet([f.counts for f in fields], reading.embedding) if reading.full else None
+        self.width = len(fields) * (2 + (reading.embedding if reading.full else 0))
+        widest = max(len(f.centres) for f in fields)
+        self.centres: Tensor
+        self.last: Tensor
+        self.register_buffer("centres", _padded([f.centres for f in fields], widest, 1e9))
+        self.register_buffer("last", torch.tensor([len(f.centres) - 1 for f in fields]))
+
+    def forward(self, values: Tensor, visible: Tensor) -> Tensor:  # noqa: D102
+        seen = visible.to(values.dtype)
+        parts = [values * seen, 1 - seen]
+        if self.alphabet is not None:
+            columns = values.T.contiguous()
+            upper = torch.searchsorted(self.centres, columns, right=True)
+            lower = (upper - 1).clamp_min(0)
+            upper = torch.minimum(upper, self.last[:, None])
+            left, right = self.centres.gather(1, lower), self.centres.gather(1, upper)
+            share = torch.where(upper > lower, (columns - left) / (right - left).clamp_min(1e-9), 0.0).clamp(0, 1).T
+            a, b = self.alphabet.look_up(lower.T), self.alphabet.look_up(upper.T)
+            parts.append((torch.lerp(a, b, share.unsqueeze(-1)) * seen.unsqueeze(-1)).flatten(1))
+        return torch.cat(parts, 1)
+
+
+class NormalHead(Head):
+    """A mean for every number, and one scale for each column."""
+
+    def __init__(self, columns: int, width: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(width, columns)
+        self.log_scale = nn.Parameter(torch.zeros(columns))
+
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Normal:  # noqa: D102
+        mean = self.mean(h) if base is None else self.mean(h) + base
+        # Below a thousandth of the column's spread a smaller error says nothing about the data.
+        return Normal(mean, self.log_scale.clamp(-7, 4).exp().expand_as(mean))
+
+
+class BinnedHead(Head):
+    """The mass of every bin of every number."""
+
+    def __init__(self, fields: Sequence[Real], width: int, alphabet: Alphabet) -> None:
+        super().__init__()
+        self.alphabet = alphabet
+        self.query = nn.Linear(width, len(fields) * alphabet.size)
+        widest = alphabet.symbols
+        top = [f.edges[-1] for f in fields]
+        for name in ("low", "high", "centres"):
+            self.register_buffer(name, _padded([getattr(f, name) for f in fields], widest, top))
+        self.register_buffer("edges", _padded([f.edges for f in fields], widest + 1, top))
+        self.register_buffer("counts", torch.tensor([len(f.centres) for f in fields]))
+
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Binned:  # noqa: D102
+        query = self.query(h).view(len(h), self.alphabet.columns, self.alphabet.size)
+        bins = Bins(*(self.get_buffer(name) for name in Bins._fields))
+        return Binned(self.alphabet.logits(query), bins)
+
+
+def _padded(rows: Sequence[np.ndarray], width: int, by: float | Sequence[float]) -> Tensor:
+    fill = [by] * len(rows) if isinstance(by, float) else by
+    table = [np.concatenate([r, np.full(width - len(r), f)]) for r, f in zip(rows, fill, strict=True)]
+    return torch.tensor(np.stack(table), dtype=torch.float32)

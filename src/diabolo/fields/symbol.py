@@ -1,0 +1,68 @@
+"""One of a finite set of symbols: a category, a flag, a part of a date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diabolo.fields.base import Field, Head, Reading, Stem
+from diabolo.layers import Alphabet
+from diabolo.likelihoods import Levels
+
+
+@dataclass
+class Symbol(Field):
+    """One of `len(counts)` symbols; symbol 0 stands for whatever was not seen in fitting.
+
+    Attributes:
+        counts: (symbols,) how often each occurred.
+        circular: whether the last symbol is next to the first one (symbol 0 aside).
+    """
+
+    counts: np.ndarray
+    circular: bool = False
+
+    kind = "symbol"
+
+    @staticmethod
+    def stem(fields: Sequence[Symbol], reading: Reading) -> Stem:  # noqa: D102
+        return SymbolStem(fields, reading)
+
+    @staticmethod
+    def head(fields: Sequence[Symbol], width: int, stem: Stem, reading: Reading) -> Head:  # noqa: D102
+        assert isinstance(stem, SymbolStem)
+        return SymbolHead(width, stem.alphabet)
+
+    def anything(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
+        share = (self.counts + 0.5) / (self.counts + 0.5).sum()
+        return np.log(0.5 * share + 0.5 / len(share))[values]
+
+
+class SymbolStem(Stem):
+    """The embedding of each symbol, and which are hidden."""
+
+    def __init__(self, fields: Sequence[Symbol], reading: Reading) -> None:
+        super().__init__()
+        self.alphabet = Alphabet([f.counts for f in fields], reading.embedding, [f.circular for f in fields])
+        self.width = len(fields) * (reading.embedding + 1)
+
+    def forward(self, values: Tensor, visible: Tensor) -> Tensor:  # noqa: D102
+        embedded = self.alphabet.look_up(values)
+        seen = visible.to(embedded.dtype)
+        return torch.cat([(embedded * seen.unsqueeze(-1)).flatten(1), 1 - seen], 1)
+
+
+class SymbolHead(Head):
+    """The probability of every symbol, scored against the embeddings that the stem reads with."""
+
+    def __init__(self, width: int, alphabet: Alphabet) -> None:
+        super().__init__()
+        self.alphabet = alphabet
+        self.query = nn.Linear(width, alphabet.columns * alphabet.size)
+
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Levels:  # noqa: D102
+        return Levels(self.alphabet.logits(self.query(h).view(len(h), self.alphabet.columns, self.alphabet.size)))

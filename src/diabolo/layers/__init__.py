@@ -1,0 +1,6 @@
+"""Building blocks of networks that torch lacks."""
+
+from diabolo.layers.alphabet import Alphabet
+from diabolo.layers.mlp import ACTIVATIONS, MLP
+
+__all__ = ["ACTIVATIONS", "MLP", "Alphabet"]

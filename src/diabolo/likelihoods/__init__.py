@@ -1,0 +1,9 @@
+"""The distributions that a cell can have. Each has log_prob, mode, mean, sample, cdf and icdf."""
+
+from diabolo.likelihoods.binned import Binned, Bins
+from diabolo.likelihoods.levels import Levels
+from diabolo.likelihoods.normal import Normal
+
+LIKELIHOODS = (Normal, Binned, Levels)
+
+__all__ = ["LIKELIHOODS", "Binned", "Bins", "Levels", "Normal"]

@@ -1,0 +1,104 @@
+"""A number as one of a finite set of bins: exact values that repeat, and intervals of equal mass."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+
+class Bins(NamedTuple):
+    """The bins of several columns, padded to the widest.
+
+    Attributes:
+        edges: (columns, bins + 1) ascending; a value in [edges[b], edges[b + 1]) belongs to bin b.
+        low, high: (columns, bins) the smallest and largest value in each bin; equal for an exact value.
+        centres: (columns, bins) the mean of the values in each bin.
+        counts: (columns,) how many bins each column has.
+    """
+
+    edges: Tensor
+    low: Tensor
+    high: Tensor
+    centres: Tensor
+    counts: Tensor
+
+    def locate(self, value: Tensor) -> Tensor:
+        """The bin that each value (..., columns) falls into; values beyond the ends go to the end bins."""
+        columns = value.reshape(-1, value.shape[-1]).T.contiguous()
+        found = torch.searchsorted(self.edges[:, 1:-1].contiguous(), columns, right=True)
+        found = torch.minimum(found, (self.counts - 1)[:, None])
+        return found.T.reshape(value.shape)
+
+
+class Binned(Distribution):
+    """A categorical distribution over the bins of a number; within a bin, the uniform one.
+
+    `log_prob` is the log of the *mass* of the bin that a value falls into, not a density: masses of
+    columns with different units can be compared and added.
+
+    Args:
+        logits: (..., columns, bins); a bin that a column does not have holds a very negative number.
+        bins: where the bins lie.
+
+    Example:
+        >>> import torch
+        >>> low, high = torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 2.0]])
+        >>> bins = Bins(torch.tensor([[0.0, 1.0, 2.0]]), low, high, (low + high) / 2, torch.tensor([2]))
+        >>> number = Binned(torch.zeros(1, 1, 2), bins)
+        >>> number.mean, number.icdf(torch.tensor(0.25))
+        (tensor([[1.]]), tensor([[0.5000]]))
+    """
+
+    def __init__(self, logits: Tensor, bins: Bins) -> None:
+        self.log_mass = logits.log_softmax(-1)
+        self.bins = bins
+        super().__init__(logits.shape[:-1], validate_args=False)
+
+    def narrow(self, index: int) -> Binned:
+        """The distribution of one field: (rows, fields) -> (rows, 1)."""
+        return Binned(self.log_mass[:, index : index + 1], Bins(*(part[index : index + 1] for part in self.bins)))
+
+    @property
+    def probs(self) -> Tensor:
+        """The mass of every bin, (..., columns, bins)."""
+        return self.log_mass.exp()
+
+    @property
+    def mean(self) -> Tensor:  # noqa: D102 - torch's own contract
+        return (self.probs * self.bins.centres).sum(-1)
+
+    @property
+    def mode(self) -> Tensor:  # noqa: D102
+        return _pick(self.bins.centres, self.log_mass.argmax(-1))
+
+    def log_prob(self, value: Tensor) -> Tensor:  # noqa: D102
+        return _pick(self.log_mass, self.bins.locate(value))
+
+    def sample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # noqa: D102
+        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.log_mass.device))
+
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        probs, index = self.probs, self.bins.locate(value)
+        low, high = _pick(self.bins.low, index), _pick(self.bins.high, index)
+        # An exact value has its whole mass at one point: all of it counts from there on.
+        share = torch.where(high > low, (value - low) / (high - low).clamp_min(1e-12), value >= low)
+        mass = _pick(probs, index)
+        return _pick(probs.cumsum(-1), index) - mass * (1 - share.clamp(0, 1))
+
+    def icdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        probs = self.probs
+        value = value.expand(torch.broadcast_shapes(value.shape, self.batch_shape)).clamp(0, 1)
+        upto = probs.cumsum(-1).expand(*value.shape, -1)
+        index = (upto < value.unsqueeze(-1) - 1e-6).sum(-1)
+        index = torch.minimum(index, (self.bins.counts - 1).expand_as(index))
+        mass = _pick(probs, index)
+        share = ((value - _pick(upto, index) + mass) / mass.clamp_min(1e-12)).clamp(0, 1)
+        low, high = _pick(self.bins.low, index), _pick(self.bins.high, index)
+        return low + (high - low) * share
+
+
+def _pick(table: Tensor, index: Tensor) -> Tensor:
+    return table.expand(*index.shape, table.shape[-1]).gather(-1, index.unsqueeze(-1)).squeeze(-1)

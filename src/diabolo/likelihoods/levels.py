@@ -1,0 +1,56 @@
+"""A category: one of a set of levels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+
+class Levels(Distribution):
+    """A categorical distribution whose mean is its mode, because levels have no middle.
+
+    Args:
+        logits: (..., columns, levels); a level that a column does not have holds a very negative number.
+
+    Example:
+        >>> import torch
+        >>> Levels(torch.tensor([[[0.1, 0.9]]])).mode
+        tensor([[1]])
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.log_mass = logits.log_softmax(-1)
+        super().__init__(logits.shape[:-1], validate_args=False)
+
+    def narrow(self, index: int) -> Levels:
+        """The distribution of one field: (rows, fields) -> (rows, 1)."""
+        return Levels(self.log_mass[:, index : index + 1])
+
+    @property
+    def probs(self) -> Tensor:
+        """The probability of every level, (..., columns, levels)."""
+        return self.log_mass.exp()
+
+    @property
+    def mode(self) -> Tensor:  # noqa: D102 - torch's own contract
+        return self.log_mass.argmax(-1)
+
+    @property
+    def mean(self) -> Tensor:  # noqa: D102
+        return self.mode
+
+    def log_prob(self, value: Tensor) -> Tensor:  # noqa: D102
+        return self.log_mass.gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
+
+    def sample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # noqa: D102
+        return self.icdf(torch.rand(*sample_shape, *self.batch_shape))
+
+    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        return self.probs.cumsum(-1).gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
+
+    def icdf(self, value: Tensor) -> Tensor:  # noqa: D102
+        upto = self.probs.cumsum(-1)
+        value = value.expand(torch.broadcast_shapes(value.shape, self.batch_shape))
+        index = (upto < value.unsqueeze(-1) - 1e-7).sum(-1)
+        return index.clamp_max(upto.shape[-1] - 1)

@@ -1,0 +1,199 @@
+"""Remembered training rows, and how far other rows are from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diabolo.fields import Codes, Curve, Real, Symbol
+
+LIMIT = 10_000
+WINDOWS = 2_048
+QUERIES = 512
+SPARE = 8  # candidates measured again beyond those wanted
+MISMATCH = 2.0  # the squared distance of two unlike symbols: that of two independent numbers
+
+
+class Neighbours(NamedTuple):
+    """The nearest remembered rows.
+
+    Attributes:
+        index: (rows, k) places in the memory, nearest first; -1 where there is none.
+        distance: (rows,) to the nearest one, for each cell that both have; infinite if there is none.
+    """
+
+    index: np.ndarray
+    distance: np.ndarray
+
+
+class Memory:
+    """Up to 10,000 remembered rows, in the space where their distance means most.
+
+    Numbers count in standard units, unlike symbols count 2, windows count after whitening: directions in
+    which training windows hardly vary count more. The distance is the root of the mean over the cells
+    that both rows have.
+
+    Attributes:
+        codes: the remembered rows, on the CPU.
+        positions: (rows,) their places in time, or None.
+        whitening: (points, points) for windows, or None.
+        prints: (rows,) a fingerprint of each row, by which it is known again.
+    """
+
+    def __init__(
+        self,
+        codes: Codes,
+        scored: Mapping[str, Tensor],
+        positions: np.ndarray | None = None,
+        whitening: np.ndarray | None = None,
+    ) -> None:
+        self.codes, self.scored = codes, {k: v.cpu() for k, v in scored.items()}
+        self.positions, self.whitening = positions, whitening
+        self.prints = fingerprints(codes)
+        self._numbers, self._known = self._features(codes)
+
+    @classmethod
+    def fit(cls, codes: Codes, scored: Mapping[str, Tensor], positions: np.ndarray | None = None) -> Memory:
+        """Remember rows; of many, an even choice in their order."""
+        limit = WINDOWS if Curve.kind in codes.values else LIMIT
+        whitening = None
+        if Curve.kind in codes.values:
+            flat = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1).double()
+            flat = flat - flat.mean(0)
+            covariance = flat.T @ flat / max(len(flat), 1)
+            size = float(torch.diagonal(covariance).mean())
+            values, vectors = torch.linalg.eigh(covariance + (0.01 * size + 1e-9) * torch.eye(len(covariance)))
+            whitening = ((vectors * values.clamp_min(1e-12) ** -0.5) @ vectors.T).float().numpy()
+        picked = torch.linspace(0, len(codes) - 1, min(limit, len(codes))).round().long()
+        where = positions[picked.numpy()] if positions is not None else None
+        return cls(codes[picked], scored, where, whitening)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def search(self, codes: Codes, positions: np.ndarray | None = None, *, apart: int = 1, k: int = 1) -> Neighbours:
+        """The nearest remembered rows; a row never counts as its own neighbour.
+
+        A remembered row with the same content is the row itself, once: its copies count. Windows that
+        overlap in time (fewer than `apart` steps between their starts) are the same stretch.
+
+        Args:
+            codes: rows, on the CPU.
+            positions: (rows,) their places in time.
+            apart: steps between windows that count as different.
+            k: neighbours wanted.
+        """
+        index = np.full((len(codes), k), -1, np.int64)
+        distance = np.full(len(codes), np.inf)
+        prints = fingerprints(codes)
+        first = {p: i for i, p in reversed(list(enumerate(self.prints.tolist())))}
+        for start in range(0, len(codes), QUERIES):
+            chunk = codes[start : start + QUERIES]
+            squares = self._squares(chunk)
+            if positions is not None and self.positions is not None:
+                here = positions[start : start + QUERIES, None]
+                squares[torch.from_numpy(np.abs(here - self.positions[None]) < apart)] = torch.inf
+            else:
+                own = [(i, first[p]) for i, p in enumerate(prints[start : start + QUERIES].tolist()) if p in first]
+                if own:
+                    rows, places = zip(*own, strict=True)
+                    squares[list(rows), list(places)] = torch.inf
+            # The matrix product that compares all pairs rounds; the few that matter are measured again.
+            found = squares.topk(min(k + SPARE, len(self)), largest=False)
+            exact = torch.where(torch.isfinite(found.values), self._measure(chunk, found.indices), torch.inf)
+            nearest, order = exact.sort(dim=1, stable=True)
+            nearest, order = nearest[:, :k], found.indices.gather(1, order)[:, :k]
+            distance[start : start + QUERIES] = np.sqrt(nearest[:, 0].double().numpy())
+            index[start : start + QUERIES, : order.shape[1]] = np.where(torch.isfinite(nearest), order.numpy(), -1)
+        return Neighbours(index, distance)
+
+    def shares(self, codes: Codes, index: np.ndarray) -> dict[str, np.ndarray]:
+        """Kind -> (rows, fields, *cell): each cell's part of the squared distance to the row `index`."""
+        nearest = self.codes[torch.from_numpy(np.maximum(index, 0))]
+        found = {}
+        for kind, value in codes.values.items():
+            there = codes.visible[kind] & nearest.visible[kind]
+            there = there & self.scored[kind].view(1, -1, *[1] * (value.dim() - 2))
+            if kind == Symbol.kind:
+                part = MISMATCH * (value != nearest.values[kind]).float()
+            elif kind == Curve.kind and self.whitening is not None:
+                gap = ((value - nearest.values[kind]) * there).flatten(1)
+                part = (gap @ torch.from_numpy(self.whitening)).square().view_as(value)
+            else:
+                part = (value - nearest.values[kind]).square()
+            found[kind] = torch.where(there, part, 0.0).numpy().astype(np.float64)
+        return found
+
+    def _features(self, codes: Codes) -> tuple[Tensor, Tensor]:
+        """Everything that is a number, side by side, and what is there."""
+        numbers, known = [], []
+        if Real.kind in codes.values:
+            scored = self.scored[Real.kind]
+            numbers.append(codes.values[Real.kind][:, scored])
+            known.append(codes.visible[Real.kind][:, scored])
+        if Curve.kind in codes.values and self.whitening is not None:
+            curve = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1)
+            numbers.append(curve @ torch.from_numpy(self.whitening))
+            known.append(torch.ones_like(numbers[-1], dtype=torch.bool))
+        if not numbers:
+            return torch.zeros(len(codes), 0), torch.zeros(len(codes), 0)
+        seen = torch.cat(known, 1)
+        # Clipped, so that squares of infinities stay finite.
+        return torch.where(seen, torch.cat(numbers, 1).clamp(-1e6, 1e6), 0.0), seen.float()
+
+    def _squares(self, codes: Codes) -> Tensor:
+        """(rows, remembered) mean squared distance over the cells that both have, up to rounding."""
+        mine, seen = self._features(codes)
+        theirs, there = self._numbers, self._known
+        if bool(seen.all()) and bool(there.all()):
+            total = mine.square().sum(1, keepdim=True) - 2 * mine @ theirs.T + theirs.square().sum(1)
+            count = torch.full_like(total, float(mine.shape[1]))
+        else:
+            total = mine.square() @ there.T - 2 * mine @ theirs.T + seen @ theirs.square().T
+            count = seen @ there.T
+        for field in torch.nonzero(self.scored.get(Symbol.kind, torch.zeros(0))).flatten().tolist():
+            unlike, both = self._unlike(codes, field, None)
+            total += MISMATCH * (unlike & both)
+            count += both
+        return torch.where(count > 0, total / count.clamp_min(1), torch.inf)
+
+    def _measure(self, codes: Codes, index: Tensor) -> Tensor:
+        """(rows, k) the same distance to the remembered rows `index`, exactly."""
+        mine, seen = self._features(codes)
+        both = seen[:, None] * self._known[index]
+        total = ((mine[:, None] - self._numbers[index]).square() * both).sum(2)
+        count = both.sum(2)
+        for field in torch.nonzero(self.scored.get(Symbol.kind, torch.zeros(0))).flatten().tolist():
+            unlike, shared = self._unlike(codes, field, index)
+            total += MISMATCH * (unlike & shared)
+            count += shared
+        return total / count.clamp_min(1)
+
+    def _unlike(self, codes: Codes, field: int, index: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Whether the symbols of a field differ, and whether both are there; (rows, remembered) or (rows, k)."""
+        mine, seen = codes.values[Symbol.kind][:, field, None], codes.visible[Symbol.kind][:, field, None]
+        theirs, there = self.codes.values[Symbol.kind][:, field], self.codes.visible[Symbol.kind][:, field]
+        theirs, there = (theirs[None], there[None]) if index is None else (theirs[index], there[index])
+        # Labels that were not seen in fitting are unlike everything, one another too.
+        return (mine != theirs) | (mine == 0), seen & there
+
+
+def fingerprints(codes: Codes) -> np.ndarray:
+    """(rows,) one whole number for each row; equal rows have equal ones."""
+    parts = []
+    for kind in sorted(codes.values):
+        value = torch.where(codes.visible[kind], codes.values[kind], torch.zeros_like(codes.values[kind]))
+        flat = value.flatten(1).contiguous().numpy()
+        parts.append(flat.view(np.uint32) if flat.dtype == np.float32 else flat.astype(np.uint32))
+        parts.append(codes.visible[kind].flatten(1).numpy().astype(np.uint32))
+    table = np.concatenate(parts, 1).astype(np.uint64)
+    mixed = np.full(len(table), 1469598103934665603, np.uint64)
+    with np.errstate(over="ignore"):
+        for column in table.T:  # FNV-1a, a word at a time
+            mixed = (mixed ^ column) * np.uint64(1099511628211)
+            mixed ^= mixed >> np.uint64(29)
+    return mixed

@@ -1,0 +1,434 @@
+"""The one estimator."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
+
+from diabolo import storage, tasks
+from diabolo.columns import Column
+from diabolo.engine import Engine
+from diabolo.errors import OptionError, UnsupportedError
+from diabolo.fitting import fit_engine
+from diabolo.network import Member
+from diabolo.recipes import make_members
+from diabolo.schema import Schema, as_kind
+from diabolo.sources import SOURCES, Native, Series, Source, Table, read_native
+from diabolo.training import Progress, Training
+from diabolo.version import __version__
+
+MODEL_OPTIONS = ("latent", "beta", "noise", "layers", "embedding", "activation", "batch_norm")
+TRAINING_OPTIONS = ("optimizer", "schedule", "lr", "weight_decay", "batch_size", "epochs", "patience", "budget")
+
+
+class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Learns what a table or a series looks like, and answers questions about it.
+
+    Data may be a pandas, polars or pyarrow frame, a numpy array, a mapping of columns, or the path of a
+    csv, tsv, parquet, arrow or ndjson file. Numbers, labels, flags, dates and holes are read as they are.
+
+    Args:
+        recipe: the kind of autoencoder: "default" (a denoising and a masked network with remembered
+            rows), "vanilla", "variational", "beta", "denoising" or "masked".
+        latent: numbers in the bottleneck's code.
+        beta: weight of the divergence of a variational bottleneck.
+        noise: deviation of the training noise, in standard deviations of each column.
+        layers: widths of the encoder's layers, for example (128, 64); the decoder mirrors them.
+        embedding: numbers in the embedding of a label.
+        activation: "silu", "relu", "gelu", "elu", "tanh" or "leaky_relu".
+        batch_norm: normalise each layer over the batch.
+        optimizer: "adamw", "adam" or "sgd".
+        schedule: "onecycle", "cosine", "cosine_restarts" or "constant".
+        lr: highest learning rate.
+        weight_decay: of the optimiser.
+        batch_size: rows in a training step.
+        epochs: passes over the rows.
+        patience: looks at held-out rows (of 20) without an improvement before stopping; 0 for never.
+        budget: seconds that training may take, as a number or as text ("90", "30s", "2min").
+        members: your own networks instead of a recipe's: name -> `Member`.
+        columns: your own kinds of columns: name -> an instance of a `Column`.
+        numeric, categorical: names of columns that are numbers, or labels, whatever they look like.
+        scored: names of the columns that are scored; all others become context.
+        context: names of columns that are read but never scored.
+        ignore: names of columns that are not used.
+        time: name of the time column; makes the data a series.
+        by: name of the column that says which series a row belongs to.
+        window: points in a window of a series; "auto" for a length that suits it.
+        alarm_rate: share of normal rows that may be alarms; None for the lowest usual one.
+        seed: of every draw: the same seed gives the same model.
+        device: "auto", "cpu", "cuda" or "mps".
+        threads: of torch; None for its own choice.
+        verbose: show a bar while fitting.
+
+    Attributes:
+        schema_: what each column is.
+        history_: the losses, one line for each look at the held-out rows.
+        alarm_rate_, threshold_: the rate of false alarms, and the bits from which a row is an alarm.
+        notes_: what happened in the fit that is worth knowing.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=(400, 1))
+        >>> table = np.hstack([x, 2 * x + 0.1 * rng.normal(size=(400, 1))])
+        >>> model = Autoencoder(epochs=5).fit(table)
+        >>> bool(model.anomaly_score([[1.0, -2.0]])[0] > model.anomaly_score([[1.0, 2.0]])[0])
+        True
+    """
+
+    explain = tasks.explain
+    repair = tasks.repair
+    embed = tasks.embed
+    reconstruct = tasks.reconstruct
+
+    def __init__(
+        self,
+        recipe: str = "default",
+        *,
+        latent: int | None = None,
+        beta: float | None = None,
+        noise: float | None = None,
+        layers: Sequence[int] | str | None = None,
+        embedding: int | None = None,
+        activation: str | None = None,
+        batch_norm: bool | None = None,
+        optimizer: str | None = None,
+        schedule: str | None = None,
+        lr: float | None = None,
+        weight_decay: float | None = None,
+        batch_size: int | None = None,
+        epochs: float | None = None,
+        patience: int | None = None,
+        budget: float | str | None = None,
+        members: Mapping[str, Member] | None = None,
+        columns: Mapping[str, Column] | None = None,
+        numeric: Sequence[str] | None = None,
+        categorical: Sequence[str] | None = None,
+        scored: Sequence[str] | None = None,
+        context: Sequence[str] | None = None,
+        ignore: Sequence[str] | None = None,
+        time: str | None = None,
+        by: str | None = None,
+        window: int | str | None = None,
+        alarm_rate: float | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        threads: int | None = 1,
+        verbose: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.latent = latent
+        self.beta = beta
+        self.noise = noise
+        self.layers = layers
+        self.embedding = embedding
+        self.activation = activation
+        self.batch_norm = batch_norm
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.patience = patience
+        self.budget = budget
+        self.members = members
+        self.columns = columns
+        self.numeric = numeric
+        self.categorical = categorical
+        self.scored = scored
+        self.context = context
+        self.ignore = ignore
+        self.time = time
+        self.by = by
+        self.window = window
+        self.alarm_rate = alarm_rate
+        self.seed = seed
+        self.device = device
+        self.threads = threads
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
+        """Learn what the rows look like.
+
+        Args:
+            X: the data.
+            y: not used; scikit-learn passes it.
+            progress: called with (what is done, share that is done, seconds left) now and then.
+
+        Raises:
+            DataError: the data cannot be read, or nothing in it can be scored.
+            OptionError: an option cannot work.
+        """
+        native = read_native(X)
+        source = self._source(native)
+        frame = source.read(native)
+        schema = self._schema(frame.columns, source, native.named)
+        series = isinstance(source, Series)
+        options = {name: getattr(self, name) for name in MODEL_OPTIONS}
+        members = self.members or make_members(self.recipe, options, series=series)
+        engine = fit_engine(
+            frame,
+            source,
+            schema,
+            members,
+            self._training(),
+            seed=self.seed,
+            device=choose_device(self.device),
+            thread_count=self.threads,
+            progress=progress or self._bar(),
+        )
+        self._engine = engine
+        self._library = native.library
+        for note in engine.notes:
+            warnings.warn(note, DiaboloWarning, stacklevel=2)
+        if not native.named:
+            self.n_features_in_ = native.table.num_columns
+        else:
+            self.n_features_in_ = native.table.num_columns
+            self.feature_names_in_ = np.asarray(native.table.column_names, dtype=object)
+        engine.calibration.threshold(self.alarm_rate_, asked=self.alarm_rate is not None)
+        return self
+
+    @property
+    def engine_(self) -> Engine:
+        """What was fitted; the tasks ask it."""
+        if not hasattr(self, "_engine"):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments first."
+            )
+        engine: Engine = self._engine
+        return engine
+
+    @property
+    def schema_(self) -> Schema:
+        """What each column is."""
+        return self.engine_.schema
+
+    @property
+    def history_(self) -> Any:
+        """The losses, one line for each look at the held-out rows, in the dataframe library of the fit."""
+        rows = self.engine_.history
+        names = rows[0].keys() if rows else []
+        return Native(read_native({"_": [0]}).table, self._library).give({n: [r[n] for r in rows] for n in names})
+
+    @property
+    def notes_(self) -> list[str]:
+        """What happened in the fit that is worth knowing."""
+        return list(self.engine_.notes)
+
+    @property
+    def alarm_rate_(self) -> float:
+        """The share of normal rows that may be alarms."""
+        return self.alarm_rate if self.alarm_rate is not None else self.engine_.calibration.default_rate()
+
+    @property
+    def threshold_(self) -> float:
+        """Bits from which a row is an alarm."""
+        return self.engine_.calibration.threshold(self.alarm_rate_, asked=self.alarm_rate is not None)
+
+    @property
+    def offset_(self) -> float:
+        """scikit-learn's: `decision_function = score_samples - offset_`."""
+        return -self.threshold_
+
+    def anomaly_score(self, X: Any) -> np.ndarray:
+        """(rows,) how odd each row is, in bits; higher is odder.
+
+        Bits are -log2 of the share of normal rows that are at least as odd: 10 bits are one in a thousand.
+        """
+        engine = self.engine_
+        return engine.bits(engine.read(X))
+
+    def score_rows(self, X: Any, *, alarm_rate: float | None = None) -> Any:
+        """bits, severity (0 to 100) and alarm of each row, in the caller's own dataframe library."""
+        return tasks.score(self, X, alarm_rate=alarm_rate).to_frame()
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """(rows,) the opposite of `anomaly_score`: higher is more normal, as scikit-learn has it."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """(rows,) `score_samples` shifted so that alarms are below 0."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(rows,) +1 for a normal row, -1 for an alarm."""
+        return np.where(self.anomaly_score(X) >= self.threshold_, -1, 1)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """(rows, latent) the latent coordinates of each row: `embed`, as an array."""
+        return tasks.embed(self, X).z
+
+    def inverse_transform(self, Z: Any) -> Any:
+        """What rows with these latent coordinates look like: the scored columns, in the library of the fit.
+
+        Raises:
+            UnsupportedError: the model has no bottleneck, so its coordinates are not all of a row.
+        """
+        engine = self.engine_
+        network = engine.cell_reader
+        if not hasattr(network.bottleneck, "latent") or isinstance(engine.source, Series):
+            raise UnsupportedError(
+                "there is no way back from these coordinates",
+                hint='fit a table with a bottleneck: Autoencoder("vanilla", latent=8)',
+            )
+        z = torch.as_tensor(np.asarray(Z), dtype=torch.float32)
+        with torch.no_grad():
+            said = network.decode(z.to(engine.device))
+        means = {k: v.mean.cpu().numpy() for k, v in said.items()}
+        columns = {n: engine.schema.decode(n, means) for n in engine.schema.scored}
+        return Native(read_native({"_": [0]}).table, self._library).give(columns)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """The names of what `transform` returns."""
+        engine = self.engine_
+        size = getattr(engine.cell_reader.bottleneck, "latent", None)
+        if size is None:
+            size = len(engine.axes[1]) if engine.axes is not None else 0
+        return np.asarray([f"z{i}" for i in range(size)], dtype=object)
+
+    def report(self, X: Any, path: str | Path = "report.html", *, command: str | None = None) -> Path:
+        """Write a report on the data: one HTML file that needs no network.
+
+        Args:
+            X: rows with the columns of the fit.
+            path: where to.
+            command: the command line to show for doing it again.
+        """
+        from diabolo.outputs.report import write_report
+
+        return write_report(self, X, path, command=command)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to one file; `diabolo.load` reads it, on any machine, without the data."""
+        options = {k: v for k, v in self.get_params(deep=False).items() if k not in ("members", "columns")}
+        return storage.write(path, self.engine_, {**options, "library": self._library}, __version__)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto", threads: int | None = 1) -> Self:
+        """Read a model from a file.
+
+        Raises:
+            ModelFileError: it is no model, is damaged, or was written by a newer version.
+        """
+        stored = storage.read(path, device=choose_device(device), threads=threads)
+        options = dict(stored.options)
+        library = options.pop("library")
+        model = cls(**{**options, "device": device, "threads": threads})
+        model._engine, model._library = stored.engine, library
+        entries = stored.engine.schema.entries
+        model.n_features_in_ = len(entries)
+        return model
+
+    def _source(self, native: Native) -> Source:
+        options = {"time": self.time, "by": self.by, "window": self.window}
+        kind = next(s for s in SOURCES if s.claims(options))
+        if kind is Table:
+            return Table().fit(native)
+        if isinstance(self.window, str) and self.window != "auto":
+            raise OptionError(f"window={self.window!r}: expected a number of points", hint='window=64, or window="auto"')
+        window = None if isinstance(self.window, str) else self.window
+        beside = (*(self.context or ()), *(self.ignore or ()), *(self.categorical or ()))
+        return Series(time=self.time, by=self.by, window=window, beside=beside).fit(native)
+
+    def _schema(self, columns: Mapping[str, Any], source: Source, named: bool) -> Schema:
+        kinds = as_kind(columns, self.numeric or (), self.categorical or ())
+        calendar = source.time if isinstance(source, Series) else None
+        context = list(self.context or ())
+        if isinstance(source, Series) and source.by is not None:
+            context.append(source.by)
+        return Schema.infer(
+            columns,
+            scored=self.scored,
+            context=context,
+            ignore=self.ignore,
+            kinds={**kinds, **(self.columns or {})},
+            calendar=calendar,
+            named=named,
+        )
+
+    def _training(self) -> dict[str, Any]:
+        given = {n: getattr(self, n) for n in TRAINING_OPTIONS if getattr(self, n) is not None}
+        if "budget" in given:
+            given["budget"] = seconds(given["budget"])
+        if "epochs" in given:
+            given |= {"min_steps": 1, "max_steps": 0}
+        Training().change(given)
+        return given
+
+    def _bar(self) -> Progress | None:
+        if not self.verbose:
+            return None
+        from diabolo.outputs.progress import bar
+
+        return bar()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_engine")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+class DiaboloWarning(UserWarning):
+    """What happened in a fit that is worth knowing."""
+
+
+def load(path: str | Path, *, device: str = "auto", threads: int | None = 1) -> Autoencoder:
+    """Read a model that `Autoencoder.save` wrote.
+
+    Args:
+        path: a .diabolo file.
+        device: "auto", "cpu", "cuda" or "mps".
+        threads: of torch.
+
+    Raises:
+        ModelFileError: it is no model, is damaged, or was written by a newer version.
+    """
+    return Autoencoder.load(path, device=device, threads=threads)
+
+
+def choose_device(wanted: str) -> str:
+    """The device to use: "auto" is CUDA where there is one, then MPS, then the CPU."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if wanted == "auto":
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    if wanted.split(":")[0] not in ("cpu", "cuda", "mps"):
+        raise OptionError(f"device={wanted!r} is not known", hint='device="auto", "cpu", "cuda" or "mps"')
+    if (wanted.startswith("cuda") and not cuda) or (wanted == "mps" and not mps):
+        raise OptionError(f"device={wanted!r}: torch finds none on this machine", hint='device="auto"')
+    return wanted
+
+
+def seconds(value: float | str) -> float:
+    """Seconds from a number or from text: 90, "90", "30s", "2min", "1h".
+
+    Example:
+        >>> seconds("2min")
+        120.0
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).strip().lower()
+    for unit, factor in (("min", 60.0), ("m", 60.0), ("h", 3600.0), ("s", 1.0), ("", 1.0)):
+        if text.endswith(unit):
+            try:
+                return float(text.removesuffix(unit) if unit else text) * factor
+            except ValueError:
+                continue
+    raise OptionError(f"budget={value!r}: expected seconds", hint='budget="30s" or budget="2min"')
+
+

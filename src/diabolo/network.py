@@ -1,0 +1,184 @@
+"""One autoencoder: stems -> encoder -> bottleneck -> decoder -> heads."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity
+from diabolo.corruptions import CORRUPTIONS, Corruption, Noise
+from diabolo.fields import FIELDS, Codes, Curve, Field, Reading
+from diabolo.layers import MLP
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a network is like, before there is one.
+
+    Attributes:
+        corruption: how rows are damaged in training.
+        bottleneck: what stands between encoder and decoder.
+        layers: widths of the encoder's layers; the decoder mirrors them.
+        embedding: numbers in the embedding of a symbol.
+        full: predict whole distributions of numbers, not only means with a scale for each column.
+        linear: start from the best linear prediction of the windows of a series.
+        activation, batch_norm: as in `diabolo.layers.MLP`.
+        training: settings that differ from those of `diabolo.training.Training`.
+    """
+
+    corruption: Corruption = field(default_factory=Noise)
+    bottleneck: Bottleneck = field(default_factory=Identity)
+    layers: tuple[int, ...] = (128, 128)
+    embedding: int = 16
+    full: bool = False
+    linear: bool = True
+    activation: str = "silu"
+    batch_norm: bool = False
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a model file."""
+        plain = {
+            k: getattr(self, k) for k in ("embedding", "full", "linear", "activation", "batch_norm")
+        }
+        return {
+            **plain,
+            "layers": list(self.layers),
+            "training": dict(self.training),
+            "corruption": [type(self.corruption).__name__, self.corruption.options()],
+            "bottleneck": [type(self.bottleneck).__name__, self.bottleneck.options()],
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Member:
+        """The inverse of `to_json`."""
+        state = dict(state)
+        for name, kinds in (("corruption", CORRUPTIONS), ("bottleneck", BOTTLENECKS)):
+            kind, options = state[name]
+            state[name] = {k.__name__: k for k in kinds}[kind](**options)  # type: ignore[attr-defined]
+        return cls(**{**state, "layers": tuple(state["layers"])})
+
+
+class Prediction(NamedTuple):
+    """What a network says of some rows.
+
+    Attributes:
+        latent: (rows, latent) the code.
+        kl: (rows,) its divergence from the prior, in nats.
+        likelihoods: kind -> a distribution of shape (rows, fields, *cell).
+    """
+
+    latent: Tensor
+    kl: Tensor
+    likelihoods: dict[str, Distribution]
+
+
+class Loss(NamedTuple):
+    """Means over the rows of a batch, in nats: total = reconstruction + beta * kl."""
+
+    total: Tensor
+    reconstruction: Tensor
+    kl: Tensor
+
+
+class Network(nn.Module):
+    """An autoencoder over the fields of a schema.
+
+    Args:
+        fields: kind -> its fields.
+        scored: kind -> (fields,) which are predicted and may be damaged.
+        member: what it is like.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, Sequence[Field]], scored: Mapping[str, np.ndarray], member: Member
+    ) -> None:
+        super().__init__()
+        self.kinds = [f.kind for f in FIELDS if f.kind in fields]
+        self.member = member
+        reading = Reading(embedding=member.embedding, full=member.full)
+        kinds = {f.kind: f for f in FIELDS}
+        stems = {k: kinds[k].stem(fields[k], reading) for k in self.kinds}
+        self.stems = nn.ModuleDict(stems)
+        options = {"activation": member.activation, "batch_norm": member.batch_norm}
+        self.encoder = MLP(sum(s.width for s in stems.values()), member.layers, **options)
+        self.bottleneck = copy.deepcopy(member.bottleneck)
+        latent = self.bottleneck.build(self.encoder.width)
+        mirrored = member.layers[::-1]
+        self.decoder = MLP(latent, mirrored, **options)
+        self.heads = nn.ModuleDict({k: kinds[k].head(fields[k], self.decoder.width, stems[k], reading) for k in stems})
+        self.corruption = copy.deepcopy(member.corruption)
+        for kind in self.kinds:
+            self.register_buffer(f"scored_{kind}", torch.as_tensor(scored[kind]))
+        self.linear: nn.Linear | None = None
+        if member.linear and Curve.kind in fields and isinstance(member.bottleneck, Identity):
+            points = sum(f.length for f in fields[Curve.kind])  # type: ignore[attr-defined]
+            self.linear = nn.Linear(points, points)
+            nn.init.zeros_(self.linear.weight)
+            nn.init.zeros_(self.linear.bias)
+
+    @property
+    def scored(self) -> dict[str, Tensor]:
+        """Kind -> (fields,) which are predicted."""
+        return {k: self.get_buffer(f"scored_{k}") for k in self.kinds}
+
+    def encode(self, codes: Codes) -> tuple[Tensor, Tensor]:
+        """Rows -> the latent code (rows, latent) and its KL divergence (rows,)."""
+        read = [self.stems[k](codes.values[k], codes.visible[k]) for k in self.kinds]
+        latent, kl = self.bottleneck(self.encoder(torch.cat(read, 1)))
+        return latent, kl
+
+    def decode(self, latent: Tensor, codes: Codes | None = None) -> dict[str, Distribution]:
+        """A latent code -> a distribution for every cell.
+
+        `codes` is what was read: the linear path of a network over windows starts from it.
+        """
+        h = self.decoder(latent)
+        base = {}
+        if self.linear is not None and codes is not None:
+            curve = codes.values[Curve.kind] * codes.visible[Curve.kind]
+            base[Curve.kind] = self.linear(curve.flatten(1)).view_as(curve)
+        return {k: self.heads[k](h, base.get(k)) for k in self.kinds}
+
+    def forward(self, codes: Codes) -> Prediction:
+        """Read rows, and predict each of their cells."""
+        latent, kl = self.encode(codes)
+        return Prediction(latent, kl, self.decode(latent, codes))
+
+    def loss(self, codes: Codes) -> Loss:
+        """Damage some clean rows, and say how badly they are restored."""
+        damaged, weights = self.corruption(codes, self.scored)
+        prediction = self(damaged)
+        nats = [
+            -(prediction.likelihoods[k].log_prob(codes.values[k]) * weights[k]).flatten(1).sum(1) for k in self.kinds
+        ]
+        reconstruction = torch.stack(nats).sum(0).mean()
+        kl = prediction.kl.mean()
+        return Loss(reconstruction + self.bottleneck.beta * kl, reconstruction, kl)
+
+    @torch.no_grad()
+    def start(self, codes: Codes) -> None:
+        """Set the linear path to the best linear restorer of these windows, and the scales to its error.
+
+        For noise of variance s^2 on data of covariance C that is the Wiener filter (C + s^2)^-1 C.
+        """
+        if self.linear is None:
+            return
+        x = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1).double()
+        mean = x.mean(0)
+        covariance = (x - mean).T @ (x - mean) / max(len(x), 1)
+        sigma = self.corruption.sigma if isinstance(self.corruption, Noise) else 0.1
+        noise = sigma**2 * torch.eye(len(mean), dtype=torch.double, device=x.device)
+        weight = torch.linalg.solve(covariance + noise + 1e-6 * torch.eye(len(mean), device=x.device), covariance)
+        self.linear.weight.copy_(weight.T)
+        self.linear.bias.copy_(mean - mean @ weight)
+        error = sigma**2 * torch.diagonal(weight).clamp_min(1e-6)
+        head = self.heads[Curve.kind]
+        head.log_scale.copy_((0.5 * error.log()).view_as(head.log_scale))  # type: ignore[union-attr,operator,arg-type]

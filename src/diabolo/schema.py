@@ -1,0 +1,323 @@
+"""What the columns of a data set are: inferred, shown, overruled, stored, and compared with new data."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from diabolo.columns import COLUMNS, Category, Column, Datetime, Number, Values
+from diabolo.errors import DataError, OptionError, SchemaError
+from diabolo.fields import FIELDS, Codes, Field
+
+ROLES = ("scored", "context", "ignored")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One column of the data.
+
+    Attributes:
+        name: as the user has it.
+        role: "scored" (read and predicted), "context" (read only) or "ignored" (passed through).
+        column: its kind and what was learnt of it; None if ignored.
+        reason: why this kind and role, in a few words.
+        missing: share of the rows in which it has no value.
+    """
+
+    name: str
+    role: str
+    column: Column | None
+    reason: str
+    missing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a part of a column lies in the codes: `codes.values[kind][:, index]`."""
+
+    name: str
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Name -> column, in the order of the data.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> schema = Schema.infer({"age": pa.array([31, 45, 28]), "city": pa.array(["Oslo", "Bergen", "Oslo"])})
+        >>> [(e.name, e.role, e.column.kind) for e in schema.entries]
+        [('age', 'scored', 'number'), ('city', 'scored', 'category')]
+    """
+
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def infer(
+        cls,
+        columns: Mapping[str, Values],
+        *,
+        scored: Iterable[str] | None = None,
+        context: Iterable[str] | None = None,
+        ignore: Iterable[str] | None = None,
+        kinds: Mapping[str, Column] | None = None,
+        calendar: str | None = None,
+        named: bool = True,
+    ) -> Schema:
+        """Decide what each column is, and learn its range or its levels.
+
+        Args:
+            columns: name -> values.
+            scored: names that are scored whatever they look like; every other one becomes context.
+            context: names that are read but never scored.
+            ignore: names that are not used.
+            kinds: name -> kind, an instance of a `Column`, instead of the one that looks right.
+            calendar: the name of the time column of a series; it becomes context.
+            named: whether the names mean anything (False for a plain array: then no id is looked for).
+
+        Raises:
+            OptionError: a name in the options is not in the data.
+            DataError: nothing is left to score.
+        """
+        only, context, ignore, kinds = set(scored or ()), set(context or ()), set(ignore or ()), dict(kinds or {})
+        _check_names(columns, {"scored": only, "context": context, "ignore": ignore, "columns": set(kinds)})
+        entries = []
+        for name, values in columns.items():
+            asked = name in only or name in context or name in kinds
+            reason = None if asked or name == calendar else _why_ignored(name, values, named)
+            missing = _missing(values)
+            if name in ignore:
+                entries.append(Entry(name, "ignored", None, "as asked", missing))
+                continue
+            if reason is not None:
+                entries.append(Entry(name, "ignored", None, reason, missing))
+                continue
+            column = kinds.get(name) or _kind_of(values)
+            if column is None:
+                entries.append(Entry(name, "ignored", None, f"{values.type} values have no kind", missing))
+                continue
+            if name == calendar and isinstance(column, Datetime) and name not in kinds:
+                column = Datetime(elapsed=False)
+            fitted = column.fit(values, name)
+            is_context = name in context or (name == calendar and name not in only) or bool(only and name not in only)
+            why = "as asked" if asked else ("calendar of the series" if name == calendar else _looks(values))
+            if not fitted.fields:
+                entries.append(Entry(name, "ignored", None, "too short for a calendar", missing))
+            else:
+                entries.append(Entry(name, "context" if is_context else "scored", fitted, why, missing))
+        schema = cls(tuple(entries))
+        if not any(e.role == "scored" for e in entries):
+            shown = "; ".join(f"{e.name}: {e.role}, {e.reason}" for e in entries[:5])
+            raise DataError(
+                f"no column is left to score ({shown or 'the data has no columns'})",
+                hint='name the columns that count: scored=["..."] or --scored NAME',
+            )
+        return schema
+
+    @property
+    def scored(self) -> list[str]:
+        """The names of the scored columns."""
+        return [e.name for e in self.entries if e.role == "scored"]
+
+    @property
+    def used(self) -> list[Entry]:
+        """The entries that are read: scored and context."""
+        return [e for e in self.entries if e.column is not None]
+
+    def __getitem__(self, name: str) -> Column:
+        for entry in self.entries:
+            if entry.name == name and entry.column is not None:
+                return entry.column
+        raise KeyError(name)
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Where every part of every column lies, in the order of the columns."""
+        found: list[Slot] = []
+        count = dict.fromkeys((f.kind for f in FIELDS), 0)
+        for entry in self.used:
+            assert entry.column is not None
+            for part in entry.column.fields:
+                found.append(Slot(entry.name, part.kind, count[part.kind]))
+                count[part.kind] += 1
+        return tuple(found)
+
+    @cached_property
+    def fields(self) -> dict[str, list[Field]]:
+        """Kind -> its fields, in the order of `slots`; kinds without fields are left out."""
+        found: dict[str, list[Field]] = {}
+        for entry in self.used:
+            assert entry.column is not None
+            for part in entry.column.fields:
+                found.setdefault(part.kind, []).append(part)
+        return found
+
+    @cached_property
+    def scored_fields(self) -> dict[str, np.ndarray]:
+        """Kind -> (fields,) whether each belongs to a scored column."""
+        scored = set(self.scored)
+        return {k: np.array([s.name in scored for s in self.slots if s.kind == k]) for k in self.fields}
+
+    def slots_of(self, name: str) -> list[Slot]:
+        """Where the parts of one column lie."""
+        return [s for s in self.slots if s.name == name]
+
+    def check(self, columns: Mapping[str, Values]) -> None:
+        """Raise `SchemaError` if a column that the model reads is not there."""
+        missing = [e.name for e in self.used if e.name not in columns]
+        if not missing:
+            return
+        lines = []
+        for name in missing:
+            near = difflib.get_close_matches(name, list(columns), n=1)
+            lines.append(f"  - {name}" + (f"   (the data has {near[0]!r})" if near else ""))
+        extra = [n for n in columns if n not in {e.name for e in self.entries}]
+        lines += [f"  + {n}" for n in extra[:10]]
+        raise SchemaError(
+            f"{len(missing)} column(s) that the model was fitted on are not in the data:\n" + "\n".join(lines),
+            hint="rename them, or fit a new model on this data",
+        )
+
+    def encode(self, columns: Mapping[str, Values]) -> Codes:
+        """Values -> codes. Only the columns that are read are looked at."""
+        self.check(columns)
+        values: dict[str, list[np.ndarray]] = {}
+        visible: dict[str, list[np.ndarray]] = {}
+        for entry in self.used:
+            assert entry.column is not None
+            parts = entry.column.encode(columns[entry.name], entry.name)
+            for part, (value, there) in zip(entry.column.fields, parts, strict=True):
+                values.setdefault(part.kind, []).append(value)
+                visible.setdefault(part.kind, []).append(there)
+        return Codes(
+            {k: torch.from_numpy(np.stack(v, axis=1)) for k, v in values.items()},
+            {k: torch.from_numpy(np.stack(v, axis=1)) for k, v in visible.items()},
+        )
+
+    def decode(self, name: str, values: Mapping[str, np.ndarray], *, exact: bool = True) -> Values:
+        """One column from the values of all fields."""
+        return self[name].decode([values[s.kind][:, s.index] for s in self.slots_of(name)], exact=exact)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """One line a column: name, kind, role, missing, why, and what was learnt."""
+        return [
+            {
+                "column": e.name,
+                "kind": e.column.kind if e.column else "-",
+                "role": e.role,
+                "missing": e.missing,
+                "why": e.reason,
+                "learnt": e.column.describe() if e.column else "",
+            }
+            for e in self.entries
+        ]
+
+    def __str__(self) -> str:
+        rows = [
+            [r["column"], r["kind"], r["role"], f"{r['missing']:.1%}", r["why"], r["learnt"]] for r in self.describe()
+        ]
+        rows = [["column", "kind", "role", "missing", "why", "learnt"], *rows]
+        width = [max(len(str(r[i])) for r in rows) for i in range(5)]
+        return "\n".join(
+            "  ".join([*(str(c).ljust(w) for c, w in zip(r[:5], width, strict=True)), r[5]]).rstrip() for r in rows
+        )
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain values, for a model file."""
+        return [
+            {
+                "name": e.name,
+                "role": e.role,
+                "reason": e.reason,
+                "missing": e.missing,
+                "column": e.column.to_json() if e.column else None,
+            }
+            for e in self.entries
+        ]
+
+    @classmethod
+    def from_json(cls, entries: Sequence[Mapping[str, Any]]) -> Schema:
+        """The inverse of `to_json`."""
+        kinds = {c.kind: c for c in COLUMNS}
+        made = []
+        for e in entries:
+            state = dict(e["column"]) if e["column"] else None
+            column = kinds[state.pop("kind")](**state) if state else None
+            made.append(Entry(e["name"], e["role"], column, e["reason"], e["missing"]))
+        return cls(tuple(made))
+
+
+def _check_names(columns: Mapping[str, Values], options: Mapping[str, set[str]]) -> None:
+    for option, names in options.items():
+        for name in sorted(names - set(columns)):
+            near = difflib.get_close_matches(name, list(columns), n=1)
+            raise OptionError(
+                f"{option} names the column {name!r}, which the data does not have",
+                hint=f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(list(columns)[:20])}",
+            )
+
+
+def _kind_of(values: Values) -> Column | None:
+    for kind in COLUMNS:
+        if kind.claims(values):
+            return kind()
+    return None
+
+
+def _looks(values: Values) -> str:
+    return "windows of a series" if isinstance(values, np.ndarray) else f"{values.type} values"
+
+
+def _missing(values: Values) -> float:
+    if isinstance(values, np.ndarray):
+        return float(np.isnan(values[:, 0]).mean()) if len(values) else 0.0
+    holes = pc.sum(values.is_null(nan_is_null=True)).as_py() or 0
+    return holes / len(values) if len(values) else 0.0
+
+
+def _why_ignored(name: str, values: Values, named: bool) -> str | None:
+    """A reason to leave a column out, or None."""
+    if isinstance(values, np.ndarray):
+        points = values[:, 0] if values.size else values.ravel()
+        return "no values" if not np.isfinite(points).any() and not np.isfinite(values).any() else None
+    known = values.drop_null()
+    if len(known) == 0 or (pa.types.is_floating(values.type) and not pc.any(pc.is_finite(known)).as_py()):
+        return "no values"
+    if _kind_of(values) is None:
+        return f"{values.type} values have no kind"
+    if pa.types.is_dictionary(known.type):
+        known = known.dictionary_decode()
+    distinct = len(pc.unique(known))
+    if distinct == 1 and len(values) > 1:
+        return f"constant: {known[0].as_py()!r}"
+    if not named or len(known) < 20:
+        return None
+    share = distinct / len(known)
+    if Category.claims(known) and share > 0.9:
+        text = known.cast(pa.string())
+        length, spaced = pc.mean(pc.utf8_length(text)).as_py(), pc.mean(pc.match_substring(text, " ")).as_py()
+        return "free text" if length > 40 or (spaced > 0.5 and length > 20) else "an id: nearly every value is different"
+    if pa.types.is_integer(known.type) and distinct == len(known):
+        ends = pc.min_max(known)
+        if ends["max"].as_py() - ends["min"].as_py() == len(known) - 1:
+            return "an id: consecutive whole numbers"
+        if re.fullmatch(r"(?i)(id|uuid|guid|key|index|.*[_\- ]id|id[_\- ].*)", name):
+            return "an id: by its name, and every value is different"
+    return None
+
+
+def as_kind(columns: Mapping[str, Values], numeric: Iterable[str], categorical: Iterable[str]) -> dict[str, Column]:
+    """The options `numeric` and `categorical` as kinds."""
+    _check_names(columns, {"numeric": set(numeric), "categorical": set(categorical)})
+    return {**{n: Number() for n in numeric}, **{n: Category() for n in categorical}}

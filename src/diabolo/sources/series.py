@@ -1,0 +1,209 @@
+"""Series: every row is a point in time, and what counts is the stretch around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.lib.stride_tricks import sliding_window_view
+
+from diabolo.columns import Values
+from diabolo.columns.datetime import to_moments, to_seconds
+from diabolo.columns.number import Number, to_float
+from diabolo.errors import ColumnError, DataError, OptionError
+from diabolo.sources.base import Frame, Source
+from diabolo.sources.native import Native
+
+WINDOW = 128
+# Series of one table are this many steps apart, so that their windows are never neighbours in time.
+APART = 1 << 40
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the user's rows lie on the grid of points, and where the windows start.
+
+    Attributes:
+        point: (user rows,) each row's point.
+        start: (windows,) the first point of each window.
+        points: how many points there are, with those of gaps and of padding.
+    """
+
+    point: np.ndarray
+    start: np.ndarray
+    points: int
+
+    def only(self, windows: np.ndarray) -> Place:
+        """The place of some of the windows."""
+        return replace(self, start=self.start[windows])
+
+
+@dataclass
+class Series(Source):
+    """Windows of a series with one channel or more, one series or several.
+
+    Args:
+        time: the name of the time column; None if the rows are equally spaced as they stand.
+        by: the name of the column that says which series a row belongs to.
+        window: points in a window; None for a length that suits the data (128, less for short series).
+        beside: channels that are not windows: read as they are at the middle of each window.
+
+    Attributes:
+        step: seconds (or units of a numeric time column) from one point to the next; 0 where the
+            times are too irregular for a grid, and the points simply follow each other.
+        length: points in a window.
+        channels: the names of the columns that windows are made of.
+    """
+
+    time: str | None = None
+    by: str | None = None
+    window: int | None = None
+    beside: tuple[str, ...] = ()
+    step: float = 1.0
+    length: int = 0
+    channels: tuple[str, ...] = ()
+
+    kind = "series"
+
+    def __post_init__(self) -> None:
+        self.beside, self.channels = tuple(self.beside), tuple(self.channels)
+
+    @classmethod
+    def claims(cls, options: Mapping[str, Any]) -> bool:  # noqa: D102
+        if options.get("by") is not None and options.get("time") is None and options.get("window") is None:
+            raise OptionError(f"by={options['by']!r} needs a series", hint='name its time column too: time="..."')
+        return options.get("time") is not None or options.get("window") is not None
+
+    def fit(self, native: Native) -> Self:  # noqa: D102
+        columns = native.columns()
+        for option, name in (("time", self.time), ("by", self.by)):
+            if name is not None and name not in columns:
+                shown = ", ".join(list(columns)[:20])
+                raise OptionError(f"{option}={name!r} is not a column of the data", hint=f"the columns are: {shown}")
+        beside = {self.time, self.by, *self.beside}
+        channels = tuple(n for n, v in columns.items() if n not in beside and Number.claims(v) and v.null_count < len(v))
+        if not channels:
+            raise DataError("the series has no column of numbers", hint="a series needs a value column beside its time")
+        times, groups = self._times(columns), self._groups(columns)
+        longest = max(int((groups == g).sum()) for g in np.unique(groups))
+        if longest < 8:
+            raise DataError(f"the longest series has {longest} points; at least 8 are needed")
+        length = self.window if self.window is not None else int(np.clip(longest // 3, 4, WINDOW))
+        if not 2 <= length <= longest:
+            raise OptionError(f"window={length} does not fit a series of {longest} points")
+        return replace(self, step=_step(times, groups), length=length, channels=channels)
+
+    def read(self, native: Native) -> Frame:  # noqa: D102
+        columns = native.columns()
+        for name in (self.time, self.by, *self.channels):
+            if name is not None and name not in columns:
+                raise DataError(f"the series has no column {name!r}", hint=f"it has {', '.join(list(columns)[:20])}")
+        times, groups = self._times(columns), self._groups(columns)
+        point = np.empty(native.rows, np.int64)
+        starts, positions, clocks, total = [], [], [], 0
+        for number, group in enumerate(np.unique(groups)):
+            rows = np.flatnonzero(groups == group)
+            order = rows[np.argsort(times[rows], kind="stable")]
+            if self.step:
+                tick = np.round(times[order] / self.step).astype(np.int64)
+                index, first = tick - tick[0], int(tick[0])
+            else:
+                index, first = np.arange(len(order)), 0
+            size = max(int(index[-1]) + 1, self.length)
+            if size > 20 * len(order) + 10_000:
+                raise DataError(
+                    f"at a step of {self.step:g} the series would have {size} points, of which {len(order)} are there",
+                    hint="fit on data that is spaced like this, or cut the series at its longest gap",
+                )
+            point[order] = total + index
+            start = total + np.arange(size - self.length + 1)
+            starts.append(start)
+            positions.append(number * APART + first + start - total)
+            clock = np.interp(np.arange(size), index, times[order])
+            clocks.append(clock[self.length // 2 :][: len(start)])
+            total += size
+        start = np.concatenate(starts)
+        frame: dict[str, Values] = {
+            n: sliding_window_view(_on_grid(to_float(columns[n], n), point, total), self.length)[start]
+            if len(starts) > 1
+            else sliding_window_view(_on_grid(to_float(columns[n], n), point, total), self.length)
+            for n in self.channels
+        }
+        row_at = np.full(total, -1, np.int64)
+        row_at[point] = np.arange(native.rows)
+        middle = row_at[start + self.length // 2]
+        taken = pa.array(middle, mask=middle < 0)
+        for name, values in columns.items():
+            if name == self.time:
+                if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type) or not Number.claims(values):
+                    zone = getattr(values.type, "tz", None)
+                    micro = pa.array((np.concatenate(clocks) * 1e6).astype(np.int64))
+                    frame[name] = micro.cast(pa.timestamp("us", zone))
+            elif name not in self.channels:
+                frame[name] = values.take(taken)
+        return Frame(frame, len(start), native, np.concatenate(positions), Place(point, start, total))
+
+    def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:  # noqa: D102
+        """The mean over the windows that cover a point: (windows,) or (windows, length) -> (user rows,)."""
+        place: Place = frame.place
+        answers = np.asarray(answers, dtype=float)
+        total, count = np.zeros(place.points + 1), np.zeros(place.points + 1)
+        if answers.ndim == 1:
+            known = np.isfinite(answers)
+            value, one = np.where(known, answers, 0.0), known.astype(float)
+            for sums, part in ((total, value), (count, one)):
+                np.add.at(sums, place.start, part)
+                np.add.at(sums, place.start + self.length, -part)
+            total, count = np.cumsum(total), np.cumsum(count)
+        else:
+            for offset in range(self.length):
+                part = answers[:, offset]
+                known = np.isfinite(part)
+                np.add.at(total, place.start[known] + offset, part[known])
+                np.add.at(count, place.start[known] + offset, 1.0)
+        mean = np.divide(total, count, out=np.full(place.points + 1, np.nan), where=count > 0.5)
+        return mean[place.point]
+
+    def to_json(self) -> dict[str, Any]:  # noqa: D102
+        return {"kind": self.kind, **asdict(self)}
+
+    def _times(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+        if self.time is None:
+            return np.arange(len(next(iter(columns.values()))), dtype=float)
+        values = columns[self.time]
+        seconds = to_float(values, self.time) if Number.claims(values) else to_seconds(to_moments(values, self.time))
+        if not np.isfinite(seconds).all():
+            row = int(np.flatnonzero(~np.isfinite(seconds))[0])
+            raise ColumnError("a point without a time", column=self.time, row=row, hint="drop the rows without a time")
+        return seconds
+
+    def _groups(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+        if self.by is None:
+            return np.zeros(len(next(iter(columns.values()))), np.int64)
+        codes = pc.rank(columns[self.by].cast(pa.string()), tiebreaker="dense")
+        return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _step(times: np.ndarray, groups: np.ndarray) -> float:
+    """The spacing of the grid, or 0 if the times do not lie on one."""
+    gaps = np.concatenate([np.diff(np.sort(times[groups == g])) for g in np.unique(groups)])
+    gaps = gaps[gaps > 0]
+    if len(gaps) == 0:
+        return 0.0
+    step = float(np.median(gaps))
+    off = np.abs(gaps / step - np.round(gaps / step))
+    on_grid = float((off < 0.1).mean())
+    sparse = float(np.minimum(gaps / step, 1e6).sum()) > 5 * len(gaps) + 1_000
+    return step if on_grid >= 0.9 and not sparse else 0.0
+
+
+def _on_grid(values: np.ndarray, point: np.ndarray, points: int) -> np.ndarray:
+    """The mean of the values at each point; NaN where there is none."""
+    known = np.isfinite(values)
+    total = np.bincount(point[known], weights=values[known], minlength=points)
+    count = np.bincount(point[known], minlength=points)
+    return np.divide(total, count, out=np.full(points, np.nan), where=count > 0)

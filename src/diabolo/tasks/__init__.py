@@ -1,0 +1,26 @@
+"""The questions that a fitted model answers: one file, one function, one typed answer each."""
+
+from diabolo.tasks.base import Answer, Model
+from diabolo.tasks.embed import Embedding, embed
+from diabolo.tasks.explain import Explanation, explain
+from diabolo.tasks.reconstruct import Reconstruction, reconstruct
+from diabolo.tasks.repair import Repaired, repair
+from diabolo.tasks.score import Scores, score
+
+TASKS = (score, explain, repair, embed, reconstruct)
+
+__all__ = [
+    "TASKS",
+    "Answer",
+    "Embedding",
+    "Explanation",
+    "Model",
+    "Reconstruction",
+    "Repaired",
+    "Scores",
+    "embed",
+    "explain",
+    "reconstruct",
+    "repair",
+    "score",
+]

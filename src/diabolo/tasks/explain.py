@@ -1,0 +1,175 @@
+"""Which cell is odd, and what was expected there?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from diabolo.engine import Cells, Engine
+from diabolo.errors import OptionError
+from diabolo.fields import Codes, Curve, Symbol
+from diabolo.sources import Frame, Native, Series
+from diabolo.tasks.base import Answer, Model, decoded
+
+
+@dataclass
+class Explanation(Answer):
+    """One line for each scored cell of each row asked for, row by row, in the order of the columns.
+
+    Attributes:
+        row: (lines,) the row, counted from 0.
+        column: (lines,) the column.
+        got, expected, low, high: column -> (rows,) its value, what was expected, and the range that holds
+            nine values in ten; in the column's own type. A label has no range.
+        bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value.
+        p_wrong: (rows, columns) probability that the cell is wrong.
+        share: (rows, columns) percent of the row's oddness that is the cell's; sums to 100 in each row.
+        nearest: the most similar remembered rows: row, distance, and their columns; for a series, when
+            the most similar window starts.
+    """
+
+    native: Native
+    rows: np.ndarray
+    names: list[str]
+    got: dict[str, pa.Array]
+    expected: dict[str, pa.Array]
+    low: dict[str, pa.Array | None]
+    high: dict[str, pa.Array | None]
+    bits: np.ndarray
+    p_wrong: np.ndarray
+    share: np.ndarray
+    neighbours: dict[str, Any]
+
+    @property
+    def nearest(self) -> Any:
+        """The most similar remembered rows, as a dataframe."""
+        return self.native.give(self.neighbours, aligned=False)
+
+    def columns(self) -> dict[str, Any]:
+        """Row, column, got, expected, low, high, bits, p_wrong, share of each cell.
+
+        The values are numbers if all columns are, else text, because a column of a frame has one type.
+        """
+        numeric = all(pa.types.is_integer(v.type) or pa.types.is_floating(v.type) for v in self.got.values())
+        target = pa.float64() if numeric else pa.string()
+        lines = {"row": np.repeat(self.rows, len(self.names)), "column": self.names * len(self.rows)}
+        for name in ("got", "expected", "low", "high"):
+            values = getattr(self, name)
+            blank = pa.nulls(len(self.rows), target)
+            made = [blank if values[n] is None else _plain(values[n], target) for n in self.names]
+            order = np.arange(len(made) * len(self.rows)).reshape(len(made), -1).T.ravel()
+            lines[name] = pa.concat_arrays(made).take(pa.array(order))
+        return {**lines, "bits": self.bits.ravel(), "p_wrong": self.p_wrong.ravel(), "share": self.share.ravel()}
+
+
+def explain(model: Model, data: Any, *, rows: Sequence[int] | None = None, neighbours: int = 1) -> Explanation:
+    """Which cells are odd, what was expected there, and which remembered rows are most alike?
+
+    Args:
+        model: a fitted model.
+        data: rows with the columns of the fit.
+        rows: the rows to explain, counted from 0; all of them if not given.
+        neighbours: similar rows wanted for each row.
+
+    Returns:
+        one line for each scored cell of each row.
+
+    Raises:
+        OptionError: a row is not in the data.
+    """
+    engine = model.engine_
+    frame = engine.read(data)
+    wanted = np.arange(frame.native.rows) if rows is None else np.asarray(rows, dtype=np.int64).reshape(-1)
+    if len(wanted) and (wanted.min() < 0 or wanted.max() >= frame.native.rows):
+        raise OptionError(f"rows: row {wanted.max()} is not in data of {frame.native.rows} rows")
+    frame, wanted, origin = _narrowed(engine, frame, wanted)
+    codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
+    cells, parts = engine.cells(codes), engine.parts(codes)
+    found = engine.neighbours(codes, frame.positions, k=max(neighbours, 1))
+    closest = engine.memory.shares(codes, found.index[:, 0])
+    names = engine.schema.scored
+
+    def fold(values: np.ndarray) -> np.ndarray:
+        return engine.source.fold(frame, values)
+
+    def by_column(table: dict[str, np.ndarray]) -> np.ndarray:
+        sums = []
+        for name in names:
+            slots = engine.schema.slots_of(name)
+            sums.append(sum(fold(table[s.kind][:, s.index])[wanted] for s in slots))
+        return np.stack(sums, axis=1)
+
+    nats = by_column(cells.nats)
+    share = _percent(by_column(parts)) + _percent(by_column(closest))
+    shown = {n: frame.native.columns()[n].take(pa.array(wanted)) for n in names}
+    ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
+    return Explanation(
+        native=frame.native,
+        rows=origin,
+        names=names,
+        got=shown,
+        expected={n: decoded(engine, n, cells.expected, wanted, fold) for n in names},
+        low={n: decoded(engine, n, cells.low, wanted, fold) if ranged[n] else None for n in names},
+        high={n: decoded(engine, n, cells.high, wanted, fold) if ranged[n] else None for n in names},
+        bits=np.nan_to_num(nats) / np.log(2),
+        p_wrong=engine.wrong(nats),
+        share=_percent(share) * 100,
+        neighbours=_nearest(engine, frame, found.index, found.distance, wanted, origin),
+    )
+
+
+def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, np.ndarray, np.ndarray]:
+    """Read only what the wanted rows need: (frame, rows within it, rows within the data)."""
+    if isinstance(engine.source, Series):
+        # The windows that cover the rows.
+        place = frame.place
+        near = np.zeros(place.points + engine.source.length, bool)
+        for point in np.unique(place.point[wanted]):
+            near[max(point - engine.source.length + 1, 0) : point + 1] = True
+        return frame.only(np.flatnonzero(near[place.start])), wanted, wanted
+    table = frame.native.table.take(pa.array(wanted))
+    native = Native(table, frame.native.library, _index(frame.native.index, wanted), frame.native.named)
+    return engine.source.read(native), np.arange(len(wanted)), wanted
+
+
+def _index(index: Any, rows: np.ndarray) -> Any:
+    return None if index is None else index[rows]
+
+
+def _percent(table: np.ndarray) -> np.ndarray:
+    """Each row in shares of its sum; even shares where the sum is 0."""
+    table = np.nan_to_num(np.maximum(table, 0))
+    total = table.sum(1, keepdims=True)
+    return np.where(total > 0, table / np.where(total > 0, total, 1), 1 / table.shape[1])
+
+
+def _nearest(
+    engine: Engine, frame: Frame, index: np.ndarray, distance: np.ndarray, wanted: np.ndarray, origin: np.ndarray
+) -> dict[str, Any]:
+    if isinstance(engine.source, Series):
+        return {}
+    rows, picked = np.repeat(origin, index.shape[1]), index.ravel()
+    known = picked >= 0
+    memory = engine.memory.codes[torch.from_numpy(picked[known])]
+    found: dict[str, Any] = {"row": rows[known], "distance": np.repeat(distance, index.shape[1])[known]}
+    values = {k: v.numpy() for k, v in memory.values.items()}
+    for entry in engine.schema.used:
+        slots = engine.schema.slots_of(entry.name)
+        there = memory.visible[slots[0].kind][:, slots[0].index].numpy()
+        column = engine.schema.decode(entry.name, values)
+        found[entry.name] = pc.if_else(pa.array(there), column, None)
+    return found
+
+
+def _plain(values: pa.Array, target: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if target == pa.string() and pa.types.is_floating(values.type):
+        return pa.array([None if v is None else f"{v:.6g}" for v in values.to_pylist()], target)
+    return values.cast(target, safe=False)

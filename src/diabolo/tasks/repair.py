@@ -1,0 +1,103 @@
+"""What should stand there?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from diabolo.errors import OptionError
+from diabolo.sources import Native
+from diabolo.tasks.base import Answer, Model, decoded
+
+
+@dataclass
+class Repaired(Answer):
+    """The user's own table with its holes filled, and suspicious cells replaced if asked.
+
+    Attributes:
+        table: column -> values; columns that are not scored are as they were.
+        changed: one line for each changed cell: row, column, old, new, why, p_wrong.
+    """
+
+    native: Native
+    table: dict[str, Any]
+    changed: dict[str, Any]
+
+    @property
+    def changes(self) -> Any:
+        """What was changed, as a dataframe."""
+        return self.native.give(self.changed, aligned=False)
+
+    def columns(self) -> dict[str, Any]:
+        """All columns of the data, in their order."""
+        return self.table
+
+
+def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repaired:
+    """Fill the holes of the scored columns; with a threshold, replace suspicious cells too.
+
+    Args:
+        model: a fitted model.
+        data: rows with the columns of the fit.
+        threshold: replace cells that are wrong with at least this probability; None to fill holes only.
+
+    Returns:
+        the data, repaired, and a list of what was changed.
+    """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise OptionError(f"threshold={threshold!r}: expected a probability above 0", hint="threshold=0.9")
+    engine = model.engine_
+    frame = engine.read(data)
+    everything = np.arange(frame.native.rows)
+    table: dict[str, Any] = dict(frame.native.columns())
+    names = engine.schema.scored
+    expected: dict[str, np.ndarray] = {}
+    nats: dict[str, np.ndarray] = {}
+    for rows, codes in engine.chunks(frame):
+        cells = engine.cells(codes)
+        for store, part in ((expected, cells.expected), (nats, cells.nats)):
+            for kind, values in part.items():
+                if kind not in store:
+                    store[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
+                store[kind][rows] = values
+
+    def fold(values: np.ndarray) -> np.ndarray:
+        return engine.source.fold(frame, values)
+
+    lines: dict[str, list[Any]] = {k: [] for k in ("row", "column", "old", "new", "why", "p_wrong")}
+    for name in names:
+        old = table[name]
+        evidence = sum(fold(nats[s.kind][:, s.index]) for s in engine.schema.slots_of(name))
+        hole = old.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+        p_wrong = np.where(hole, 1.0, engine.wrong(np.asarray(evidence)))
+        replaced = hole if threshold is None else hole | (p_wrong >= threshold)
+        if not replaced.any():
+            continue
+        new = decoded(engine, name, expected, everything, fold)
+        table[name] = _merged(old, new, replaced)
+        picked = np.flatnonzero(replaced)
+        lines["row"] += picked.tolist()
+        lines["column"] += [name] * len(picked)
+        lines["old"] += [None if hole[i] else str(old[int(i)].as_py()) for i in picked]
+        lines["new"] += [str(table[name][int(i)].as_py()) for i in picked]
+        lines["why"] += ["hole" if hole[i] else "suspicious" for i in picked]
+        lines["p_wrong"] += p_wrong[picked].tolist()
+    order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
+    types = {"row": pa.int64(), "p_wrong": pa.float64()}
+    changed = {k: pa.array([v[i] for i in order], types.get(k, pa.string())) for k, v in lines.items()}
+    return Repaired(frame.native, table, changed)
+
+
+def _merged(old: pa.Array, new: pa.Array, replaced: np.ndarray) -> pa.Array:
+    """`new` where replaced, in the type of `old` as far as it can hold the new values."""
+    kind = old.type
+    if pa.types.is_dictionary(kind):
+        old = old.dictionary_decode()
+    if old.type != new.type:
+        new = new.cast(old.type, safe=False)
+    merged = pc.if_else(pa.array(replaced), new, old)
+    return merged.dictionary_encode() if pa.types.is_dictionary(kind) else merged

@@ -1,0 +1,183 @@
+"""The anomaly benchmarks run from their command line on small made folders, with a stand-in for our model."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from benchmarks import anomaly_series, anomaly_tables, common
+
+FIELDS = ["claim", "protocol", "seeds", "machine", "rows", "mean", "peers"]
+
+
+def distance_from_mean(x_train: np.ndarray, x_test: np.ndarray, seed: int) -> np.ndarray:
+    """A stand-in for our model that fits both tables and series."""
+    distance = np.abs(x_test - x_train.mean(0)) / x_train.std(0)
+    return distance.reshape(len(x_test), -1).max(1)
+
+
+def failing(x_train: np.ndarray, x_test: np.ndarray, seed: int) -> np.ndarray:
+    raise RuntimeError("made to fail")
+
+
+def save_table(path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = np.concatenate([random.normal(size=(100, 3)), random.normal(5, 1, size=(10, 3))])
+    content = io.BytesIO()
+    np.savez(content, X=rows, y=np.repeat([0, 1], [100, 10]))
+    data = content.getvalue()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    save_table(folder / "second.npz", 1)
+    save_table(folder / "first.set.npz.gz", 2)
+    (folder / "notes.txt").write_text("not a set", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    folder = tmp_path / "series"
+    folder.mkdir()
+    problem = anomaly_series.made_problem()
+    np.savez(folder / "made_tr_600.npz", x=problem.test, y=problem.labels.astype(np.uint8))
+    return folder
+
+
+def run(script: ModuleType, data: Path, *more: str) -> tuple[int, dict]:
+    out = data.parent / "results" / "out.json"
+    code = script.main(["--data", str(data), "--json", str(out), *more])
+    assert [path.name for path in out.parent.iterdir()] == ["out.json"]
+    return code, json.loads(out.read_text(encoding="utf-8"))
+
+
+def test_tables(tables: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, distance_from_mean)
+    scores = tables.parent / "scores"
+    more = ["--seeds", "2", "--peers", "knn1,knn5", "--scores", str(scores)]
+    code, result = run(anomaly_tables, tables, *more)
+    assert code == 0
+    assert list(result) == FIELDS
+    assert result["seeds"] == [0, 1]
+    assert len(result["rows"]) == 2 * 2 * 3
+    assert list(result["peers"]) == ["knn1", "knn5"]
+    for figures in (result["mean"], *result["peers"].values()):
+        assert figures["sets"] == 2 and figures["failures"] == 0 and figures["cpu_seconds"] >= 0
+        assert 90 < figures["aupr"] <= figures["auroc"] <= 100
+        assert figures["auroc_unique"] == figures["auroc"]
+    assert "knn5" in capsys.readouterr().out
+    with np.load(scores / "first.set.1.npz") as kept:
+        assert kept["scores"].shape == kept["labels"].shape == (60,)
+        assert kept["labels"].sum() == 10
+    assert (scores / "knn5" / "second.0.npz").is_file()
+
+
+def test_means_are_over_sets_of_the_mean_over_seeds(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, distance_from_mean)
+    _, result = run(anomaly_tables, tables, "--peers", "", "--seeds", "2")
+    rows = result["rows"]
+    assert result["mean"]["aupr"] == pytest.approx(np.mean([row["aupr"] for row in rows]))
+    assert result["mean"]["cpu_seconds"] == pytest.approx(sum(row["cpu_seconds"] for row in rows) / 2)
+
+
+def test_a_failure_is_shown_and_the_rest_goes_on(
+    tables: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, distance_from_mean)
+    monkeypatch.setitem(anomaly_tables.DETECTORS, "knn3", failing)
+    code, result = run(anomaly_tables, tables, "--seeds", "1", "--peers", "knn3")
+    assert code == 1
+    assert result["mean"]["failures"] == 0
+    assert result["peers"]["knn3"] == {"sets": 0, "failures": 2}
+    assert "FAILED knn3 on second, seed 0: RuntimeError: made to fail" in capsys.readouterr().out
+
+
+def test_a_broken_file_does_not_stop_the_others(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, distance_from_mean)
+    (tables / "broken.npz").write_bytes(b"not an archive")
+    code, result = run(anomaly_tables, tables, "--seeds", "1", "--peers", "")
+    assert code == 1
+    assert (result["mean"]["sets"], result["mean"]["failures"]) == (2, 1)
+
+
+def test_sets_restricts(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, distance_from_mean)
+    _, result = run(anomaly_tables, tables, "--seeds", "1", "--peers", "", "--sets", "first.set")
+    assert {row["set"] for row in result["rows"]} == {"first.set"}
+    with pytest.raises(SystemExit, match="no set named other"):
+        run(anomaly_tables, tables, "--sets", "other")
+
+
+def test_mistakes_on_the_command_line_are_said(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        anomaly_tables.main(["--data", str(tables), "--json", "out.json", "--peers", "knn7"])
+    assert "unknown peers knn7; known are knn1" in capsys.readouterr().err
+
+
+def test_the_split_is_clean(tables: Path) -> None:
+    problem = anomaly_tables.load_clean(tables / "second.npz", seed=0)
+    assert problem.train.shape == (50, 3)
+    assert problem.test.shape == (60, 3)
+    assert problem.labels.tolist() == [0] * 50 + [1] * 10
+    assert not anomaly_tables.repeats(problem.train, problem.test).any()
+
+
+def test_repeats_finds_equal_rows() -> None:
+    train, test = np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([[-0.0, 1.0], [2.0, 1.0]])
+    assert anomaly_tables.repeats(train, test).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", [name for name in anomaly_tables.DETECTORS if name != common.OURS])
+def test_every_peer_for_tables_finds_the_odd_rows(name: str) -> None:
+    if name.startswith("pyod"):
+        pytest.importorskip("pyod")
+    problem = anomaly_tables.made_problem()
+    scores = anomaly_tables.DETECTORS[name](problem.train, problem.test, 0)
+    auroc = anomaly_tables.measure(problem, scores)["auroc"]
+    assert auroc is not None and auroc > 90
+
+
+def test_series(series: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(anomaly_series.DETECTORS, common.OURS, distance_from_mean)
+    code, result = run(anomaly_series, series)
+    assert code == 0
+    assert list(result) == FIELDS
+    assert result["seeds"] == [0]
+    assert list(result["peers"]) == ["knn3_centred", "sliding_pca"]
+    assert result["rows"][0]["train"] == 600
+    for figures in result["peers"].values():
+        assert figures["vus_pr"] > 0.8 and figures["vus_roc"] > 0.8
+    pace, points = result["mean"]["cpu_seconds_per_10k_points"], len(anomaly_series.made_problem().test)
+    assert pace == pytest.approx(result["mean"]["cpu_seconds"] / points * 10_000)
+
+
+def test_a_series_without_a_prefix_in_its_name_fails(series: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(anomaly_series.DETECTORS, common.OURS, distance_from_mean)
+    (series / "made_tr_600.npz").rename(series / "made.npz")
+    code, result = run(anomaly_series, series, "--peers", "")
+    assert code == 1
+    assert "no tr_N in the name made.npz" in result["rows"][0]["error"]
+
+
+def test_spread_is_the_mean_over_covering_windows() -> None:
+    assert anomaly_series.spread(np.array([1.0, 2.0, 6.0]), 5).tolist() == [1.0, 1.5, 3.0, 4.0, 6.0]
+
+
+def test_the_result_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        common.write_result(
+            path, claim="", protocol="", seeds=1, rows=[], mean={"auroc": float("nan")}, peers={}
+        )
+    assert [file.read_text(encoding="utf-8") for file in tmp_path.iterdir()] == ["old"]
