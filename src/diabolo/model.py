@@ -198,6 +198,19 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         engine.calibration.threshold(self.alarm_rate_, asked=self.alarm_rate is not None)
         return self
 
+    def inspect(self, X: Any) -> Schema:
+        """What `fit` would read the columns as, without fitting.
+
+        Example:
+            >>> print(Autoencoder().inspect({"age": [31, 45, 28], "city": ["Oslo", "Bergen", "Oslo"]}))
+            column  kind      role    missing  why            learnt
+            age     number    scored  0.0%     int64 values   28 to 45, mean 34.67
+            city    category  scored  0.0%     string values  2 levels: Oslo, Bergen
+        """
+        native = read_native(X)
+        source = self._source(native)
+        return self._schema(source.read(native).columns, source, native.named)
+
     @property
     def engine_(self) -> Engine:
         """What was fitted; the tasks ask it."""

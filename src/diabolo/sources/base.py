@@ -73,5 +73,9 @@ class Source(ABC):
         """(frame rows, ...) -> (user rows, ...); for windows, (frame rows, length) -> (user rows,)."""
 
     @abstractmethod
+    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
+        """Chosen user rows that belong together, each stretch in its order; (user rows,) flags -> row numbers."""
+
+    @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """Options and what was learnt, as plain values, under the kind's name."""

@@ -105,6 +105,7 @@ class Series(Source):
         times, groups = self._times(columns), self._groups(columns)
         point = np.empty(native.rows, np.int64)
         starts, positions, clocks, total = [], [], [], 0
+        several = len(np.unique(groups)) > 1
         for number, group in enumerate(np.unique(groups)):
             rows = np.flatnonzero(groups == group)
             order = rows[np.argsort(times[rows], kind="stable")]
@@ -123,16 +124,14 @@ class Series(Source):
             start = total + np.arange(size - self.length + 1)
             starts.append(start)
             positions.append(number * APART + first + start - total)
-            clock = np.interp(np.arange(size), index, times[order])
-            clocks.append(clock[self.length // 2 :][: len(start)])
-            total += size
+            clocks.append(np.interp(start - total + self.length // 2, index, times[order]))
+            # Series of one table lie a window apart, so that no stretch runs from one into the next.
+            total += size + self.length * several
         start = np.concatenate(starts)
-        frame: dict[str, Values] = {
-            n: sliding_window_view(_on_grid(to_float(columns[n], n), point, total), self.length)[start]
-            if len(starts) > 1
-            else sliding_window_view(_on_grid(to_float(columns[n], n), point, total), self.length)
-            for n in self.channels
-        }
+        frame: dict[str, Values] = {}
+        for name in self.channels:
+            windows = sliding_window_view(_on_grid(to_float(columns[name], name), point, total), self.length)
+            frame[name] = windows[start] if several else windows
         row_at = np.full(total, -1, np.int64)
         row_at[point] = np.arange(native.rows)
         middle = row_at[start + self.length // 2]
@@ -167,6 +166,16 @@ class Series(Source):
                 np.add.at(count, place.start[known] + offset, 1.0)
         mean = np.divide(total, count, out=np.full(place.points + 1, np.nan), where=count > 0.5)
         return mean[place.point]
+
+    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:  # noqa: D102
+        rows = np.flatnonzero(chosen)
+        if len(rows) == 0:
+            return []
+        points = frame.place.point[rows]
+        order = np.argsort(points, kind="stable")
+        # Alarms less than half a window apart are one event: a window sees both.
+        breaks = np.flatnonzero(np.diff(points[order]) > max(self.length // 2, 1)) + 1
+        return np.split(rows[order], breaks)
 
     def to_json(self) -> dict[str, Any]:  # noqa: D102
         return {"kind": self.kind, **asdict(self)}

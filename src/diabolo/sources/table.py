@@ -31,5 +31,8 @@ class Table(Source):
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:  # noqa: D102
         return answers
 
+    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:  # noqa: D102
+        return [np.array([row]) for row in np.flatnonzero(chosen)]
+
     def to_json(self) -> dict[str, Any]:  # noqa: D102
         return {"kind": self.kind}

@@ -5,7 +5,7 @@ from diabolo.tasks.embed import Embedding, embed
 from diabolo.tasks.explain import Explanation, explain
 from diabolo.tasks.reconstruct import Reconstruction, reconstruct
 from diabolo.tasks.repair import Repaired, repair
-from diabolo.tasks.score import Scores, score
+from diabolo.tasks.score import Episode, Scores, score
 
 TASKS = (score, explain, repair, embed, reconstruct)
 
@@ -13,6 +13,7 @@ __all__ = [
     "TASKS",
     "Answer",
     "Embedding",
+    "Episode",
     "Explanation",
     "Model",
     "Reconstruction",

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from diabolo.calibration import severity
 from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model
+
+
+class Episode(NamedTuple):
+    """Alarms that belong together: one row of a table, or a stretch of a series.
+
+    Attributes:
+        start, end, peak: rows, counted from 0, in the order of time; `peak` is the oddest one.
+        bits, severity: of the peak.
+    """
+
+    start: int
+    end: int
+    peak: int
+    bits: float
+    severity: float
 
 
 @dataclass
@@ -22,6 +37,7 @@ class Scores(Answer):
         alarm: (rows,) whether the row is an alarm.
         threshold: bits from which a row is an alarm.
         alarm_rate: the share of normal rows that are alarms.
+        episodes: alarms that belong together, in the order of time.
     """
 
     native: Native
@@ -30,6 +46,7 @@ class Scores(Answer):
     alarm: np.ndarray
     threshold: float
     alarm_rate: float
+    episodes: list[Episode]
 
     def columns(self) -> dict[str, Any]:
         """bits, severity and alarm of each row."""
@@ -58,4 +75,9 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores
     rate = engine.calibration.default_rate() if rate is None else rate
     threshold = engine.calibration.threshold(rate, asked=asked)
     bits = engine.bits(frame)
-    return Scores(frame.native, bits, severity(bits), bits >= threshold, threshold, rate)
+    alarm, severe = bits >= threshold, severity(bits)
+    episodes = []
+    for stretch in engine.source.stretches(frame, alarm):
+        peak = int(stretch[np.argmax(bits[stretch])])
+        episodes.append(Episode(int(stretch[0]), int(stretch[-1]), peak, float(bits[peak]), float(severe[peak])))
+    return Scores(frame.native, bits, severe, alarm, threshold, rate, episodes)

@@ -1,0 +1,343 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
+from diabolo.outputs.tables import check_format, show, to_bytes
+from diabolo.version import __version__
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from diabolo.model import Autoencoder
+
+cyclopts = need("cyclopts", "cli")
+Parameter = cyclopts.Parameter
+
+BAD_INPUT, BAD_MODEL, BUG = 2, 3, 70
+
+app = cyclopts.App(
+    name="diabolo",
+    version=__version__,
+    help="Learns what a table or a series looks like; says which rows and cells are odd and what was expected there; "
+    "fills holes; embeds. DATA is a csv, tsv, parquet, arrow or ndjson file (text also as .gz or .zst), or - for csv "
+    "on standard input.",
+    help_format="plaintext",
+)
+
+Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
+Flag = Annotated[bool, Parameter(negative=())]
+ModelPath = Annotated[Path, Parameter(name=["--model", "-m"], help="A model that `diabolo fit` wrote.")]
+Output = Annotated[
+    Path | None,
+    Parameter(name=["--output", "-o"], help="Where to write: .csv, .tsv, .parquet, .arrow or .ndjson."),
+]
+Json = Annotated[bool, Parameter(negative=(), help="Write ndjson to standard output.")]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative=(), help="Say nothing that is not asked for.")]
+
+
+@Parameter(name="*")
+@dataclass
+class Options:
+    """Options of the model; each is described in the documentation of `Autoencoder`."""
+
+    recipe: Annotated[str | None, Parameter(help="default, vanilla, variational, beta, denoising or masked.")] = None
+    time: Annotated[str | None, Parameter(help="The time column; makes the data a series.")] = None
+    by: Annotated[str | None, Parameter(help="The column that says which series a row belongs to.")] = None
+    window: Annotated[str | None, Parameter(help="Points in a window of a series, or auto.")] = None
+    scored: Annotated[Names, Parameter(help="Columns to score; all others become context.")] = None
+    context: Annotated[Names, Parameter(help="Columns to read but never score.")] = None
+    ignore: Annotated[Names, Parameter(help="Columns not to use.")] = None
+    numeric: Annotated[Names, Parameter(help="Columns that are numbers, whatever they look like.")] = None
+    categorical: Annotated[Names, Parameter(help="Columns that are labels, whatever they look like.")] = None
+    latent: Annotated[int | None, Parameter(help="Numbers in the bottleneck.")] = None
+    beta: Annotated[float | None, Parameter(help="Weight of a variational bottleneck's divergence.")] = None
+    noise: Annotated[float | None, Parameter(help="Deviation of the training noise.")] = None
+    layers: Annotated[str | None, Parameter(help="Widths of the encoder's layers: 128,64.")] = None
+    embedding: Annotated[int | None, Parameter(help="Numbers in the embedding of a label.")] = None
+    activation: Annotated[str | None, Parameter(help="silu, relu, gelu, elu, tanh or leaky_relu.")] = None
+    batch_norm: Annotated[bool | None, Parameter(help="Normalise each layer over the batch.")] = None
+    optimizer: Annotated[str | None, Parameter(help="adamw, adam or sgd.")] = None
+    schedule: Annotated[str | None, Parameter(help="onecycle, cosine, cosine_restarts or constant.")] = None
+    lr: Annotated[float | None, Parameter(help="Highest learning rate.")] = None
+    weight_decay: Annotated[float | None, Parameter(help="Of the optimiser.")] = None
+    batch_size: Annotated[int | None, Parameter(help="Rows in a training step.")] = None
+    epochs: Annotated[float | None, Parameter(help="Passes over the rows.")] = None
+    patience: Annotated[int | None, Parameter(help="Looks without an improvement before stopping; 0: never.")] = None
+    budget: Annotated[str | None, Parameter(help="Time for training: 30s, 2min.")] = None
+    alarm_rate: Annotated[float | None, Parameter(help="Share of normal rows that may be alarms.")] = None
+    seed: Annotated[int | None, Parameter(help="Of every draw.")] = None
+    device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None
+    threads: Annotated[int | None, Parameter(help="Of torch.")] = None
+    config: Annotated[Path | None, Parameter(help="A toml, yaml or json file with these options.")] = None
+
+    def resolve(self) -> dict[str, Any]:
+        """The options of the file, overruled by those of the command line."""
+        given = {k: v for k, v in asdict(self).items() if v is not None and k != "config"}
+        if self.config is None:
+            found: dict[str, Any] = {}
+        else:
+            from diabolo.outputs.config import read_config
+
+            found = read_config(self.config, set(asdict(self)) - {"config"})
+        options = {**found, **given}
+        if str(options.get("window", "")).isdigit():
+            options["window"] = int(options["window"])
+        return options
+
+
+@app.command
+def fit(
+    data: str,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the model.")],
+    options: Options | None = None,
+    quiet: Quiet = False,
+) -> None:
+    """Learn what DATA looks like, and write a model."""
+    if not output.parent.is_dir():
+        raise OptionError(f"{output}: there is no folder {output.parent}")
+    model = _fitted(data, (options or Options()).resolve(), quiet)
+    model.save(output)
+    facts = model.engine_.facts
+    _say(f"{output}: learnt from {facts['rows']:,} rows in {facts['seconds']:.1f} s", quiet)
+
+
+@app.command
+def score(
+    data: str,
+    *,
+    model: ModelPath,
+    output: Output = None,
+    alarm_rate: Annotated[float | None, Parameter(help="Share of normal rows that may be alarms.")] = None,
+    fail_on: Annotated[float | None, Parameter(help="Exit with 1 if a row has at least this severity (0-100).")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how odd each row of DATA is: bits, severity, alarm."""
+    from diabolo import tasks
+
+    check_format(output)
+    loaded, native = _load(model), _native(data)
+    answer = tasks.score(loaded, native, alarm_rate=alarm_rate)
+    table = _with_keys(loaded, native, answer.to_arrow())
+    alarms = int(answer.alarm.sum())
+    rate = f"about {answer.alarm_rate:.2g} of normal rows are alarms"
+    _say(f"{alarms:,} of {len(answer.bits):,} rows are alarms, in {len(answer.episodes):,} episode(s) ({rate})", quiet)
+    _answer(table, output, json, "the oddest rows", table.sort_by([("bits", "descending")]).slice(0, 10))
+    if fail_on is not None and bool((answer.severity >= fail_on).any()):
+        raise SystemExit(1)
+
+
+@app.command
+def explain(
+    data: str,
+    *,
+    model: ModelPath,
+    rows: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True, negative=(), help="Rows, from 0.")] = None,
+    top: Annotated[int, Parameter(help="Explain so many of the oddest rows, if no rows are given.")] = 20,
+    output: Output = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which cells of the oddest rows are odd, and what was expected there."""
+    from diabolo import tasks
+
+    check_format(output)
+    loaded, native = _load(model), _native(data)
+    if rows is None:
+        scores = tasks.score(loaded, native)
+        peaks = sorted(scores.episodes, key=lambda e: -e.bits)[:top]
+        rows = tuple(e.peak for e in peaks) or tuple((-scores.bits).argsort()[:top].tolist())
+    answer = tasks.explain(loaded, native, rows=rows)
+    table = answer.to_arrow()
+    _answer(table, output, json, "cell by cell", table.sort_by([("row", "ascending"), ("share", "descending")]))
+
+
+@app.command
+def repair(
+    data: str,
+    *,
+    model: ModelPath,
+    threshold: Annotated[float | None, Parameter(help="Replace cells that are wrong with this probability too.")] = None,
+    output: Output = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fill the holes of DATA, and replace suspicious cells if asked."""
+    from diabolo import tasks
+
+    check_format(output)
+    answer = tasks.repair(_load(model), _native(data), threshold=threshold)
+    table = answer.to_arrow()
+    why = answer.changed["why"].to_pylist()
+    _say(f"{why.count('hole'):,} holes filled, {why.count('suspicious'):,} suspicious cells replaced", quiet)
+    _answer(table, output, json, "the first rows", table.slice(0, 10))
+
+
+@app.command
+def embed(data: str, *, model: ModelPath, output: Output = None, json: Json = False) -> None:
+    """Give the latent coordinates of each row of DATA."""
+    from diabolo import tasks
+
+    check_format(output)
+    table = tasks.embed(_load(model), _native(data)).to_arrow()
+    _answer(table, output, json, "the first rows", table.slice(0, 10))
+
+
+@app.command
+def report(
+    data: str,
+    *,
+    model: ModelPath,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path("report.html"),
+    quiet: Quiet = False,
+) -> None:
+    """Write a page about DATA that opens in any browser."""
+    if not output.parent.is_dir():
+        raise OptionError(f"{output}: there is no folder {output.parent}")
+    _load(model).report(_native(data), output, command=_command())
+    _say(f"{output} ({output.stat().st_size / 1e6:.1f} MB)", quiet)
+
+
+@app.command
+def info(path: str, *, options: Options | None = None) -> None:
+    """Show what a model has learnt, or what DATA would be read as."""
+    from diabolo.model import Autoencoder
+
+    if path.endswith(".diabolo"):
+        model = _load(Path(path))
+        print(model.schema_)
+        print()
+        for name, network in model.engine_.networks.items():
+            weights = sum(p.numel() for p in network.parameters())
+            print(f"{name}: {network.member.corruption!r}, {network.bottleneck!r}, {weights:,} weights")
+        for name, value in model.engine_.facts.items():
+            print(f"{name.replace('_', ' ')}: {value}")
+        print(f"alarms: from {model.threshold_:.2f} bits, about {model.alarm_rate_:.2g} of normal rows")
+        for note in model.notes_:
+            print(f"note: {note}")
+        return
+    print(Autoencoder(**(options or Options()).resolve()).inspect(_native(path)))
+
+
+@app.command
+def demo(
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path("report.html"),
+    quiet: Quiet = False,
+) -> None:
+    """Learn a bundled series, find its odd stretches, explain them, and write report.html."""
+    from diabolo import tasks
+    from diabolo.datasets import machine_temperature
+
+    if not output.parent.is_dir():
+        raise OptionError(f"{output}: there is no folder {output.parent}")
+    table = machine_temperature()
+    _say(f"a machine's temperature every five minutes, {table.num_rows:,} times (Numenta Anomaly Benchmark)", quiet)
+    model = _fitted(table, {"time": "timestamp"}, quiet)
+    answer = tasks.score(model, table)
+    _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(answer.episodes)} odd stretches:", quiet)
+    found = tasks.explain(model, table, rows=[e.peak for e in answer.episodes])
+    times = table["timestamp"].to_pylist()
+    for number, episode in enumerate(answer.episodes):
+        got, low, high = (float(part["value"][number].as_py()) for part in (found.got, found.low, found.high))
+        print(
+            f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "
+            f"at {times[episode.peak]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
+        )
+    model.report(table, output, command="diabolo demo")
+    _say(f"{output} has the pictures: open it in a browser", quiet)
+
+
+def main() -> None:
+    """Run the command line; errors become one message and an exit status."""
+    try:
+        app(exit_on_error=True)
+    except ModelFileError as error:
+        _fail(error, BAD_MODEL)
+    except (DiaboloError, ImportError) as error:
+        _fail(error, BAD_INPUT)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError:
+        _fail("the data does not fit into memory", BAD_INPUT)
+    except Exception as error:
+        if os.environ.get("DIABOLO_DEBUG"):
+            raise
+        _fail(f"something that should not happen: {type(error).__name__}: {error}\nHint: DIABOLO_DEBUG=1 shows where", BUG)
+
+
+def _fail(error: object, status: int) -> None:
+    print(f"diabolo: {error}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        print(text, file=sys.stderr)
+
+
+def _fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
+    from diabolo.model import Autoencoder
+
+    model = Autoencoder(**{**options, "verbose": not quiet})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(_native(data))
+    for entry in model.schema_.entries:
+        if entry.role == "ignored":
+            _say(f"ignored: {entry.name} ({entry.reason})", quiet)
+    for warning in caught:
+        _say(f"note: {warning.message}", quiet)
+    return model
+
+
+def _native(data: Any) -> Any:
+    from diabolo.sources import read_native
+
+    return read_native(data)
+
+
+def _load(path: Path) -> Autoencoder:
+    from diabolo.model import load
+
+    return load(path)
+
+
+def _with_keys(model: Autoencoder, native: Any, answer: pa.Table) -> pa.Table:
+    """Put the row's number, and time and key of a series, before the answer."""
+    import pyarrow as pa
+
+    keys: dict[str, Any] = {"row": pa.array(range(native.rows), pa.int64())}
+    for name in (model.time, model.by):
+        if name is not None:
+            keys[name] = native.table[name]
+    return pa.table({**keys, **{n: answer[n] for n in answer.column_names}})
+
+
+def _answer(table: pa.Table, output: Path | None, json: bool, title: str, shown: pa.Table) -> None:
+    """To a file, to a pipe as csv or ndjson, or a few rows to a terminal."""
+    if output is not None and str(output) != "-":
+        from diabolo.storage import write_whole
+
+        write_whole(output, to_bytes(table, output.suffix))
+    elif json or not sys.stdout.isatty():
+        sys.stdout.buffer.write(to_bytes(table, ".ndjson" if json else ".csv"))
+        sys.stdout.buffer.flush()
+    else:
+        show(shown, title)
+
+
+def _command() -> str:
+    return shlex.join(["diabolo", *sys.argv[1:]])

@@ -1,0 +1,90 @@
+"""Answers as files, and as text on a terminal."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diabolo.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = (".csv", ".tsv", ".parquet", ".arrow", ".ndjson")
+
+
+def check_format(path: str | Path | None) -> None:
+    """Refuse a format that cannot be written before the work starts.
+
+    Raises:
+        DataError: the ending of the file is not known, or its folder does not exist.
+    """
+    if path is None or str(path) == "-":
+        return
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise DataError(f"{path}: the format {path.suffix!r} cannot be written", hint=f"one of {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {path.parent}")
+
+
+def to_bytes(table: pa.Table, suffix: str) -> bytes:
+    """A table in one of `FORMATS`."""
+    import pyarrow as pa
+
+    sink = BytesIO()
+    if suffix in (".csv", ".tsv"):
+        import pyarrow.csv
+
+        options = pa.csv.WriteOptions(delimiter="\t" if suffix == ".tsv" else ",", quoting_style="needed")
+        pa.csv.write_csv(_flat(table), sink, options)
+    elif suffix == ".parquet":
+        import pyarrow.parquet
+
+        pa.parquet.write_table(table, sink)
+    elif suffix == ".arrow":
+        import pyarrow.feather
+
+        pa.feather.write_feather(table, sink, compression="uncompressed")
+    else:
+        lines = (json.dumps(row, default=str, allow_nan=False) for row in _finite(table.to_pylist()))
+        sink.write("".join(f"{line}\n" for line in lines).encode())
+    return sink.getvalue()
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Dictionary columns as plain ones: csv has no dictionaries."""
+    import pyarrow as pa
+
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        columns[name] = column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+    return pa.table(columns)
+
+
+def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    bad = (float("inf"), float("-inf"))
+    return [{k: None if isinstance(v, float) and (v != v or v in bad) else v for k, v in r.items()} for r in rows]
+
+
+def show(table: pa.Table, title: str) -> None:
+    """Print a few rows on standard output, aligned."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        shown.add_column(name, justify="right" if str(kind) in ("double", "float", "int64") else "left")
+    for row in table.to_pylist():
+        shown.add_row(*(Text(_short(v)) for v in row.values()))
+    Console().print(shown)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
