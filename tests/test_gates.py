@@ -15,7 +15,25 @@ ROOT = Path(__file__).resolve().parents[1]
 # The public surface, written down: a name enters or leaves `diabolo` only together with this list.
 PUBLIC = [
     "Autoencoder",
+    "Boolean",
+    "Bottleneck",
+    "Category",
+    "Clean",
+    "Column",
+    "Corruption",
+    "Datetime",
+    "DiaboloError",
+    "DiaboloWarning",
+    "Identity",
+    "Mask",
+    "Member",
+    "Noise",
+    "Number",
     "Schema",
+    "Swap",
+    "Vanilla",
+    "Variational",
+    "__version__",
     "load",
 ]
 

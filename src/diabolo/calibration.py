@@ -77,7 +77,7 @@ class Calibration:
         bits = np.where(odd > top, highest + np.maximum((odd - top) * self.slope, 0), bits)
         # Below every calibration row: towards 0, so that ranks are kept.
         below = known[place][0] * np.exp(np.minimum(odd - value[0], 0))
-        return np.where(odd < value[0], below, bits)
+        return np.asarray(np.where(odd < value[0], below, bits))
 
     def default_rate(self) -> float:
         """The lowest rate of false alarms that is usual and that these rows can support."""
@@ -91,10 +91,12 @@ class Calibration:
         """
         n = len(self.oddness)
         if not 0 < rate < 1:
-            raise OptionError(f"alarm_rate={rate!r}: expected a share between 0 and 1", hint="alarm_rate=0.01")
+            raise OptionError(
+                f"alarm_rate={rate!r}: expected a share between 0 and 1", hint="alarm_rate=0.01"
+            )
         if asked and rate < 1 / (n + 1) * (1 - 1e-9):
             raise OptionError(
-                f"alarm_rate={rate:g} cannot be kept with {n} calibration rows; the lowest is {1 / (n + 1):.2g}",
+                f"alarm_rate={rate:g} cannot be kept with {n} calibration rows; {1 / (n + 1):.2g} can",
                 hint="ask for a higher rate, or fit on more rows",
             )
         return -float(np.log2(rate))
@@ -105,5 +107,5 @@ class Calibration:
 
 
 def severity(bits: np.ndarray) -> np.ndarray:
-    """0 to 100: 0 for a common row, 50 at one in a thousand (10 bits), towards 100 for ever rarer ones."""
+    """0 to 100: 0 for a common row, 50 at one in a thousand (10 bits), 75 at one in a million."""
     return 100 * (1 - np.exp2(-bits / 10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from diabolo.fields import Codes, Curve, Symbol
 from diabolo.memory import Memory, Neighbours
 from diabolo.network import Network
 from diabolo.schema import Schema, Slot
-from diabolo.sources import Frame, Series, Source, read_native
+from diabolo.sources import Frame, Source, read_native
 from diabolo.training import threads
 
 CHUNK = 65_536  # rows that are in memory as tensors at once
@@ -43,8 +44,11 @@ class Cells:
     @classmethod
     def blank(cls, codes: Codes) -> Cells:
         """Nothing expected yet."""
-        tables = [{k: np.full(tuple(v.shape), np.nan) for k, v in codes.values.items()} for _ in range(4)]
-        return cls(*tables, {k: np.zeros(tuple(v.shape)) for k, v in codes.values.items()})
+
+        def table(value: float) -> dict[str, np.ndarray]:
+            return {k: np.full(tuple(v.shape), value) for k, v in codes.values.items()}
+
+        return cls(table(np.nan), table(np.nan), table(np.nan), table(np.nan), table(0.0))
 
     def put(self, other: Cells, rows: np.ndarray) -> None:
         """Overwrite some rows."""
@@ -96,7 +100,7 @@ class Engine:
     @property
     def apart(self) -> int:
         """Steps between windows that count as different."""
-        return self.source.length if isinstance(self.source, Series) else 1
+        return self.source.length
 
     def read(self, data: Any) -> Frame:
         """The user's data as a frame; its columns are checked."""
@@ -106,7 +110,7 @@ class Engine:
 
     def chunks(self, frame: Frame) -> Iterator[tuple[slice, Codes]]:
         """The rows as codes, a piece at a time."""
-        size = CHUNK if not isinstance(self.source, Series) else max(CHUNK // self.source.length, 512)
+        size = max(CHUNK // self.source.length, 512)
         for rows in frame.chunks(size):
             yield rows, self.schema.encode(frame[rows])
 
@@ -164,7 +168,9 @@ class Engine:
         reader = self.cell_reader
         read = codes if reader.corruption.hides else self.filled(codes)
         with threads(self.threads):
-            return np.concatenate([reader.encode(c.to(self.device))[0].cpu().numpy() for c in read.chunks(ROWS)])
+            return np.concatenate(
+                [reader.encode(c.to(self.device))[0].cpu().numpy() for c in read.chunks(ROWS)]
+            )
 
     def cells(self, codes: Codes, *, kinds: tuple[str, ...] | None = None, recheck: bool = True) -> Cells:
         """What is expected in each scored cell, given the others.
@@ -211,8 +217,12 @@ class Engine:
                 log_p = field_.log_prob(likelihood, one.to(self.device)).cpu().numpy()[whole]
                 log_q = field_.anything(one.numpy()[whole])
                 found.expected[slot.kind][at] = likelihood.mean.cpu().numpy()[whole]
-                found.low[slot.kind][at] = likelihood.icdf(torch.tensor(0.05, device=self.device)).cpu().numpy()[whole]
-                found.high[slot.kind][at] = likelihood.icdf(torch.tensor(0.95, device=self.device)).cpu().numpy()[whole]
+                found.low[slot.kind][at] = (
+                    likelihood.icdf(torch.tensor(0.05, device=self.device)).cpu().numpy()[whole]
+                )
+                found.high[slot.kind][at] = (
+                    likelihood.icdf(torch.tensor(0.95, device=self.device)).cpu().numpy()[whole]
+                )
                 found.nats[slot.kind][at] = np.where(seen, log_q - log_p, np.nan)
                 found.surprise[slot.kind][at] = np.where(seen, -log_p, 0.0)
         return found
@@ -225,21 +235,27 @@ class Engine:
             if not targets:
                 continue
             for cell in self._blocks(slots[0]):
-                hidden = {}
+                hidden: dict[str, torch.Tensor] = {}
                 for slot in slots:
-                    hidden.setdefault(slot.kind, self._nothing(slot.kind))[(0, slot.index, *cell)] = True
+                    nothing = hidden.setdefault(slot.kind, self._nothing(slot.kind))
+                    nothing[0, slot.index][cell or ...] = True
                 yield hidden, [(slot, cell) for slot in targets]
 
-    def _at_once(self, kinds: tuple[str, ...] | None) -> Iterator[tuple[dict[str, torch.Tensor], list[Target]]]:
+    def _at_once(
+        self, kinds: tuple[str, ...] | None
+    ) -> Iterator[tuple[dict[str, torch.Tensor], list[Target]]]:
         scored = set(self.schema.scored)
-        yield {}, [(s, ()) for s in self.schema.slots if s.name in scored and (kinds is None or s.kind in kinds)]
+        yield (
+            {},
+            [(s, ()) for s in self.schema.slots if s.name in scored and (kinds is None or s.kind in kinds)],
+        )
 
     def _blocks(self, slot: Slot) -> list[tuple[slice, ...]]:
         if slot.kind != Curve.kind:
             return [()]
         length = self.apart
         ends = np.linspace(0, length, min(BLOCKS, length) + 1).round().astype(int)
-        return [(slice(int(a), int(b)),) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [(slice(a, b),) for a, b in pairwise(ends.tolist())]
 
     def _nothing(self, kind: str) -> torch.Tensor:
         cell = (self.apart,) if kind == Curve.kind else ()

@@ -1,13 +1,13 @@
 """Every error that diabolo raises on purpose: what was got, where, and a hint that can be pasted.
 
-    DiaboloError
-    |- DataError            the data cannot be read or used          (also a ValueError)
-    |  |- ColumnError       ... because of one column or cell
-    |  `- SchemaError       ... because its columns are not those of the fit
-    |- OptionError          an option has a value that cannot work   (also a ValueError)
-    |- UnsupportedError     this kind of model cannot do this task   (also a NotImplementedError)
-    |- ModelFileError       a model file is broken, foreign or newer
-    `- MissingExtraError    an optional dependency is not installed  (also an ImportError)
+DiaboloError
+|- DataError            the data cannot be read or used          (also a ValueError)
+|  |- ColumnError       ... because of one column or cell
+|  `- SchemaError       ... because its columns are not those of the fit
+|- OptionError          an option has a value that cannot work   (also a ValueError)
+|- UnsupportedError     this kind of model cannot do this task   (also a NotImplementedError)
+|- ModelFileError       a model file is broken, foreign or newer
+`- MissingExtraError    an optional dependency is not installed  (also an ImportError)
 """
 
 from __future__ import annotations

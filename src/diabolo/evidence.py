@@ -47,7 +47,9 @@ class Residuals:
             else:
                 with np.errstate(all="ignore"):
                     square = np.nanmean(error.astype(np.float64) ** 2, axis=0)
-                arrays[kind] = np.sqrt(np.nan_to_num(square) + (0.0 if kind == Symbol.kind else 1e-4)).astype(np.float32)
+                arrays[kind] = np.sqrt(np.nan_to_num(square) + (0.0 if kind == Symbol.kind else 1e-4)).astype(
+                    np.float32
+                )
         return cls(arrays)
 
     def of(self, network: Network, codes: Codes, symbols: np.ndarray | None = None) -> dict[str, np.ndarray]:

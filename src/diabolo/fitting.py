@@ -18,7 +18,7 @@ from diabolo.fields import Codes
 from diabolo.memory import Memory
 from diabolo.network import Member, Network
 from diabolo.schema import Schema
-from diabolo.sources import Frame, Series, Source
+from diabolo.sources import Frame, Source
 from diabolo.training import Progress, Training, private_draws, threads, train
 
 TRAINING_WINDOWS = 20_000
@@ -50,7 +50,7 @@ def split_rows(rows: int, seed: int) -> Split:
     calibration = int(np.clip(0.15 * rows, 10, 2_000))
     held_out = int(np.clip(0.1 * rows, 0, 1_000)) if rows >= 200 else 0
     first, second = calibration, calibration + held_out
-    return Split(*(np.sort(part) for part in (order[second:], order[first:second], order[:first])))
+    return Split(np.sort(order[second:]), np.sort(order[first:second]), np.sort(order[:first]))
 
 
 def split_windows(positions: np.ndarray, length: int) -> Split:
@@ -89,7 +89,8 @@ def fit_engine(
 
     Args:
         frame: what was read.
-        source, schema: how it was read.
+        source: how it was read.
+        schema: what its columns are.
         members: name -> what the network is like.
         training: settings asked for by the user; they go before those of the members.
         seed: of every draw.
@@ -98,8 +99,12 @@ def fit_engine(
         progress: told how far it is.
     """
     began, cpu = time.perf_counter(), time.process_time()
-    series = isinstance(source, Series)
-    split = split_windows(frame.positions, source.length) if series else split_rows(frame.rows, seed)
+    series = frame.positions is not None
+    split = (
+        split_rows(frame.rows, seed)
+        if frame.positions is None
+        else split_windows(frame.positions, source.length)
+    )
     fit_rows = split.fit
     if series and len(fit_rows) > TRAINING_WINDOWS:
         fit_rows = fit_rows[np.linspace(0, len(fit_rows) - 1, TRAINING_WINDOWS).round().astype(int)]
@@ -147,7 +152,9 @@ def fit_engine(
         device=device,
         threads=thread_count,
     )
-    sample = codes[torch.from_numpy(np.linspace(0, len(codes) - 1, min(len(codes), 8192)).round().astype(int))]
+    sample = codes[
+        torch.from_numpy(np.linspace(0, len(codes) - 1, min(len(codes), 8192)).round().astype(int))
+    ]
     with threads(thread_count):
         engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
     _calibrate(engine, frame, split)

@@ -14,6 +14,7 @@ from diabolo.fields import Codes, Curve, Real, Symbol
 LIMIT = 10_000
 WINDOWS = 2_048
 QUERIES = 512
+SMALL = 64  # symbols up to which a field is compared by one-hot codes
 SPARE = 8  # candidates measured again beyond those wanted
 MISMATCH = 2.0  # the squared distance of two unlike symbols: that of two independent numbers
 
@@ -22,11 +23,11 @@ class Neighbours(NamedTuple):
     """The nearest remembered rows.
 
     Attributes:
-        index: (rows, k) places in the memory, nearest first; -1 where there is none.
+        places: (rows, k) rows of the memory, nearest first; -1 where there is none.
         distance: (rows,) to the nearest one, for each cell that both have; infinite if there is none.
     """
 
-    index: np.ndarray
+    places: np.ndarray
     distance: np.ndarray
 
 
@@ -55,6 +56,13 @@ class Memory:
         self.positions, self.whitening = positions, whitening
         self.prints = fingerprints(codes)
         self._numbers, self._known = self._features(codes)
+        self._label_values, self._label_known = self._labels(codes)
+        self._sizes = (self._label_values.amax(0) + 1).tolist()
+        self._small = (self._label_values < SMALL).all(0)
+        numbers, known = self._numbers, self._label_known
+        hot = self._one_hot(self._label_values, known)
+        self._right = torch.cat([self._known, numbers, numbers.square(), known.float(), hot], 1)
+        self._whole = bool(self._known.all()) and bool(known.all())
 
     @classmethod
     def fit(cls, codes: Codes, scored: Mapping[str, Tensor], positions: np.ndarray | None = None) -> Memory:
@@ -66,7 +74,9 @@ class Memory:
             flat = flat - flat.mean(0)
             covariance = flat.T @ flat / max(len(flat), 1)
             size = float(torch.diagonal(covariance).mean())
-            values, vectors = torch.linalg.eigh(covariance + (0.01 * size + 1e-9) * torch.eye(len(covariance)))
+            values, vectors = torch.linalg.eigh(
+                covariance + (0.01 * size + 1e-9) * torch.eye(len(covariance))
+            )
             whitening = ((vectors * values.clamp_min(1e-12) ** -0.5) @ vectors.T).float().numpy()
         picked = torch.linspace(0, len(codes) - 1, min(limit, len(codes))).round().long()
         where = positions[picked.numpy()] if positions is not None else None
@@ -75,7 +85,9 @@ class Memory:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def search(self, codes: Codes, positions: np.ndarray | None = None, *, apart: int = 1, k: int = 1) -> Neighbours:
+    def search(
+        self, codes: Codes, positions: np.ndarray | None = None, *, apart: int = 1, k: int = 1
+    ) -> Neighbours:
         """The nearest remembered rows; a row never counts as its own neighbour.
 
         A remembered row with the same content is the row itself, once: its copies count. Windows that
@@ -98,7 +110,11 @@ class Memory:
                 here = positions[start : start + QUERIES, None]
                 squares[torch.from_numpy(np.abs(here - self.positions[None]) < apart)] = torch.inf
             else:
-                own = [(i, first[p]) for i, p in enumerate(prints[start : start + QUERIES].tolist()) if p in first]
+                own = [
+                    (i, first[p])
+                    for i, p in enumerate(prints[start : start + QUERIES].tolist())
+                    if p in first
+                ]
                 if own:
                     rows, places = zip(*own, strict=True)
                     squares[list(rows), list(places)] = torch.inf
@@ -108,7 +124,9 @@ class Memory:
             nearest, order = exact.sort(dim=1, stable=True)
             nearest, order = nearest[:, :k], found.indices.gather(1, order)[:, :k]
             distance[start : start + QUERIES] = np.sqrt(nearest[:, 0].double().numpy())
-            index[start : start + QUERIES, : order.shape[1]] = np.where(torch.isfinite(nearest), order.numpy(), -1)
+            index[start : start + QUERIES, : order.shape[1]] = np.where(
+                torch.isfinite(nearest), order.numpy(), -1
+            )
         return Neighbours(index, distance)
 
     def shares(self, codes: Codes, index: np.ndarray) -> dict[str, np.ndarray]:
@@ -146,19 +164,29 @@ class Memory:
         return torch.where(seen, torch.cat(numbers, 1).clamp(-1e6, 1e6), 0.0), seen.float()
 
     def _squares(self, codes: Codes) -> Tensor:
-        """(rows, remembered) mean squared distance over the cells that both have, up to rounding."""
-        mine, seen = self._features(codes)
-        theirs, there = self._numbers, self._known
-        if bool(seen.all()) and bool(there.all()):
-            total = mine.square().sum(1, keepdim=True) - 2 * mine @ theirs.T + theirs.square().sum(1)
-            count = torch.full_like(total, float(mine.shape[1]))
-        else:
-            total = mine.square() @ there.T - 2 * mine @ theirs.T + seen @ theirs.square().T
-            count = seen @ there.T
-        for field in torch.nonzero(self.scored.get(Symbol.kind, torch.zeros(0))).flatten().tolist():
-            unlike, both = self._unlike(codes, field, None)
-            total += MISMATCH * (unlike & both)
-            count += both
+        """(rows, remembered) mean squared distance over the cells that both have, up to rounding.
+
+        Squares, products and matches are all sums over fields, so that one matrix product compares all
+        pairs: over cells that both have, sum (a - b)^2 = a^2 . there - 2 a . b + seen . b^2.
+        """
+        numbers, seen = self._features(codes)
+        labels, known = self._labels(codes)
+        left = [
+            numbers.square(),
+            -2 * numbers,
+            seen,
+            MISMATCH * known.float(),
+            -MISMATCH * self._one_hot(labels, known),
+        ]
+        total = torch.cat(left, 1) @ self._right.T
+        for field in torch.nonzero(~self._small).flatten().tolist():
+            same = labels[:, field, None] == self._label_values[None, :, field]
+            same &= (labels[:, field, None] > 0) & known[:, field, None] & self._label_known[None, :, field]
+            total -= MISMATCH * same
+        cells = torch.cat([seen, known.float()], 1)
+        if self._whole and bool(cells.all()):
+            return total / cells.shape[1]
+        count = cells @ torch.cat([self._known, self._label_known.float()], 1).T
         return torch.where(count > 0, total / count.clamp_min(1), torch.inf)
 
     def _measure(self, codes: Codes, index: Tensor) -> Tensor:
@@ -166,20 +194,27 @@ class Memory:
         mine, seen = self._features(codes)
         both = seen[:, None] * self._known[index]
         total = ((mine[:, None] - self._numbers[index]).square() * both).sum(2)
-        count = both.sum(2)
-        for field in torch.nonzero(self.scored.get(Symbol.kind, torch.zeros(0))).flatten().tolist():
-            unlike, shared = self._unlike(codes, field, index)
-            total += MISMATCH * (unlike & shared)
-            count += shared
-        return total / count.clamp_min(1)
+        labels, known = self._labels(codes)
+        shared = known[:, None] & self._label_known[index]
+        unlike = (labels[:, None] != self._label_values[index]) | (labels[:, None] == 0)
+        total = total + MISMATCH * (unlike & shared).sum(2)
+        return total / (both.sum(2) + shared.sum(2)).clamp_min(1)
 
-    def _unlike(self, codes: Codes, field: int, index: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Whether the symbols of a field differ, and whether both are there; (rows, remembered) or (rows, k)."""
-        mine, seen = codes.values[Symbol.kind][:, field, None], codes.visible[Symbol.kind][:, field, None]
-        theirs, there = self.codes.values[Symbol.kind][:, field], self.codes.visible[Symbol.kind][:, field]
-        theirs, there = (theirs[None], there[None]) if index is None else (theirs[index], there[index])
-        # Labels that were not seen in fitting are unlike everything, one another too.
-        return (mine != theirs) | (mine == 0), seen & there
+    def _labels(self, codes: Codes) -> tuple[Tensor, Tensor]:
+        """The symbols of the scored fields, and which are there; symbol 0 is unlike everything."""
+        if Symbol.kind not in codes.values:
+            return torch.zeros(len(codes), 0, dtype=torch.long), torch.zeros(len(codes), 0, dtype=torch.bool)
+        scored = self.scored[Symbol.kind]
+        return codes.values[Symbol.kind][:, scored], codes.visible[Symbol.kind][:, scored]
+
+    def _one_hot(self, labels: Tensor, known: Tensor) -> Tensor:
+        hot = [torch.zeros(len(labels), 0)]
+        for field in torch.nonzero(self._small).flatten().tolist():
+            size = self._sizes[field]
+            # Symbols that no remembered row has are like none of them.
+            label = torch.where(known[:, field] & (labels[:, field] < size), labels[:, field], 0)
+            hot.append(torch.nn.functional.one_hot(label, size)[:, 1:].float())
+        return torch.cat(hot, 1)
 
 
 def fingerprints(codes: Codes) -> np.ndarray:

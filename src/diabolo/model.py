@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +25,16 @@ from diabolo.training import Progress, Training
 from diabolo.version import __version__
 
 MODEL_OPTIONS = ("latent", "beta", "noise", "layers", "embedding", "activation", "batch_norm")
-TRAINING_OPTIONS = ("optimizer", "schedule", "lr", "weight_decay", "batch_size", "epochs", "patience", "budget")
+TRAINING_OPTIONS = (
+    "optimizer",
+    "schedule",
+    "lr",
+    "weight_decay",
+    "batch_size",
+    "epochs",
+    "patience",
+    "budget",
+)
 
 
 class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -216,7 +224,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         """What was fitted; the tasks ask it."""
         if not hasattr(self, "_engine"):
             raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments first."
+                "This Autoencoder instance is not fitted yet. Call 'fit' with appropriate arguments first."
             )
         engine: Engine = self._engine
         return engine
@@ -231,7 +239,9 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         """The losses, one line for each look at the held-out rows, in the dataframe library of the fit."""
         rows = self.engine_.history
         names = rows[0].keys() if rows else []
-        return Native(read_native({"_": [0]}).table, self._library).give({n: [r[n] for r in rows] for n in names})
+        return Native(read_native({"_": [0]}).table, self._library).give(
+            {n: [r[n] for r in rows] for n in names}
+        )
 
     @property
     def notes_(self) -> list[str]:
@@ -348,7 +358,9 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         if kind is Table:
             return Table().fit(native)
         if isinstance(self.window, str) and self.window != "auto":
-            raise OptionError(f"window={self.window!r}: expected a number of points", hint='window=64, or window="auto"')
+            raise OptionError(
+                f"window={self.window!r}: expected a number of points", hint='window=64, or window="auto"'
+            )
         window = None if isinstance(self.window, str) else self.window
         beside = (*(self.context or ()), *(self.ignore or ()), *(self.categorical or ()))
         return Series(time=self.time, by=self.by, window=window, beside=beside).fit(native)
@@ -443,5 +455,3 @@ def seconds(value: float | str) -> float:
             except ValueError:
                 continue
     raise OptionError(f"budget={value!r}: expected seconds", hint='budget="30s" or budget="2min"')
-
-

@@ -45,9 +45,7 @@ class Member:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a model file."""
-        plain = {
-            k: getattr(self, k) for k in ("embedding", "full", "linear", "activation", "batch_norm")
-        }
+        plain = {k: getattr(self, k) for k in ("embedding", "full", "linear", "activation", "batch_norm")}
         return {
             **plain,
             "layers": list(self.layers),
@@ -62,7 +60,7 @@ class Member:
         state = dict(state)
         for name, kinds in (("corruption", CORRUPTIONS), ("bottleneck", BOTTLENECKS)):
             kind, options = state[name]
-            state[name] = {k.__name__: k for k in kinds}[kind](**options)  # type: ignore[attr-defined]
+            state[name] = next(k for k in kinds if k.__name__ == kind)(**options)
         return cls(**{**state, "layers": tuple(state["layers"])})
 
 
@@ -107,13 +105,15 @@ class Network(nn.Module):
         kinds = {f.kind: f for f in FIELDS}
         stems = {k: kinds[k].stem(fields[k], reading) for k in self.kinds}
         self.stems = nn.ModuleDict(stems)
-        options = {"activation": member.activation, "batch_norm": member.batch_norm}
+        options: dict[str, Any] = {"activation": member.activation, "batch_norm": member.batch_norm}
         self.encoder = MLP(sum(s.width for s in stems.values()), member.layers, **options)
         self.bottleneck = copy.deepcopy(member.bottleneck)
         latent = self.bottleneck.build(self.encoder.width)
         mirrored = member.layers[::-1]
         self.decoder = MLP(latent, mirrored, **options)
-        self.heads = nn.ModuleDict({k: kinds[k].head(fields[k], self.decoder.width, stems[k], reading) for k in stems})
+        self.heads = nn.ModuleDict(
+            {k: kinds[k].head(fields[k], self.decoder.width, stems[k], reading) for k in stems}
+        )
         self.corruption = copy.deepcopy(member.corruption)
         for kind in self.kinds:
             self.register_buffer(f"scored_{kind}", torch.as_tensor(scored[kind]))
@@ -157,7 +157,8 @@ class Network(nn.Module):
         damaged, weights = self.corruption(codes, self.scored)
         prediction = self(damaged)
         nats = [
-            -(prediction.likelihoods[k].log_prob(codes.values[k]) * weights[k]).flatten(1).sum(1) for k in self.kinds
+            -(prediction.likelihoods[k].log_prob(codes.values[k]) * weights[k]).flatten(1).sum(1)
+            for k in self.kinds
         ]
         reconstruction = torch.stack(nats).sum(0).mean()
         kl = prediction.kl.mean()
@@ -176,9 +177,11 @@ class Network(nn.Module):
         covariance = (x - mean).T @ (x - mean) / max(len(x), 1)
         sigma = self.corruption.sigma if isinstance(self.corruption, Noise) else 0.1
         noise = sigma**2 * torch.eye(len(mean), dtype=torch.double, device=x.device)
-        weight = torch.linalg.solve(covariance + noise + 1e-6 * torch.eye(len(mean), device=x.device), covariance)
+        weight = torch.linalg.solve(
+            covariance + noise + 1e-6 * torch.eye(len(mean), device=x.device), covariance
+        )
         self.linear.weight.copy_(weight.T)
         self.linear.bias.copy_(mean - mean @ weight)
         error = sigma**2 * torch.diagonal(weight).clamp_min(1e-6)
         head = self.heads[Curve.kind]
-        head.log_scale.copy_((0.5 * error.log()).view_as(head.log_scale))  # type: ignore[union-attr,operator,arg-type]
+        head.log_scale.copy_((0.5 * error.log()).view_as(head.log_scale))  # type: ignore[operator,arg-type]

@@ -61,9 +61,15 @@ def make_members(recipe: str, options: Mapping[str, Any], *, series: bool) -> Me
     given = {k: v for k, v in options.items() if v is not None}
     members = {name: _bottleneck(_plain(member, given), given) for name, member in members.items()}
     if "noise" in given:
-        noisy = {n: replace(m, corruption=Noise(given["noise"])) for n, m in members.items() if not m.corruption.hides}
+        noisy = {
+            n: replace(m, corruption=Noise(given["noise"]))
+            for n, m in members.items()
+            if not m.corruption.hides
+        }
         if not noisy:
-            raise OptionError("noise: a masked autoencoder hides cells instead", hint='Autoencoder("denoising")')
+            raise OptionError(
+                "noise: a masked autoencoder hides cells instead", hint='Autoencoder("denoising")'
+            )
         members |= noisy
     return members
 
@@ -79,7 +85,9 @@ def _layers(value: Any) -> tuple[int, ...]:
     try:
         sizes = tuple(int(s) for s in (value.split(",") if isinstance(value, str) else value))
     except (TypeError, ValueError) as error:
-        raise OptionError(f"layers={value!r}: expected widths", hint='layers=(128, 64) or "128,64"') from error
+        raise OptionError(
+            f"layers={value!r}: expected widths", hint='layers=(128, 64) or "128,64"'
+        ) from error
     if not sizes or min(sizes) < 1:
         raise OptionError(f"layers={value!r}: expected one width or more, each at least 1")
     return sizes
@@ -90,9 +98,13 @@ def _bottleneck(member: Member, given: Mapping[str, Any]) -> Member:
     if "latent" not in given and "beta" not in given:
         return member
     if isinstance(now, Variational):
-        made: Bottleneck = Variational(given.get("latent", now.latent), given.get("beta", now.beta), now.stdev)
+        made: Bottleneck = Variational(
+            given.get("latent", now.latent), given.get("beta", now.beta), now.stdev
+        )
     elif "beta" in given:
-        raise OptionError("beta: only a variational autoencoder has a divergence to weigh", hint='Autoencoder("beta")')
+        raise OptionError(
+            "beta: only a variational autoencoder has a divergence to weigh", hint='Autoencoder("beta")'
+        )
     elif isinstance(now, Identity) and not isinstance(member.corruption, Clean) and given["latent"] is None:
         made = now
     else:

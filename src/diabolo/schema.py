@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import torch
 
 from diabolo.columns import COLUMNS, Category, Column, Datetime, Number, Values
+from diabolo.columns.base import to_array
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.fields import FIELDS, Codes, Field
 
@@ -55,7 +56,9 @@ class Schema:
 
     Example:
         >>> import pyarrow as pa
-        >>> schema = Schema.infer({"age": pa.array([31, 45, 28]), "city": pa.array(["Oslo", "Bergen", "Oslo"])})
+        >>> schema = Schema.infer(
+        ...     {"age": pa.array([31, 45, 28]), "city": pa.array(["Oslo", "Bergen", "Oslo"])}
+        ... )
         >>> [(e.name, e.role, e.column.kind) for e in schema.entries]
         [('age', 'scored', 'number'), ('city', 'scored', 'category')]
     """
@@ -90,7 +93,12 @@ class Schema:
             OptionError: a name in the options is not in the data.
             DataError: nothing is left to score.
         """
-        only, context, ignore, kinds = set(scored or ()), set(context or ()), set(ignore or ()), dict(kinds or {})
+        only, context, ignore, kinds = (
+            set(scored or ()),
+            set(context or ()),
+            set(ignore or ()),
+            dict(kinds or {}),
+        )
         _check_names(columns, {"scored": only, "context": context, "ignore": ignore, "columns": set(kinds)})
         entries = []
         for name, values in columns.items():
@@ -105,12 +113,16 @@ class Schema:
                 continue
             column = kinds.get(name) or _kind_of(values)
             if column is None:
-                entries.append(Entry(name, "ignored", None, f"{values.type} values have no kind", missing))
+                entries.append(
+                    Entry(name, "ignored", None, f"{to_array(values).type} values have no kind", missing)
+                )
                 continue
             if name == calendar and isinstance(column, Datetime) and name not in kinds:
                 column = Datetime(elapsed=False)
             fitted = column.fit(values, name)
-            is_context = name in context or (name == calendar and name not in only) or bool(only and name not in only)
+            is_context = (
+                name in context or (name == calendar and name not in only) or bool(only and name not in only)
+            )
             why = "as asked" if asked else ("calendar of the series" if name == calendar else _looks(values))
             if not fitted.fields:
                 entries.append(Entry(name, "ignored", None, "too short for a calendar", missing))
@@ -185,7 +197,8 @@ class Schema:
         extra = [n for n in columns if n not in {e.name for e in self.entries}]
         lines += [f"  + {n}" for n in extra[:10]]
         raise SchemaError(
-            f"{len(missing)} column(s) that the model was fitted on are not in the data:\n" + "\n".join(lines),
+            f"{len(missing)} column(s) that the model was fitted on are not in the data:\n"
+            + "\n".join(lines),
             hint="rename them, or fit a new model on this data",
         )
 
@@ -225,12 +238,14 @@ class Schema:
 
     def __str__(self) -> str:
         rows = [
-            [r["column"], r["kind"], r["role"], f"{r['missing']:.1%}", r["why"], r["learnt"]] for r in self.describe()
+            [r["column"], r["kind"], r["role"], f"{r['missing']:.1%}", r["why"], r["learnt"]]
+            for r in self.describe()
         ]
         rows = [["column", "kind", "role", "missing", "why", "learnt"], *rows]
         width = [max(len(str(r[i])) for r in rows) for i in range(5)]
         return "\n".join(
-            "  ".join([*(str(c).ljust(w) for c, w in zip(r[:5], width, strict=True)), r[5]]).rstrip() for r in rows
+            "  ".join([*(str(c).ljust(w) for c, w in zip(r[:5], width, strict=True)), r[5]]).rstrip()
+            for r in rows
         )
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -264,7 +279,9 @@ def _check_names(columns: Mapping[str, Values], options: Mapping[str, set[str]])
             near = difflib.get_close_matches(name, list(columns), n=1)
             raise OptionError(
                 f"{option} names the column {name!r}, which the data does not have",
-                hint=f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(list(columns)[:20])}",
+                hint=f"did you mean {near[0]!r}?"
+                if near
+                else f"the columns are: {', '.join(list(columns)[:20])}",
             )
 
 
@@ -307,7 +324,11 @@ def _why_ignored(name: str, values: Values, named: bool) -> str | None:
     if Category.claims(known) and share > 0.9:
         text = known.cast(pa.string())
         length, spaced = pc.mean(pc.utf8_length(text)).as_py(), pc.mean(pc.match_substring(text, " ")).as_py()
-        return "free text" if length > 40 or (spaced > 0.5 and length > 20) else "an id: nearly every value is different"
+        return (
+            "free text"
+            if length > 40 or (spaced > 0.5 and length > 20)
+            else "an id: nearly every value is different"
+        )
     if pa.types.is_integer(known.type) and distinct == len(known):
         ends = pc.min_max(known)
         if ends["max"].as_py() - ends["min"].as_py() == len(known) - 1:
@@ -317,7 +338,9 @@ def _why_ignored(name: str, values: Values, named: bool) -> str | None:
     return None
 
 
-def as_kind(columns: Mapping[str, Values], numeric: Iterable[str], categorical: Iterable[str]) -> dict[str, Column]:
+def as_kind(
+    columns: Mapping[str, Values], numeric: Iterable[str], categorical: Iterable[str]
+) -> dict[str, Column]:
     """The options `numeric` and `categorical` as kinds."""
     _check_names(columns, {"numeric": set(numeric), "categorical": set(categorical)})
     return {**{n: Number() for n in numeric}, **{n: Category() for n in categorical}}

@@ -76,9 +76,11 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
 def write_whole(path: Path, raw: bytes) -> None:
     """Write a file so that a crash leaves either the old one or the new one."""
     try:
-        handle, beside = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.", suffix=".part")
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise ModelFileError(f"{path} cannot be written: {error.strerror}", hint="choose a folder that exists") from error
+        raise ModelFileError(
+            f"{path} cannot be written: {error.strerror}", hint="choose a folder that exists"
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
@@ -87,7 +89,9 @@ def write_whole(path: Path, raw: bytes) -> None:
         os.chmod(beside, 0o644)
         os.replace(beside, path)
     except OSError as error:
-        raise ModelFileError(f"{path} cannot be written: {error.strerror}; what was there is as it was") from error
+        raise ModelFileError(
+            f"{path} cannot be written: {error.strerror}; what was there is as it was"
+        ) from error
     finally:
         Path(beside).unlink(missing_ok=True)
 
@@ -115,7 +119,9 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
     if "card" not in meta:
         raise ModelFileError(f"{path} is no diabolo model: it has no card")
     if meta.get("sha256") != _digest(meta["card"], tensors):
-        raise ModelFileError(f"{path} is damaged: its checksum does not fit its content", hint="save the model again")
+        raise ModelFileError(
+            f"{path} is damaged: its checksum does not fit its content", hint="save the model again"
+        )
     card = json.loads(meta["card"])
     if card["format"] > FORMAT:
         raise ModelFileError(
@@ -147,7 +153,9 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     return {k: torch.as_tensor(v).clone().contiguous() for k, v in arrays.items()}
 
 
-def _restored(card: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str, threads: int | None) -> Stored:
+def _restored(
+    card: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str, threads: int | None
+) -> Stored:
     schema = Schema.from_json(card["schema"])
     networks = {}
     for name, state in card["members"].items():

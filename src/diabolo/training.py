@@ -83,7 +83,9 @@ class Training:
     def __post_init__(self) -> None:
         for name, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in table:
-                raise OptionError(f"{name}={getattr(self, name)!r} is not known", hint=f"one of {', '.join(table)}")
+                raise OptionError(
+                    f"{name}={getattr(self, name)!r} is not known", hint=f"one of {', '.join(table)}"
+                )
         for name in ("lr", "batch_size", "epochs"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
@@ -124,8 +126,7 @@ class Outcome:
 @contextmanager
 def private_draws(seed: int) -> Iterator[None]:
     """Seed torch's draws inside the block, and leave them outside as if nothing had been drawn."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
 
@@ -164,7 +165,7 @@ def train(
     rows = len(codes)
     batch = min(settings.batch_size, rows)
     total = settings.steps(rows)
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
     options: dict[str, Any] = {"weight_decay": settings.weight_decay}
     if settings.optimizer != "sgd":
         options["fused"] = True
@@ -200,7 +201,9 @@ def train(
             step += 1
             running += torch.stack([part.detach().cpu() for part in loss])
             if average is not None:
-                torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - min(0.998, step / (10 + step)))
+                torch._foreach_lerp_(
+                    average, [p.detach() for p in parameters], 1 - min(0.998, step / (10 + step))
+                )
             if step % every and step != total:
                 continue
             means = [float(x) for x in running / (every if step % every == 0 else step % every)]
@@ -225,7 +228,9 @@ def train(
                 }
             )
             if not math.isfinite(means[0]):
-                outcome.notes.append(f"{name}: the loss became infinite at step {step}; the best weights before are kept")
+                outcome.notes.append(
+                    f"{name}: the loss became infinite at step {step}; the best weights before are kept"
+                )
                 break
             if settings.patience and waited >= settings.patience:
                 break
@@ -234,7 +239,9 @@ def train(
                 progress(name, max(done, step / total), spent / (step / total) - spent)
     except KeyboardInterrupt:
         outcome.interrupted = True
-        outcome.notes.append(f"{name}: interrupted at step {step} of {total}; the best weights so far are kept")
+        outcome.notes.append(
+            f"{name}: interrupted at step {step} of {total}; the best weights so far are kept"
+        )
     network.load_state_dict(best_weights)
     network.eval()
     outcome.notes += _judge_collapse(network, codes, name)
@@ -253,7 +260,7 @@ def _weights(network: Network) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _averaged(parameters: list[torch.nn.Parameter], average: list[Tensor] | None) -> Iterator[None]:
+def _averaged(parameters: list[Tensor], average: list[Tensor] | None) -> Iterator[None]:
     """The averaged weights in the place of the current ones, inside the block."""
     if average is None:
         yield
@@ -288,6 +295,6 @@ def _judge_collapse(network: Network, codes: Codes, name: str) -> list[str]:
     if float(kl.mean()) >= 0.05:
         return []
     return [
-        f"{name}: the latent code has collapsed (its divergence from the prior is {float(kl.mean()):.3f} nats): "
-        f"it says nothing about a row. A smaller beta than {network.bottleneck.beta:g} helps."
+        f"{name}: the latent code has collapsed: {float(kl.mean()):.3f} nats from the prior, it says nothing "
+        f"about a row. A smaller beta than {network.bottleneck.beta:g} helps."
     ]

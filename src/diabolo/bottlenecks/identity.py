@@ -13,16 +13,17 @@ from diabolo.errors import UnsupportedError
 class Identity(Bottleneck):
     """Passes everything on."""
 
-    def build(self, width: int) -> int:  # noqa: D102
+    def build(self, width: int) -> int:
         return width
 
-    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         return h, h.new_zeros(len(h))
 
-    def sample(self, n: int) -> Tensor:  # noqa: D102
+    def sample(self, n: int) -> Tensor:
         raise UnsupportedError(
-            "a model without a bottleneck has no prior to draw from", hint='Autoencoder("variational") has one'
+            "a model without a bottleneck has no prior to draw from",
+            hint='Autoencoder("variational") has one',
         )
 
-    def options(self) -> dict[str, Any]:  # noqa: D102
+    def options(self) -> dict[str, Any]:
         return {}

@@ -25,17 +25,18 @@ class Vanilla(Bottleneck):
         super().__init__()
         self.latent = whole("latent", latent)
 
-    def build(self, width: int) -> int:  # noqa: D102
+    def build(self, width: int) -> int:
         self.code = nn.Linear(width, self.latent)
         return self.latent
 
-    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         return self.code(h), h.new_zeros(len(h))
 
-    def sample(self, n: int) -> Tensor:  # noqa: D102
+    def sample(self, n: int) -> Tensor:
         raise UnsupportedError(
-            "a vanilla autoencoder's codes have no prior to draw from", hint='Autoencoder("variational") has one'
+            "a vanilla autoencoder's codes have no prior to draw from",
+            hint='Autoencoder("variational") has one',
         )
 
-    def options(self) -> dict[str, Any]:  # noqa: D102
+    def options(self) -> dict[str, Any]:
         return {"latent": self.latent}

@@ -34,24 +34,24 @@ class Variational(Bottleneck):
         super().__init__()
         self.latent = whole("latent", latent)
         for name, value in (("beta", beta), ("stdev", stdev)):
-            if not (isinstance(value, int | float) and value >= 0):
+            if not value >= 0:
                 raise OptionError(f"{name}={value!r}: expected a number of at least 0")
         self.beta, self.stdev = float(beta), float(stdev)
 
-    def build(self, width: int) -> int:  # noqa: D102
+    def build(self, width: int) -> int:
         self.mean = nn.Linear(width, self.latent)
         self.log_var = nn.Linear(width, self.latent)
         return self.latent
 
-    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         z_mean, z_log_var = self.mean(h), self.log_var(h).clamp(-12, 8)
         kl = 0.5 * (z_mean.square() + z_log_var.exp() - z_log_var - 1).sum(1)
         if not self.training:
             return z_mean, kl
         return z_mean + (0.5 * z_log_var).exp() * self.stdev * torch.randn_like(z_mean), kl
 
-    def sample(self, n: int) -> Tensor:  # noqa: D102
+    def sample(self, n: int) -> Tensor:
         return torch.randn(n, self.latent)
 
-    def options(self) -> dict[str, Any]:  # noqa: D102
+    def options(self) -> dict[str, Any]:
         return {"latent": self.latent, "beta": self.beta, "stdev": self.stdev}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from diabolo.fields import Field
 
-Values = pa.Array | np.ndarray
+Values: TypeAlias = "pa.Array | np.ndarray"
 """A column's values: an arrow array, or (rows, length) numbers for the windows of a series."""
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -65,6 +65,6 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def to_array(values: Any) -> pa.Array:
-    """One contiguous arrow array."""
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+def to_array(values: Values) -> pa.Array:
+    """Values as an arrow array."""
+    return pa.array(values) if isinstance(values, np.ndarray) else values

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.columns.base import Column, Part, Values
+from diabolo.columns.base import Column, Part, Values, to_array
 from diabolo.errors import ColumnError
 from diabolo.fields import Symbol
 
@@ -31,27 +31,28 @@ class Boolean(Column):
         self.counts = np.asarray(self.counts, dtype=float)
 
     @classmethod
-    def claims(cls, values: Values) -> bool:  # noqa: D102
+    def claims(cls, values: Values) -> bool:
         return isinstance(values, pa.Array) and bool(pa.types.is_boolean(values.type))
 
-    def fit(self, values: Values, name: str) -> Self:  # noqa: D102
+    def fit(self, values: Values, name: str) -> Self:
         symbol, visible = self.encode(values, name)[0]
         return replace(self, counts=np.bincount(symbol[visible], minlength=3))
 
     @property
-    def fields(self) -> tuple[Symbol]:  # noqa: D102
+    def fields(self) -> tuple[Symbol]:
         return (Symbol(self.counts),)
 
-    def encode(self, values: Values, name: str) -> list[Part]:  # noqa: D102
+    def encode(self, values: Values, name: str) -> list[Part]:
+        values = to_array(values)
         try:
-            flags = pa.array(values).cast(pa.bool_())
+            flags = values.cast(pa.bool_())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise ColumnError(f"expected true or false, got {values.type} values", column=name) from error
         visible = flags.is_valid().to_numpy(zero_copy_only=False)
         return [(pc.fill_null(flags, False).to_numpy(zero_copy_only=False).astype(np.int64) + 1, visible)]
 
-    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:  # noqa: D102
+    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
         return pa.array(parts[0] == 2)
 
-    def describe(self) -> str:  # noqa: D102
+    def describe(self) -> str:
         return f"true in {self.counts[2] / max(self.counts.sum(), 1):.1%}"

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.columns.base import Column, Part, Values
+from diabolo.columns.base import Column, Part, Values, to_array
 from diabolo.errors import ColumnError
 from diabolo.fields import Symbol
 
@@ -46,7 +46,7 @@ class Category(Column):
         self.counts = np.asarray(self.counts, dtype=float)
 
     @classmethod
-    def claims(cls, values: Values) -> bool:  # noqa: D102
+    def claims(cls, values: Values) -> bool:
         if not isinstance(values, pa.Array):
             return False
         kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
@@ -58,7 +58,8 @@ class Category(Column):
             or pa.types.is_time(kind)
         )
 
-    def fit(self, values: Values, name: str) -> Self:  # noqa: D102
+    def fit(self, values: Values, name: str) -> Self:
+        values = to_array(values)
         text = to_text(values, name)
         found = pc.value_counts(text.drop_null())
         levels = found.field("values").to_pylist()
@@ -78,23 +79,27 @@ class Category(Column):
         return replace(self, levels=levels, symbols=symbols, counts=counts, type=str(kind))
 
     @property
-    def fields(self) -> tuple[Symbol]:  # noqa: D102
+    def fields(self) -> tuple[Symbol]:
         return (Symbol(self.counts),)
 
-    def encode(self, values: Values, name: str) -> list[Part]:  # noqa: D102
+    def encode(self, values: Values, name: str) -> list[Part]:
         text = to_text(values, name)
         visible = text.is_valid().to_numpy(zero_copy_only=False)
         index = pc.index_in(text, value_set=pa.array(self.levels, pa.string()))
         level = index.fill_null(-1).to_numpy(zero_copy_only=False)
         return [(np.where(level >= 0, self.symbols[level], 0), visible)]
 
-    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:  # noqa: D102
+    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
         # A shared symbol stands for its most frequent level; "unseen" is never an expected value.
         first = np.r_[0, [np.argmax(self.symbols == s) for s in range(1, len(self.counts))]].astype(np.int64)
         text = pa.array(self.levels, pa.string()).take(pa.array(first[parts[0].astype(np.int64)]))
-        return text.cast(pa.type_for_alias(self.type)) if exact and self.type not in ("string", "string_view") else text
+        return (
+            text.cast(pa.type_for_alias(self.type))
+            if exact and self.type not in ("string", "string_view")
+            else text
+        )
 
-    def describe(self) -> str:  # noqa: D102
+    def describe(self) -> str:
         shown = ", ".join(self.levels[:3])
         return f"{len(self.levels)} levels: {shown}{', ...' if len(self.levels) > 3 else ''}"
 
@@ -111,5 +116,7 @@ def to_text(values: Values, name: str) -> pa.Array:
         return values.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ColumnError(
-            f"{values.type} values cannot be read as labels", column=name, hint=f"ignore it: ignore=[{name!r}]"
+            f"{values.type} values cannot be read as labels",
+            column=name,
+            hint=f"ignore it: ignore=[{name!r}]",
         ) from error

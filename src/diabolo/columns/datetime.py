@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.columns.base import Column, Part, Values
+from diabolo.columns.base import Column, Part, Values, to_array
 from diabolo.columns.number import Number
 from diabolo.errors import ColumnError
 from diabolo.fields import Field, Symbol
@@ -54,10 +54,13 @@ class Datetime(Column):
             self.clock = Number(**self.clock)
 
     @classmethod
-    def claims(cls, values: Values) -> bool:  # noqa: D102
-        return isinstance(values, pa.Array) and bool(pa.types.is_timestamp(values.type) or pa.types.is_date(values.type))
+    def claims(cls, values: Values) -> bool:
+        return isinstance(values, pa.Array) and bool(
+            pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)
+        )
 
-    def fit(self, values: Values, name: str) -> Self:  # noqa: D102
+    def fit(self, values: Values, name: str) -> Self:
+        values = to_array(values)
         moments = to_moments(values, name)
         seconds = to_seconds(moments)
         known = seconds[~np.isnan(seconds)]
@@ -73,11 +76,11 @@ class Datetime(Column):
         return replace(self, parts=list(counts), counts=counts, clock=clock, type=str(values.type))
 
     @property
-    def fields(self) -> tuple[Field, ...]:  # noqa: D102
+    def fields(self) -> tuple[Field, ...]:
         circles = tuple(Symbol(self.counts[p], circular=True) for p in self.parts)
         return (*self.clock.fields, *circles) if self.elapsed else circles
 
-    def encode(self, values: Values, name: str) -> list[Part]:  # noqa: D102
+    def encode(self, values: Values, name: str) -> list[Part]:
         moments = to_moments(values, name)
         visible = moments.is_valid().to_numpy(zero_copy_only=False)
         parts: list[Part] = []
@@ -88,7 +91,7 @@ class Datetime(Column):
             parts.append((symbols.astype(np.int64) + 1, visible))
         return parts
 
-    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:  # noqa: D102
+    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
         seconds = parts[0] * self.clock.scale + self.clock.mean if self.elapsed else np.zeros(len(parts[0]))
         moments = pa.array((seconds * 1e6).astype(np.int64), pa.timestamp("us"))
         target = arrow_time(self.type)
@@ -96,14 +99,14 @@ class Datetime(Column):
             moments = moments.cast(pa.timestamp("us", target.tz))
         return moments.cast(target, safe=False)
 
-    def describe(self) -> str:  # noqa: D102
+    def describe(self) -> str:
         first, last = (np.datetime64(int(s * 1e6), "us") for s in (self.clock.low, self.clock.high))
         return f"{str(first)[:19]} to {str(last)[:19]}; {', '.join(self.parts) or 'no'} cycle"
 
 
 def to_moments(values: Values, name: str) -> pa.Array:
     """Dates as timestamps of microseconds in their own time zone; text is read as ISO 8601."""
-    values = pa.array(values)
+    values = to_array(values)
     try:
         zone = getattr(values.type, "tz", None)
         return values.cast(pa.timestamp("us", zone), safe=False)

@@ -55,12 +55,14 @@ class Number(Column):
             setattr(self, name, np.asarray(getattr(self, name), dtype=float))
 
     @classmethod
-    def claims(cls, values: Values) -> bool:  # noqa: D102
+    def claims(cls, values: Values) -> bool:
         return isinstance(values, pa.Array) and (
-            pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
+            pa.types.is_integer(values.type)
+            or pa.types.is_floating(values.type)
+            or pa.types.is_decimal(values.type)
         )
 
-    def fit(self, values: Values, name: str) -> Self:  # noqa: D102
+    def fit(self, values: Values, name: str) -> Self:
         x = to_float(values, name)
         x = x[np.isfinite(x)]
         if len(x) == 0:
@@ -87,17 +89,17 @@ class Number(Column):
         )
 
     @property
-    def fields(self) -> tuple[Real]:  # noqa: D102
+    def fields(self) -> tuple[Real]:
         return (Real(self.edges, self.lows, self.highs, self.centres, self.counts),)
 
-    def encode(self, values: Values, name: str) -> list[Part]:  # noqa: D102
+    def encode(self, values: Values, name: str) -> list[Part]:
         x = to_float(values, name)
         visible = ~np.isnan(x)
         # An infinity is a value far outside, not a hole.
         z = np.clip((np.where(visible, x, self.mean) - self.mean) / self.scale, -LIMIT, LIMIT)
         return [(z.astype(np.float32), visible)]
 
-    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:  # noqa: D102
+    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
         x = parts[0].astype(float) * self.scale + self.mean
         if not exact:
             return pa.array(x)
@@ -109,7 +111,7 @@ class Number(Column):
             return pa.array(x.astype(self.type))
         return pa.array(x).cast(_arrow_type(self.type), safe=False)
 
-    def describe(self) -> str:  # noqa: D102
+    def describe(self) -> str:
         return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}"
 
 
@@ -147,7 +149,9 @@ def _first_bad(values: pa.Array) -> int | None:
 
 
 def _arrow_type(name: str) -> pa.DataType:
-    return {"double": pa.float64(), "float": pa.float32(), "halffloat": pa.float16()}.get(name) or pa.float64()
+    return {"double": pa.float64(), "float": pa.float32(), "halffloat": pa.float16()}.get(
+        name
+    ) or pa.float64()
 
 
 def _decimals(x: np.ndarray) -> int | None:

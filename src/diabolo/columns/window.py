@@ -33,10 +33,10 @@ class Window(Column):
     kind = "window"
 
     @classmethod
-    def claims(cls, values: Values) -> bool:  # noqa: D102
+    def claims(cls, values: Values) -> bool:
         return isinstance(values, np.ndarray) and values.ndim == 2
 
-    def fit(self, values: Values, name: str) -> Self:  # noqa: D102
+    def fit(self, values: Values, name: str) -> Self:
         # Windows overlap: their first points and the last window hold every point once.
         points = np.concatenate([values[:, 0], values[-1, 1:]])
         points = points[np.isfinite(points)]
@@ -49,18 +49,20 @@ class Window(Column):
         return replace(self, length=values.shape[1], mean=mean, scale=scale, low=low, high=high)
 
     @property
-    def fields(self) -> tuple[Curve]:  # noqa: D102
-        return (Curve(self.length, (self.low - self.mean) / self.scale, (self.high - self.mean) / self.scale),)
+    def fields(self) -> tuple[Curve]:
+        return (
+            Curve(self.length, (self.low - self.mean) / self.scale, (self.high - self.mean) / self.scale),
+        )
 
-    def encode(self, values: Values, name: str) -> list[Part]:  # noqa: D102
+    def encode(self, values: Values, name: str) -> list[Part]:
         if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] != self.length:
             raise ColumnError(f"expected windows of {self.length} points", column=name)
         visible = ~np.isnan(values)
         z = np.clip((np.where(visible, values, self.mean) - self.mean) / self.scale, -LIMIT, LIMIT)
         return [(z.astype(np.float32), visible)]
 
-    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> np.ndarray:  # noqa: D102
+    def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> np.ndarray:
         return np.asarray(parts[0], dtype=float) * self.scale + self.mean
 
-    def describe(self) -> str:  # noqa: D102
+    def describe(self) -> str:
         return f"{self.length} points, {self.low:g} to {self.high:g}"

@@ -14,8 +14,8 @@ from diabolo.fields import Codes
 class Clean(Corruption):
     """Rows as they are."""
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:  # noqa: D102
+    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
         return Damaged(codes, everything(codes, scored))
 
-    def options(self) -> dict[str, Any]:  # noqa: D102
+    def options(self) -> dict[str, Any]:
         return {}

@@ -23,7 +23,7 @@ class Mask(Corruption):
 
     hides = True
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:  # noqa: D102
+    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
         hidden = {}
         flat = {k: v for k, v in codes.values.items() if v.dim() == 2}
         if flat:
@@ -32,7 +32,9 @@ class Mask(Corruption):
             if value.dim() > 2:
                 hidden[kind] = self._blocks(value) & by_field(scored[kind], value)
         weights = {k: (h & codes.visible[k]).float() for k, h in hidden.items()}
-        there = {k: (codes.visible[k] & by_field(scored[k], v)).flatten(1).sum(1) for k, v in codes.values.items()}
+        there = {
+            k: (codes.visible[k] & by_field(scored[k], v)).flatten(1).sum(1) for k, v in codes.values.items()
+        }
         total = sum(there.values())
         gone = sum(w.flatten(1).sum(1) for w in weights.values())
         factor = total / gone.clamp_min(1)  # type: ignore[union-attr]
@@ -48,7 +50,8 @@ class Mask(Corruption):
         rank = torch.rand(rows, fields, device=may.device).argsort(1).argsort(1)
         drawn = torch.zeros(rows, len(may), dtype=torch.bool, device=may.device)
         drawn[:, may] = rank >= torch.randint(0, fields, (rows, 1), device=may.device)
-        return dict(zip(flat, drawn.split([v.shape[1] for v in flat.values()], 1), strict=True))
+        widths = [v.shape[1] for v in flat.values()]
+        return dict(zip(flat, torch.split(drawn, widths, 1), strict=True))
 
     def _blocks(self, value: Tensor) -> Tensor:
         """One block of a sixteenth to a half of each window; half the time in all channels at once."""
@@ -61,5 +64,5 @@ class Mask(Corruption):
         place = torch.arange(length, device=value.device)
         return (place >= start) & (place < start + size)
 
-    def options(self) -> dict[str, Any]:  # noqa: D102
+    def options(self) -> dict[str, Any]:
         return {}

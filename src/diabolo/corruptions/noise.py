@@ -27,12 +27,12 @@ class Noise(Corruption):
 
     def __init__(self, sigma: float = 0.3, swap: float = 0.1) -> None:
         super().__init__()
-        if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not sigma >= 0:
+        if not sigma >= 0:
             raise OptionError(f"noise={sigma!r}: expected a number of at least 0")
         self.sigma = float(sigma)
         self.swap = Swap(swap)
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:  # noqa: D102
+    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
         labels = {k: s & (k == Symbol.kind) for k, s in scored.items()}
         swapped = self.swap(codes, labels).codes
         noisy = {
@@ -42,5 +42,5 @@ class Noise(Corruption):
         }
         return Damaged(swapped.replace(values=noisy), everything(codes, scored))
 
-    def options(self) -> dict[str, Any]:  # noqa: D102
+    def options(self) -> dict[str, Any]:
         return {"sigma": self.sigma, "swap": self.swap.probability}

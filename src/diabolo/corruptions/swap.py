@@ -23,7 +23,7 @@ class Swap(Corruption):
         super().__init__()
         self.probability = share("swap", probability)
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:  # noqa: D102
+    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
         values = {}
         for kind, value in codes.values.items():
             if self.probability and bool(scored[kind].any()):
@@ -33,5 +33,5 @@ class Swap(Corruption):
                 values[kind] = torch.where(chosen & codes.visible[kind], donor, value)
         return Damaged(codes.replace(values=values), everything(codes, scored))
 
-    def options(self) -> dict[str, Any]:  # noqa: D102
+    def options(self) -> dict[str, Any]:
         return {"probability": self.probability}

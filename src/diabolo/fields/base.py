@@ -64,9 +64,9 @@ class Field(ABC):
 
     @abstractmethod
     def anything(self, values: np.ndarray) -> np.ndarray:
-        """log q(value): how likely the value is where the cell is wrong, and could hold anything."""
+        """Log q(value): how likely the value is where the cell is wrong, and could hold anything."""
 
     def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
-        """log p(value), in the measure of `anything`: the two can be subtracted."""
-        log_p: Tensor = likelihood.log_prob(values)  # type: ignore[no-untyped-call]
+        """Log p(value), in the measure of `anything`: the two can be subtracted."""
+        log_p: Tensor = likelihood.log_prob(values)
         return log_p

@@ -27,9 +27,13 @@ class Codes:
         return len(next(iter(self.values.values())))
 
     def __getitem__(self, rows: slice | Tensor) -> Codes:
-        return Codes({k: v[rows] for k, v in self.values.items()}, {k: v[rows] for k, v in self.visible.items()})
+        return Codes(
+            {k: v[rows] for k, v in self.values.items()}, {k: v[rows] for k, v in self.visible.items()}
+        )
 
-    def replace(self, values: Mapping[str, Tensor] | None = None, visible: Mapping[str, Tensor] | None = None) -> Codes:
+    def replace(
+        self, values: Mapping[str, Tensor] | None = None, visible: Mapping[str, Tensor] | None = None
+    ) -> Codes:
         """The same rows with the given kinds exchanged."""
         return Codes({**self.values, **(values or {})}, {**self.visible, **(visible or {})})
 
@@ -45,7 +49,8 @@ class Codes:
     def to(self, device: torch.device | str) -> Codes:
         """The same rows on another device."""
         return Codes(
-            {k: v.to(device) for k, v in self.values.items()}, {k: v.to(device) for k, v in self.visible.items()}
+            {k: v.to(device) for k, v in self.values.items()},
+            {k: v.to(device) for k, v in self.visible.items()},
         )
 
     def chunks(self, rows: int) -> Iterator[Codes]:

@@ -29,14 +29,14 @@ class Curve(Field):
     kind = "curve"
 
     @staticmethod
-    def stem(fields: Sequence[Curve], reading: Reading) -> Stem:  # noqa: D102
+    def stem(fields: Sequence[Curve], reading: Reading) -> Stem:
         return CurveStem(fields, reading)
 
     @staticmethod
-    def head(fields: Sequence[Curve], width: int, stem: Stem, reading: Reading) -> Head:  # noqa: D102
+    def head(fields: Sequence[Curve], width: int, stem: Stem, reading: Reading) -> Head:
         return CurveHead(fields, width, reading)
 
-    def anything(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
+    def anything(self, values: np.ndarray) -> np.ndarray:
         # A wrong point lies anywhere in three times the range seen.
         return np.full(values.shape, -np.log(3 * max(self.high - self.low, 1e-3)))
 
@@ -48,7 +48,7 @@ class CurveStem(Stem):
         super().__init__()
         self.width = 2 * sum(f.length for f in fields)
 
-    def forward(self, values: Tensor, visible: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
         seen = visible.to(values.dtype)
         return torch.cat([(values * seen).flatten(1), (1 - seen).flatten(1)], 1)
 
@@ -68,7 +68,7 @@ class CurveHead(Head):
         self.spread = nn.Linear(width, points) if reading.full else None
         self.log_scale = nn.Parameter(torch.zeros(self.shape))
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Normal:  # noqa: D102
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Normal:
         mean = self.mean(h).view(-1, *self.shape)
         if base is not None:
             mean = mean + base

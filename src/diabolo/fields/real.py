@@ -34,31 +34,31 @@ class Real(Field):
     kind = "real"
 
     @staticmethod
-    def stem(fields: Sequence[Real], reading: Reading) -> Stem:  # noqa: D102
+    def stem(fields: Sequence[Real], reading: Reading) -> Stem:
         return RealStem(fields, reading)
 
     @staticmethod
-    def head(fields: Sequence[Real], width: int, stem: Stem, reading: Reading) -> Head:  # noqa: D102
+    def head(fields: Sequence[Real], width: int, stem: Stem, reading: Reading) -> Head:
         if reading.full:
             assert isinstance(stem, RealStem) and stem.alphabet is not None
             return BinnedHead(fields, width, stem.alphabet)
         return NormalHead(len(fields), width)
 
-    def anything(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
+    def anything(self, values: np.ndarray) -> np.ndarray:
         # Half the column's own distribution (a value from another row), half any bin at all.
         share = (self.counts + 0.5) / (self.counts + 0.5).sum()
         mixed = 0.5 * share + 0.5 / len(share)
         found = np.searchsorted(self.edges[1:-1], values, side="right")
-        return np.log(mixed[np.minimum(found, len(share) - 1)])
+        return np.asarray(np.log(mixed[np.minimum(found, len(share) - 1)]))
 
-    def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:  # noqa: D102
+    def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
         if isinstance(likelihood, Binned):
             return likelihood.log_prob(values)
         # The mass that a density puts into the value's bin; the end bins reach to infinity.
         inner = torch.as_tensor(self.edges[1:-1], dtype=values.dtype, device=values.device).contiguous()
         ends = torch.cat([inner.new_tensor([-torch.inf]), inner, inner.new_tensor([torch.inf])])
         found = torch.searchsorted(inner, values.contiguous(), right=True)
-        mass = likelihood.cdf(ends[found + 1]) - likelihood.cdf(ends[found])  # type: ignore[no-untyped-call]
+        mass = likelihood.cdf(ends[found + 1]) - likelihood.cdf(ends[found])
         return mass.clamp_min(1e-30).log()
 
 
@@ -75,7 +75,7 @@ class RealStem(Stem):
         self.register_buffer("centres", _padded([f.centres for f in fields], widest, 1e9))
         self.register_buffer("last", torch.tensor([len(f.centres) - 1 for f in fields]))
 
-    def forward(self, values: Tensor, visible: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
         seen = visible.to(values.dtype)
         parts = [values * seen, 1 - seen]
         if self.alphabet is not None:
@@ -84,7 +84,11 @@ class RealStem(Stem):
             lower = (upper - 1).clamp_min(0)
             upper = torch.minimum(upper, self.last[:, None])
             left, right = self.centres.gather(1, lower), self.centres.gather(1, upper)
-            share = torch.where(upper > lower, (columns - left) / (right - left).clamp_min(1e-9), 0.0).clamp(0, 1).T
+            share = (
+                torch.where(upper > lower, (columns - left) / (right - left).clamp_min(1e-9), 0.0)
+                .clamp(0, 1)
+                .T
+            )
             a, b = self.alphabet.look_up(lower.T), self.alphabet.look_up(upper.T)
             parts.append((torch.lerp(a, b, share.unsqueeze(-1)) * seen.unsqueeze(-1)).flatten(1))
         return torch.cat(parts, 1)
@@ -98,7 +102,7 @@ class NormalHead(Head):
         self.mean = nn.Linear(width, columns)
         self.log_scale = nn.Parameter(torch.zeros(columns))
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Normal:  # noqa: D102
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Normal:
         mean = self.mean(h) if base is None else self.mean(h) + base
         # Below a thousandth of the column's spread a smaller error says nothing about the data.
         return Normal(mean, self.log_scale.clamp(-7, 4).exp().expand_as(mean))
@@ -118,7 +122,7 @@ class BinnedHead(Head):
         self.register_buffer("edges", _padded([f.edges for f in fields], widest + 1, top))
         self.register_buffer("counts", torch.tensor([len(f.centres) for f in fields]))
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Binned:  # noqa: D102
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Binned:
         query = self.query(h).view(len(h), self.alphabet.columns, self.alphabet.size)
         bins = Bins(*(self.get_buffer(name) for name in Bins._fields))
         return Binned(self.alphabet.logits(query), bins)

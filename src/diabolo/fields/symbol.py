@@ -29,17 +29,17 @@ class Symbol(Field):
     kind = "symbol"
 
     @staticmethod
-    def stem(fields: Sequence[Symbol], reading: Reading) -> Stem:  # noqa: D102
+    def stem(fields: Sequence[Symbol], reading: Reading) -> Stem:
         return SymbolStem(fields, reading)
 
     @staticmethod
-    def head(fields: Sequence[Symbol], width: int, stem: Stem, reading: Reading) -> Head:  # noqa: D102
+    def head(fields: Sequence[Symbol], width: int, stem: Stem, reading: Reading) -> Head:
         assert isinstance(stem, SymbolStem)
         return SymbolHead(width, stem.alphabet)
 
-    def anything(self, values: np.ndarray) -> np.ndarray:  # noqa: D102
+    def anything(self, values: np.ndarray) -> np.ndarray:
         share = (self.counts + 0.5) / (self.counts + 0.5).sum()
-        return np.log(0.5 * share + 0.5 / len(share))[values]
+        return np.asarray(np.log(0.5 * share + 0.5 / len(share))[values])
 
 
 class SymbolStem(Stem):
@@ -50,7 +50,7 @@ class SymbolStem(Stem):
         self.alphabet = Alphabet([f.counts for f in fields], reading.embedding, [f.circular for f in fields])
         self.width = len(fields) * (reading.embedding + 1)
 
-    def forward(self, values: Tensor, visible: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
         embedded = self.alphabet.look_up(values)
         seen = visible.to(embedded.dtype)
         return torch.cat([(embedded * seen.unsqueeze(-1)).flatten(1), 1 - seen], 1)
@@ -64,5 +64,7 @@ class SymbolHead(Head):
         self.alphabet = alphabet
         self.query = nn.Linear(width, alphabet.columns * alphabet.size)
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Levels:  # noqa: D102
-        return Levels(self.alphabet.logits(self.query(h).view(len(h), self.alphabet.columns, self.alphabet.size)))
+    def forward(self, h: Tensor, base: Tensor | None = None) -> Levels:
+        return Levels(
+            self.alphabet.logits(self.query(h).view(len(h), self.alphabet.columns, self.alphabet.size))
+        )

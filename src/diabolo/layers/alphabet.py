@@ -22,7 +22,9 @@ class Alphabet(nn.Module):
             that neighbours are alike, the last symbol and the first one too.
     """
 
-    def __init__(self, counts: Sequence[np.ndarray], size: int, circular: Sequence[bool] | None = None) -> None:
+    def __init__(
+        self, counts: Sequence[np.ndarray], size: int, circular: Sequence[bool] | None = None
+    ) -> None:
         super().__init__()
         widest = max(len(c) for c in counts)
         self.columns, self.symbols, self.size = len(counts), widest, size
@@ -49,6 +51,6 @@ class Alphabet(nn.Module):
         return nn.functional.embedding(flat, self.weight.view(-1, self.size))
 
     def logits(self, query: Tensor) -> Tensor:
-        """(rows, columns, size) -> (rows, columns, symbols), very negative where a column has no such symbol."""
+        """(rows, columns, size) -> (rows, columns, symbols); -1e9 where a column has no such symbol."""
         scores = torch.bmm(query.transpose(0, 1), self.weight.transpose(1, 2)).transpose(0, 1)
         return (scores + self.bias).masked_fill(self.absent, -1e9)

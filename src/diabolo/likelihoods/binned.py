@@ -59,7 +59,9 @@ class Binned(Distribution):
 
     def narrow(self, index: int) -> Binned:
         """The distribution of one field: (rows, fields) -> (rows, 1)."""
-        return Binned(self.log_mass[:, index : index + 1], Bins(*(part[index : index + 1] for part in self.bins)))
+        return Binned(
+            self.log_mass[:, index : index + 1], Bins(*(part[index : index + 1] for part in self.bins))
+        )
 
     @property
     def probs(self) -> Tensor:
@@ -67,20 +69,20 @@ class Binned(Distribution):
         return self.log_mass.exp()
 
     @property
-    def mean(self) -> Tensor:  # noqa: D102 - torch's own contract
+    def mean(self) -> Tensor:
         return (self.probs * self.bins.centres).sum(-1)
 
     @property
-    def mode(self) -> Tensor:  # noqa: D102
+    def mode(self) -> Tensor:
         return _pick(self.bins.centres, self.log_mass.argmax(-1))
 
-    def log_prob(self, value: Tensor) -> Tensor:  # noqa: D102
+    def log_prob(self, value: Tensor) -> Tensor:
         return _pick(self.log_mass, self.bins.locate(value))
 
-    def sample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # noqa: D102
+    def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
         return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.log_mass.device))
 
-    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+    def cdf(self, value: Tensor) -> Tensor:
         probs, index = self.probs, self.bins.locate(value)
         low, high = _pick(self.bins.low, index), _pick(self.bins.high, index)
         # An exact value has its whole mass at one point: all of it counts from there on.
@@ -88,9 +90,9 @@ class Binned(Distribution):
         mass = _pick(probs, index)
         return _pick(probs.cumsum(-1), index) - mass * (1 - share.clamp(0, 1))
 
-    def icdf(self, value: Tensor) -> Tensor:  # noqa: D102
+    def icdf(self, value: Tensor) -> Tensor:
         probs = self.probs
-        value = value.expand(torch.broadcast_shapes(value.shape, self.batch_shape)).clamp(0, 1)
+        value = value + torch.zeros_like(probs[..., 0]).clamp(0, 1)
         upto = probs.cumsum(-1).expand(*value.shape, -1)
         index = (upto < value.unsqueeze(-1) - 1e-6).sum(-1)
         index = torch.minimum(index, (self.bins.counts - 1).expand_as(index))

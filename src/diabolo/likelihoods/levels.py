@@ -33,24 +33,24 @@ class Levels(Distribution):
         return self.log_mass.exp()
 
     @property
-    def mode(self) -> Tensor:  # noqa: D102 - torch's own contract
+    def mode(self) -> Tensor:
         return self.log_mass.argmax(-1)
 
     @property
-    def mean(self) -> Tensor:  # noqa: D102
+    def mean(self) -> Tensor:
         return self.mode
 
-    def log_prob(self, value: Tensor) -> Tensor:  # noqa: D102
+    def log_prob(self, value: Tensor) -> Tensor:
         return self.log_mass.gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
 
-    def sample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # noqa: D102
+    def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
         return self.icdf(torch.rand(*sample_shape, *self.batch_shape))
 
-    def cdf(self, value: Tensor) -> Tensor:  # noqa: D102
+    def cdf(self, value: Tensor) -> Tensor:
         return self.probs.cumsum(-1).gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
 
-    def icdf(self, value: Tensor) -> Tensor:  # noqa: D102
+    def icdf(self, value: Tensor) -> Tensor:
         upto = self.probs.cumsum(-1)
-        value = value.expand(torch.broadcast_shapes(value.shape, self.batch_shape))
+        value = value + torch.zeros_like(upto[..., 0])
         index = (upto < value.unsqueeze(-1) - 1e-7).sum(-1)
         return index.clamp_max(upto.shape[-1] - 1)

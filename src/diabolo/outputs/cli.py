@@ -19,29 +19,36 @@ if TYPE_CHECKING:
 
     from diabolo.model import Autoencoder
 
-cyclopts = need("cyclopts", "cli")
-Parameter = cyclopts.Parameter
+if TYPE_CHECKING:
+    import cyclopts
+    from cyclopts import Parameter
+else:
+    cyclopts = need("cyclopts", "cli")
+    Parameter = cyclopts.Parameter
 
 BAD_INPUT, BAD_MODEL, BUG = 2, 3, 70
 
 app = cyclopts.App(
     name="diabolo",
     version=__version__,
-    help="Learns what a table or a series looks like; says which rows and cells are odd and what was expected there; "
-    "fills holes; embeds. DATA is a csv, tsv, parquet, arrow or ndjson file (text also as .gz or .zst), or - for csv "
-    "on standard input.",
+    help="Learns what a table or a series looks like; says which rows and cells are odd and what was "
+    "expected there; fills holes; embeds. DATA is a csv, tsv, parquet, arrow or ndjson file (text also as "
+    ".gz or .zst), or - for csv on standard input.",
     help_format="plaintext",
 )
 
 Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
 Flag = Annotated[bool, Parameter(negative=())]
+Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
 ModelPath = Annotated[Path, Parameter(name=["--model", "-m"], help="A model that `diabolo fit` wrote.")]
 Output = Annotated[
     Path | None,
     Parameter(name=["--output", "-o"], help="Where to write: .csv, .tsv, .parquet, .arrow or .ndjson."),
 ]
 Json = Annotated[bool, Parameter(negative=(), help="Write ndjson to standard output.")]
-Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative=(), help="Say nothing that is not asked for.")]
+Quiet = Annotated[
+    bool, Parameter(name=["--quiet", "-q"], negative=(), help="Say nothing that is not asked for.")
+]
 
 
 @Parameter(name="*")
@@ -49,7 +56,9 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative=(), help="Say
 class Options:
     """Options of the model; each is described in the documentation of `Autoencoder`."""
 
-    recipe: Annotated[str | None, Parameter(help="default, vanilla, variational, beta, denoising or masked.")] = None
+    recipe: Annotated[
+        str | None, Parameter(help="default, vanilla, variational, beta, denoising or masked.")
+    ] = None
     time: Annotated[str | None, Parameter(help="The time column; makes the data a series.")] = None
     by: Annotated[str | None, Parameter(help="The column that says which series a row belongs to.")] = None
     window: Annotated[str | None, Parameter(help="Points in a window of a series, or auto.")] = None
@@ -71,7 +80,9 @@ class Options:
     weight_decay: Annotated[float | None, Parameter(help="Of the optimiser.")] = None
     batch_size: Annotated[int | None, Parameter(help="Rows in a training step.")] = None
     epochs: Annotated[float | None, Parameter(help="Passes over the rows.")] = None
-    patience: Annotated[int | None, Parameter(help="Looks without an improvement before stopping; 0: never.")] = None
+    patience: Annotated[
+        int | None, Parameter(help="Looks without an improvement before stopping; 0: never.")
+    ] = None
     budget: Annotated[str | None, Parameter(help="Time for training: 30s, 2min.")] = None
     alarm_rate: Annotated[float | None, Parameter(help="Share of normal rows that may be alarms.")] = None
     seed: Annotated[int | None, Parameter(help="Of every draw.")] = None
@@ -96,7 +107,7 @@ class Options:
 
 @app.command
 def fit(
-    data: str,
+    data: Data,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the model.")],
     options: Options | None = None,
@@ -113,12 +124,14 @@ def fit(
 
 @app.command
 def score(
-    data: str,
+    data: Data,
     *,
     model: ModelPath,
     output: Output = None,
     alarm_rate: Annotated[float | None, Parameter(help="Share of normal rows that may be alarms.")] = None,
-    fail_on: Annotated[float | None, Parameter(help="Exit with 1 if a row has at least this severity (0-100).")] = None,
+    fail_on: Annotated[
+        float | None, Parameter(help="Exit with 1 if a row has this severity (0-100).")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -130,8 +143,8 @@ def score(
     answer = tasks.score(loaded, native, alarm_rate=alarm_rate)
     table = _with_keys(loaded, native, answer.to_arrow())
     alarms = int(answer.alarm.sum())
-    rate = f"about {answer.alarm_rate:.2g} of normal rows are alarms"
-    _say(f"{alarms:,} of {len(answer.bits):,} rows are alarms, in {len(answer.episodes):,} episode(s) ({rate})", quiet)
+    rate = f"{len(answer.episodes):,} episodes; about {answer.alarm_rate:.2g} of normal rows are alarms too"
+    _say(f"{alarms:,} of {len(answer.bits):,} rows are alarms ({rate})", quiet)
     _answer(table, output, json, "the oddest rows", table.sort_by([("bits", "descending")]).slice(0, 10))
     if fail_on is not None and bool((answer.severity >= fail_on).any()):
         raise SystemExit(1)
@@ -139,10 +152,12 @@ def score(
 
 @app.command
 def explain(
-    data: str,
+    data: Data,
     *,
     model: ModelPath,
-    rows: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True, negative=(), help="Rows, from 0.")] = None,
+    rows: Annotated[
+        tuple[int, ...] | None, Parameter(consume_multiple=True, negative=(), help="Rows, from 0.")
+    ] = None,
     top: Annotated[int, Parameter(help="Explain so many of the oddest rows, if no rows are given.")] = 20,
     output: Output = None,
     json: Json = False,
@@ -159,15 +174,19 @@ def explain(
         rows = tuple(e.peak for e in peaks) or tuple((-scores.bits).argsort()[:top].tolist())
     answer = tasks.explain(loaded, native, rows=rows)
     table = answer.to_arrow()
-    _answer(table, output, json, "cell by cell", table.sort_by([("row", "ascending"), ("share", "descending")]))
+    _answer(
+        table, output, json, "cell by cell", table.sort_by([("row", "ascending"), ("share", "descending")])
+    )
 
 
 @app.command
 def repair(
-    data: str,
+    data: Data,
     *,
     model: ModelPath,
-    threshold: Annotated[float | None, Parameter(help="Replace cells that are wrong with this probability too.")] = None,
+    threshold: Annotated[
+        float | None, Parameter(help="Replace cells that are wrong with this probability too.")
+    ] = None,
     output: Output = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -184,7 +203,7 @@ def repair(
 
 
 @app.command
-def embed(data: str, *, model: ModelPath, output: Output = None, json: Json = False) -> None:
+def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = False) -> None:
     """Give the latent coordinates of each row of DATA."""
     from diabolo import tasks
 
@@ -195,10 +214,12 @@ def embed(data: str, *, model: ModelPath, output: Output = None, json: Json = Fa
 
 @app.command
 def report(
-    data: str,
+    data: Data,
     *,
     model: ModelPath,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path("report.html"),
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path(
+        "report.html"
+    ),
     quiet: Quiet = False,
 ) -> None:
     """Write a page about DATA that opens in any browser."""
@@ -232,7 +253,9 @@ def info(path: str, *, options: Options | None = None) -> None:
 @app.command
 def demo(
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path("report.html"),
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path(
+        "report.html"
+    ),
     quiet: Quiet = False,
 ) -> None:
     """Learn a bundled series, find its odd stretches, explain them, and write report.html."""
@@ -242,14 +265,17 @@ def demo(
     if not output.parent.is_dir():
         raise OptionError(f"{output}: there is no folder {output.parent}")
     table = machine_temperature()
-    _say(f"a machine's temperature every five minutes, {table.num_rows:,} times (Numenta Anomaly Benchmark)", quiet)
+    _say(
+        f"a machine's temperature every five minutes, {table.num_rows:,} times (Numenta Anomaly Benchmark)",
+        quiet,
+    )
     model = _fitted(table, {"time": "timestamp"}, quiet)
     answer = tasks.score(model, table)
     _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(answer.episodes)} odd stretches:", quiet)
     found = tasks.explain(model, table, rows=[e.peak for e in answer.episodes])
     times = table["timestamp"].to_pylist()
     for number, episode in enumerate(answer.episodes):
-        got, low, high = (float(part["value"][number].as_py()) for part in (found.got, found.low, found.high))
+        got, low, high = (found.value(part, "value", number) for part in ("got", "low", "high"))
         print(
             f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "
             f"at {times[episode.peak]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
@@ -275,7 +301,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("DIABOLO_DEBUG"):
             raise
-        _fail(f"something that should not happen: {type(error).__name__}: {error}\nHint: DIABOLO_DEBUG=1 shows where", BUG)
+        said = f"{type(error).__name__}: {error}"
+        _fail(f"something that should not happen: {said}\nHint: DIABOLO_DEBUG=1 shows where", BUG)
 
 
 def _fail(error: object, status: int) -> None:

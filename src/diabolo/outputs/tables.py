@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,9 @@ def check_format(path: str | Path | None) -> None:
         return
     path = Path(path)
     if path.suffix not in FORMATS:
-        raise DataError(f"{path}: the format {path.suffix!r} cannot be written", hint=f"one of {', '.join(FORMATS)}")
+        raise DataError(
+            f"{path}: the format {path.suffix!r} cannot be written", hint=f"one of {', '.join(FORMATS)}"
+        )
     if not path.parent.is_dir():
         raise DataError(f"{path}: there is no folder {path.parent}")
 
@@ -36,10 +39,12 @@ def to_bytes(table: pa.Table, suffix: str) -> bytes:
 
     sink = BytesIO()
     if suffix in (".csv", ".tsv"):
-        import pyarrow.csv
-
-        options = pa.csv.WriteOptions(delimiter="\t" if suffix == ".tsv" else ",", quoting_style="needed")
-        pa.csv.write_csv(_flat(table), sink, options)
+        # Not pyarrow's writer: it quotes every text, and a repaired file should differ where it was repaired.
+        text = StringIO()
+        writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+        writer.writerow(table.column_names)
+        writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        sink.write(text.getvalue().encode())
     elif suffix == ".parquet":
         import pyarrow.parquet
 
@@ -54,20 +59,11 @@ def to_bytes(table: pa.Table, suffix: str) -> bytes:
     return sink.getvalue()
 
 
-def _flat(table: pa.Table) -> pa.Table:
-    """Dictionary columns as plain ones: csv has no dictionaries."""
-    import pyarrow as pa
-
-    columns = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        columns[name] = column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
-    return pa.table(columns)
-
-
 def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     bad = (float("inf"), float("-inf"))
-    return [{k: None if isinstance(v, float) and (v != v or v in bad) else v for k, v in r.items()} for r in rows]
+    return [
+        {k: None if isinstance(v, float) and (v != v or v in bad) else v for k, v in r.items()} for r in rows
+    ]
 
 
 def show(table: pa.Table, title: str) -> None:

@@ -54,6 +54,8 @@ class Source(ABC):
     """Reads data as a frame, and folds what was said of the frame's rows back onto the user's."""
 
     kind: ClassVar[str]
+    length: int = 1
+    """Points in a row of the frame."""
 
     @classmethod
     @abstractmethod
@@ -74,7 +76,7 @@ class Source(ABC):
 
     @abstractmethod
     def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
-        """Chosen user rows that belong together, each stretch in its order; (user rows,) flags -> row numbers."""
+        """(user rows,) flags -> the chosen rows that belong together, each stretch in its order."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

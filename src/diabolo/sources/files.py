@@ -22,7 +22,7 @@ FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".arrow", ".feather", ".ipc", ".n
 
 
 def read_file(path: str | Path) -> pa.Table:
-    """Read a csv, tsv, parquet, arrow or ndjson file (text formats also as .gz or .zst), or `-` for csv on standard input.
+    """Read a csv, tsv, parquet, arrow or ndjson file (text also as .gz or .zst); `-` is csv on stdin.
 
     Raises:
         DataError: there is no such file, its format is not known, or its content is not what its name says.
@@ -51,7 +51,9 @@ def read_file(path: str | Path) -> pa.Table:
             return _read_text(stream, str(path), "\t" if kind == ".tsv" else None)
     except (pa.ArrowInvalid, pa.ArrowException, EOFError, gzip.BadGzipFile, OSError) as error:
         raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
-    raise DataError(f"{path}: the format {kind!r} is not known", hint=f"one of {', '.join(FORMATS)}, also .gz and .zst")
+    raise DataError(
+        f"{path}: the format {kind!r} is not known", hint=f"one of {', '.join(FORMATS)}, also .gz and .zst"
+    )
 
 
 def _unpacked(path: Path, packed: str | None) -> io.BytesIO:
@@ -88,7 +90,9 @@ def _read_text(stream: io.BytesIO, name: str, delimiter: str | None) -> pa.Table
         io.BytesIO(raw),
         read_options=pa.csv.ReadOptions(encoding=encoding),
         parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(strings_can_be_null=True, null_values=HOLES, quoted_strings_can_be_null=True),
+        convert_options=pa.csv.ConvertOptions(
+            strings_can_be_null=True, null_values=HOLES, quoted_strings_can_be_null=True
+        ),
     )
     if table.num_rows == 0:
         raise DataError(f"{name} has a header but no rows")

@@ -149,7 +149,10 @@ def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _unique(names: list[str]) -> None:
     twice = [n for n, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"the column {twice[0]!r} occurs {names.count(twice[0])} times", hint="give each column a name of its own")
+        raise DataError(
+            f"the column {twice[0]!r} occurs {names.count(twice[0])} times",
+            hint="give each column a name of its own",
+        )
 
 
 def _checked(native: Native) -> Native:

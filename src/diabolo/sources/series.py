@@ -73,21 +73,29 @@ class Series(Source):
         self.beside, self.channels = tuple(self.beside), tuple(self.channels)
 
     @classmethod
-    def claims(cls, options: Mapping[str, Any]) -> bool:  # noqa: D102
+    def claims(cls, options: Mapping[str, Any]) -> bool:
         if options.get("by") is not None and options.get("time") is None and options.get("window") is None:
-            raise OptionError(f"by={options['by']!r} needs a series", hint='name its time column too: time="..."')
+            raise OptionError(
+                f"by={options['by']!r} needs a series", hint='name its time column too: time="..."'
+            )
         return options.get("time") is not None or options.get("window") is not None
 
-    def fit(self, native: Native) -> Self:  # noqa: D102
+    def fit(self, native: Native) -> Self:
         columns = native.columns()
         for option, name in (("time", self.time), ("by", self.by)):
             if name is not None and name not in columns:
                 shown = ", ".join(list(columns)[:20])
-                raise OptionError(f"{option}={name!r} is not a column of the data", hint=f"the columns are: {shown}")
+                raise OptionError(
+                    f"{option}={name!r} is not a column of the data", hint=f"the columns are: {shown}"
+                )
         beside = {self.time, self.by, *self.beside}
-        channels = tuple(n for n, v in columns.items() if n not in beside and Number.claims(v) and v.null_count < len(v))
+        channels = tuple(
+            n for n, v in columns.items() if n not in beside and Number.claims(v) and v.null_count < len(v)
+        )
         if not channels:
-            raise DataError("the series has no column of numbers", hint="a series needs a value column beside its time")
+            raise DataError(
+                "the series has no column of numbers", hint="a series needs a value column beside its time"
+            )
         times, groups = self._times(columns), self._groups(columns)
         longest = max(int((groups == g).sum()) for g in np.unique(groups))
         if longest < 8:
@@ -97,11 +105,13 @@ class Series(Source):
             raise OptionError(f"window={length} does not fit a series of {longest} points")
         return replace(self, step=_step(times, groups), length=length, channels=channels)
 
-    def read(self, native: Native) -> Frame:  # noqa: D102
+    def read(self, native: Native) -> Frame:
         columns = native.columns()
         for name in (self.time, self.by, *self.channels):
             if name is not None and name not in columns:
-                raise DataError(f"the series has no column {name!r}", hint=f"it has {', '.join(list(columns)[:20])}")
+                raise DataError(
+                    f"the series has no column {name!r}", hint=f"it has {', '.join(list(columns)[:20])}"
+                )
         times, groups = self._times(columns), self._groups(columns)
         point = np.empty(native.rows, np.int64)
         starts, positions, clocks, total = [], [], [], 0
@@ -117,7 +127,7 @@ class Series(Source):
             size = max(int(index[-1]) + 1, self.length)
             if size > 20 * len(order) + 10_000:
                 raise DataError(
-                    f"at a step of {self.step:g} the series would have {size} points, of which {len(order)} are there",
+                    f"at a step of {self.step:g} the series would have {size} points; {len(order)} are there",
                     hint="fit on data that is spaced like this, or cut the series at its longest gap",
                 )
             point[order] = total + index
@@ -138,7 +148,11 @@ class Series(Source):
         taken = pa.array(middle, mask=middle < 0)
         for name, values in columns.items():
             if name == self.time:
-                if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type) or not Number.claims(values):
+                if (
+                    pa.types.is_timestamp(values.type)
+                    or pa.types.is_date(values.type)
+                    or not Number.claims(values)
+                ):
                     zone = getattr(values.type, "tz", None)
                     micro = pa.array((np.concatenate(clocks) * 1e6).astype(np.int64))
                     frame[name] = micro.cast(pa.timestamp("us", zone))
@@ -146,7 +160,7 @@ class Series(Source):
                 frame[name] = values.take(taken)
         return Frame(frame, len(start), native, np.concatenate(positions), Place(point, start, total))
 
-    def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:  # noqa: D102
+    def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         """The mean over the windows that cover a point: (windows,) or (windows, length) -> (user rows,)."""
         place: Place = frame.place
         answers = np.asarray(answers, dtype=float)
@@ -155,19 +169,19 @@ class Series(Source):
             known = np.isfinite(answers)
             value, one = np.where(known, answers, 0.0), known.astype(float)
             for sums, part in ((total, value), (count, one)):
-                np.add.at(sums, place.start, part)
-                np.add.at(sums, place.start + self.length, -part)
+                sums[place.start] += part
+                sums[place.start + self.length] -= part
             total, count = np.cumsum(total), np.cumsum(count)
         else:
             for offset in range(self.length):
                 part = answers[:, offset]
                 known = np.isfinite(part)
-                np.add.at(total, place.start[known] + offset, part[known])
-                np.add.at(count, place.start[known] + offset, 1.0)
+                total[place.start[known] + offset] += part[known]
+                count[place.start[known] + offset] += 1
         mean = np.divide(total, count, out=np.full(place.points + 1, np.nan), where=count > 0.5)
-        return mean[place.point]
+        return np.asarray(mean[place.point])
 
-    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:  # noqa: D102
+    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         rows = np.flatnonzero(chosen)
         if len(rows) == 0:
             return []
@@ -177,17 +191,23 @@ class Series(Source):
         breaks = np.flatnonzero(np.diff(points[order]) > max(self.length // 2, 1)) + 1
         return np.split(rows[order], breaks)
 
-    def to_json(self) -> dict[str, Any]:  # noqa: D102
+    def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **asdict(self)}
 
     def _times(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         if self.time is None:
             return np.arange(len(next(iter(columns.values()))), dtype=float)
         values = columns[self.time]
-        seconds = to_float(values, self.time) if Number.claims(values) else to_seconds(to_moments(values, self.time))
+        seconds = (
+            to_float(values, self.time)
+            if Number.claims(values)
+            else to_seconds(to_moments(values, self.time))
+        )
         if not np.isfinite(seconds).all():
             row = int(np.flatnonzero(~np.isfinite(seconds))[0])
-            raise ColumnError("a point without a time", column=self.time, row=row, hint="drop the rows without a time")
+            raise ColumnError(
+                "a point without a time", column=self.time, row=row, hint="drop the rows without a time"
+            )
         return seconds
 
     def _groups(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
@@ -215,4 +235,4 @@ def _on_grid(values: np.ndarray, point: np.ndarray, points: int) -> np.ndarray:
     known = np.isfinite(values)
     total = np.bincount(point[known], weights=values[known], minlength=points)
     count = np.bincount(point[known], minlength=points)
-    return np.divide(total, count, out=np.full(points, np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(points, np.nan), where=count > 0))

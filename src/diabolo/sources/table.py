@@ -19,20 +19,20 @@ class Table(Source):
     kind = "table"
 
     @classmethod
-    def claims(cls, options: Mapping[str, Any]) -> bool:  # noqa: D102
+    def claims(cls, options: Mapping[str, Any]) -> bool:
         return options.get("time") is None and options.get("window") is None and options.get("by") is None
 
-    def fit(self, native: Native) -> Self:  # noqa: D102
+    def fit(self, native: Native) -> Self:
         return self
 
-    def read(self, native: Native) -> Frame:  # noqa: D102
+    def read(self, native: Native) -> Frame:
         return Frame(native.columns(), native.rows, native)
 
-    def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:  # noqa: D102
+    def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         return answers
 
-    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:  # noqa: D102
+    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         return [np.array([row]) for row in np.flatnonzero(chosen)]
 
-    def to_json(self) -> dict[str, Any]:  # noqa: D102
+    def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind}

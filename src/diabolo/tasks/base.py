@@ -36,7 +36,7 @@ class Answer(ABC):
         """Name -> values, one for each row of the answer's frame."""
 
     def to_frame(self) -> Any:
-        """The answer as a dataframe of the caller's own library (arrow, if the data was a file or an array)."""
+        """The answer as a dataframe of the caller's own library; arrow, if the data was a file or array."""
         columns = self.columns()
         aligned = len(next(iter(columns.values()))) == self.native.rows
         return self.native.give(columns, aligned=aligned)

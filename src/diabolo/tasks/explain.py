@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from diabolo.engine import Cells, Engine
+from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.fields import Codes, Curve, Symbol
+from diabolo.fields import Codes, Symbol
 from diabolo.sources import Frame, Native, Series
 from diabolo.tasks.base import Answer, Model, decoded
 
@@ -51,6 +51,11 @@ class Explanation(Answer):
         """The most similar remembered rows, as a dataframe."""
         return self.native.give(self.neighbours, aligned=False)
 
+    def value(self, part: str, column: str, line: int) -> Any:
+        """One value: of "got", "expected", "low" or "high", in a column, of the line-th explained row."""
+        values = getattr(self, part)[column]
+        return None if values is None else values[line].as_py()
+
     def columns(self) -> dict[str, Any]:
         """Row, column, got, expected, low, high, bits, p_wrong, share of each cell.
 
@@ -65,10 +70,17 @@ class Explanation(Answer):
             made = [blank if values[n] is None else _plain(values[n], target) for n in self.names]
             order = np.arange(len(made) * len(self.rows)).reshape(len(made), -1).T.ravel()
             lines[name] = pa.concat_arrays(made).take(pa.array(order))
-        return {**lines, "bits": self.bits.ravel(), "p_wrong": self.p_wrong.ravel(), "share": self.share.ravel()}
+        return {
+            **lines,
+            "bits": self.bits.ravel(),
+            "p_wrong": self.p_wrong.ravel(),
+            "share": self.share.ravel(),
+        }
 
 
-def explain(model: Model, data: Any, *, rows: Sequence[int] | None = None, neighbours: int = 1) -> Explanation:
+def explain(
+    model: Model, data: Any, *, rows: Sequence[int] | None = None, neighbours: int = 1
+) -> Explanation:
     """Which cells are odd, what was expected there, and which remembered rows are most alike?
 
     Args:
@@ -92,7 +104,7 @@ def explain(model: Model, data: Any, *, rows: Sequence[int] | None = None, neigh
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
     cells, parts = engine.cells(codes), engine.parts(codes)
     found = engine.neighbours(codes, frame.positions, k=max(neighbours, 1))
-    closest = engine.memory.shares(codes, found.index[:, 0])
+    closest = engine.memory.shares(codes, found.places[:, 0])
     names = engine.schema.scored
 
     def fold(values: np.ndarray) -> np.ndarray:
@@ -120,7 +132,7 @@ def explain(model: Model, data: Any, *, rows: Sequence[int] | None = None, neigh
         bits=np.nan_to_num(nats) / np.log(2),
         p_wrong=engine.wrong(nats),
         share=_percent(share) * 100,
-        neighbours=_nearest(engine, frame, found.index, found.distance, wanted, origin),
+        neighbours=_nearest(engine, frame, found.places, found.distance, wanted, origin),
     )
 
 
@@ -150,7 +162,12 @@ def _percent(table: np.ndarray) -> np.ndarray:
 
 
 def _nearest(
-    engine: Engine, frame: Frame, index: np.ndarray, distance: np.ndarray, wanted: np.ndarray, origin: np.ndarray
+    engine: Engine,
+    frame: Frame,
+    index: np.ndarray,
+    distance: np.ndarray,
+    wanted: np.ndarray,
+    origin: np.ndarray,
 ) -> dict[str, Any]:
     if isinstance(engine.source, Series):
         return {}

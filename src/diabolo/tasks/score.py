@@ -79,5 +79,7 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores
     episodes = []
     for stretch in engine.source.stretches(frame, alarm):
         peak = int(stretch[np.argmax(bits[stretch])])
-        episodes.append(Episode(int(stretch[0]), int(stretch[-1]), peak, float(bits[peak]), float(severe[peak])))
+        episodes.append(
+            Episode(int(stretch[0]), int(stretch[-1]), peak, float(bits[peak]), float(severe[peak]))
+        )
     return Scores(frame.native, bits, severe, alarm, threshold, rate, episodes)

@@ -1,0 +1,293 @@
+"""The drawings of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from diabolo.outputs.plots import (
+    Axis,
+    Drawing,
+    Scale,
+    clock_ticks,
+    column_max,
+    number_axis,
+    number_ticks,
+    short,
+    thin,
+)
+
+WIDTH = 1040.0
+LEFT, RIGHT = 52.0, 10.0
+BIT_TICKS = (0, 5, 10, 20, 40)
+LEVELS = ("common", "unusual", "rare", "very rare")  # of severity, 25 points each
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of one series: what was measured, what was expected, and how odd it is.
+
+    Attributes:
+        x: (points,) time in seconds since 1970, or a number.
+        dates: whether `x` is seconds.
+        values: channel -> (points,) measured.
+        expected, low, high: channel -> (points,); empty where nobody asked.
+        bits: (points,) how odd.
+        spans: (start, end) of the alarms, on `x`.
+    """
+
+    x: np.ndarray
+    dates: bool
+    values: Mapping[str, np.ndarray]
+    bits: np.ndarray
+    spans: Sequence[tuple[float, float]]
+    expected: Mapping[str, np.ndarray]
+    low: Mapping[str, np.ndarray]
+    high: Mapping[str, np.ndarray]
+
+
+def rise(bits: np.ndarray | float) -> np.ndarray:
+    """Bits as a height from 0 to 1: severity as a share, so that no peak flattens all others."""
+    return np.asarray(1 - np.exp2(-np.asarray(bits, dtype=float) / 10))
+
+
+def series(name: str, seen: Stretch, threshold: float, *, title: str) -> str:
+    """The channels of one series over time, with shaded episodes, and how odd each point is below them."""
+    height = 170.0 if len(seen.values) == 1 else 110.0
+    step, strip = height + 30, 92.0
+    base = len(seen.values) * step
+    drawing = Drawing(WIDTH, base + strip + 48, name)
+    axis = _along(seen, WIDTH)
+    across = axis.scale
+    for start, end in seen.spans:
+        left, right = float(across(start)), float(across(end))
+        drawing.rect(left, 20, right - left, base + strip - 4, "episode")
+    for i, (channel, values) in enumerate(seen.values.items()):
+        top = i * step + 22
+        _channel(drawing, seen, channel, values, axis, top, top + height - 8, columns=940)
+        drawing.along(Axis(axis.scale, []), top, top + height)
+    top, bottom = base + 22, base + strip + 14
+    _strip(drawing, across(seen.x), seen.bits, threshold, top, bottom)
+    drawing.along(axis, 22, bottom)
+    words = (
+        f"{len(seen.x)} points; {len(seen.spans)} shaded episodes; below, the oddness of each point in bits."
+    )
+    return drawing.svg(title, words, "wide")
+
+
+def zoom(name: str, seen: Stretch, *, title: str) -> str:
+    """A short stretch: what was measured against what was expected and its range."""
+    width, height = 520.0, 150.0 if len(seen.values) == 1 else 96.0
+    step = height + 26
+    drawing = Drawing(width, len(seen.values) * step + 26, name)
+    axis = _along(seen, width, count=3)
+    for start, end in seen.spans:
+        left, right = float(axis.scale(start)), float(axis.scale(end))
+        drawing.rect(left, 20, right - left, len(seen.values) * step - 20, "episode")
+    for i, (channel, values) in enumerate(seen.values.items()):
+        top = i * step + 22
+        _channel(drawing, seen, channel, values, axis, top, top + height - 4, columns=400)
+    drawing.along(axis, 22, len(seen.values) * step)
+    return drawing.svg(
+        title, "Solid: measured. Dashed: expected. Grey: the range of nine values in ten.", "zoom"
+    )
+
+
+def _along(seen: Stretch, width: float, *, count: int = 7) -> Axis:
+    known = seen.x[np.isfinite(seen.x)]
+    low, high = float(known.min()), float(known.max())
+    scale = Scale(low, high, LEFT, width - RIGHT)
+    return Axis(scale, clock_ticks(low, high, count) if seen.dates else number_ticks(low, high, count))
+
+
+def _channel(
+    drawing: Drawing,
+    seen: Stretch,
+    channel: str,
+    values: np.ndarray,
+    axis: Axis,
+    top: float,
+    bottom: float,
+    *,
+    columns: int,
+) -> None:
+    expected = seen.expected.get(channel, np.full(len(values), np.nan))
+    upright = number_axis(np.concatenate([values, expected]), bottom, top, count=3)
+    drawing.across(upright, LEFT, drawing.width - RIGHT)
+    drawing.text(LEFT, top - 6, channel[:60], "label")
+    x, apart = seen.x, _apart(seen.x, axis.scale)
+    if channel in seen.expected:
+        edge_x, high = column_max(x, seen.high[channel], columns)
+        edge_low, low = column_max(x, -seen.low[channel], columns)
+        if len(edge_x) > 1:
+            # Both edges on one set of places, with holes kept where nothing was asked.
+            low, high = np.interp(edge_x, edge_low, -low), high
+            far = np.flatnonzero(np.diff(axis.scale(edge_x)) > max(apart, 4.0)) + 1
+            clipped = [np.clip(v, upright.scale.low, upright.scale.high) for v in (low, high)]
+            for piece in np.split(np.arange(len(edge_x)), far):
+                drawing.band(axis.scale(edge_x[piece]), *(upright.scale(v[piece]) for v in clipped), "range")
+        thin_x, thin_y = thin(x, expected, columns)
+        drawing.path(axis.scale(thin_x), upright.scale(thin_y), "expected", apart=apart)
+    thin_x, thin_y = thin(x, values, columns)
+    drawing.path(axis.scale(thin_x), upright.scale(thin_y), "got", apart=apart)
+
+
+def _apart(x: np.ndarray, scale: Scale) -> float:
+    """Pixels between neighbours from which a line is broken: five usual steps."""
+    gaps = np.diff(x)
+    gaps = gaps[gaps > 0]
+    if len(gaps) == 0:
+        return math.inf
+    usual = float(np.median(gaps)) / max(scale.high - scale.low, 1e-300) * (scale.end - scale.start)
+    return max(5 * usual, 3.0)
+
+
+def _strip(
+    drawing: Drawing, px: np.ndarray, bits: np.ndarray, threshold: float, top: float, bottom: float
+) -> None:
+    """Sticks as high as the rows are odd, and the line of the alarm level, which the page's slider moves."""
+    scale = Scale(0, 1, bottom, top)
+    ticks = [(float(rise(b)), str(b)) for b in BIT_TICKS]
+    drawing.across(Axis(scale, ticks), LEFT, drawing.width - RIGHT)
+    drawing.text(LEFT, top - 6, "oddness, in bits", "label")
+    for kind, chosen in (("stick", bits < threshold), ("stick alarm", bits >= threshold)):
+        x, y = column_max(px[chosen], bits[chosen], 960)
+        steps = "".join(f"M{a:.1f} {bottom:.0f}V{b:.1f}" for a, b in zip(x, scale(rise(y)), strict=True))
+        if steps:
+            drawing.parts.append(f'<path class="{kind}" d="{steps}"/>')
+    level = float(scale(rise(threshold)))
+    place = f' data-top="{top:.1f}" data-bottom="{bottom:.1f}"'
+    drawing.line(LEFT, level, drawing.width - RIGHT, level, "threshold", more=place)
+
+
+def rows(name: str, bits: np.ndarray, threshold: float, labels: Mapping[int, str], *, title: str) -> str:
+    """The oddness of every row of a table, in their order; alarms are marked."""
+    drawing = Drawing(WIDTH, 246, name)
+    scale = Scale(0, max(len(bits) - 1, 1), LEFT + 4, WIDTH - RIGHT - 4)
+    top, bottom = 24.0, 212.0
+    _strip(drawing, scale(np.arange(len(bits))), bits, threshold, top, bottom)
+    upright = Scale(0, 1, bottom, top)
+    for row, label in labels.items():
+        kind = "mark" if bits[row] >= threshold else "mark quiet"
+        drawing.circle(float(scale(row)), float(upright(rise(bits[row]))), 4, kind, title=label)
+    drawing.along(Axis(scale, number_ticks(0, max(len(bits) - 1, 1), 8)), top, bottom, grid=False)
+    words = (
+        f"{len(bits)} rows from left to right, each as high as it is odd; the dashed line is the alarm level."
+    )
+    return drawing.svg(title, words, "wide")
+
+
+def levels(
+    name: str, level: np.ndarray, found: np.ndarray, chance: np.ndarray | None, now: float, *, unit: str
+) -> str:
+    """How many alarms there would be at each level, on a logarithmic scale."""
+    drawing = Drawing(WIDTH, 236, name)
+    along = Axis(
+        Scale(float(level[0]), float(level[-1]), LEFT, WIDTH - RIGHT), number_ticks(level[0], level[-1], 12)
+    )
+    positive = found[found > 0]
+    low = float(positive.min()) / 2 if len(positive) else 0.5
+    high = max(float(found.max()), low * 10) * 1.3
+    top, bottom = 24.0, 200.0
+    scale = Scale(math.log10(low), math.log10(high), bottom, top)
+    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+    every = max(1, math.ceil(len(powers) / 6))
+    drawing.across(
+        Axis(scale, [(float(p), short(10.0**p)) for p in powers if p % every == 0]), LEFT, WIDTH - RIGHT
+    )
+    drawing.text(LEFT, top - 8, unit, "label")
+    if chance is not None:
+        inside = chance >= low
+        drawing.path(along.scale(level[inside]), scale(np.log10(chance[inside])), "chance")
+    x = np.repeat(along.scale(level), 2)[1:]
+    y = np.repeat(scale(np.log10(np.maximum(found, low))), 2)[:-1]
+    drawing.path(x, y, "count")
+    place = f' data-left="{along.scale.start:.1f}" data-right="{along.scale.end:.1f}"'
+    here = float(along.scale(now))
+    drawing.line(here, top, here, bottom, "threshold", more=place)
+    drawing.along(along, top, bottom)
+    drawing.text(WIDTH - RIGHT, bottom + 32, "alarm level, in bits", "label", anchor="end")
+    words = f"{unit} falls as the alarm level rises; the vertical line is the level now."
+    return drawing.svg("Alarms against alarm level", words, "wide")
+
+
+def histograms(name: str, real: np.ndarray, expected: np.ndarray, *, title: str) -> str:
+    """How the values of a column are spread: as they are (bars), and as the model expects them (line)."""
+    drawing = Drawing(320, 148, name)
+    both = np.concatenate([real, expected])
+    low, high = np.quantile(both, [0.002, 0.998])
+    axis = number_axis(np.array([low, high]), 10, 310, count=3, margin=0.02)
+    edges = np.linspace(axis.scale.low, axis.scale.high, 33)
+    counts = [
+        np.histogram(np.clip(v, edges[0], edges[-1]), edges)[0] / max(len(v), 1) for v in (real, expected)
+    ]
+    top = Scale(0, max(float(np.max(counts)), 1e-9), 116, 14)
+    x = axis.scale(edges)
+    for i, share in enumerate(counts[0]):
+        if share:
+            y = float(top(share))
+            drawing.rect(float(x[i]) + 0.5, y, float(x[i + 1] - x[i]) - 1, 116 - y, "bar")
+    outline = np.r_[0.0, np.repeat(counts[1], 2), 0.0]
+    drawing.path(np.repeat(x, 2), top(outline), "outline")
+    drawing.line(10, 116, 310, 116, "base")
+    drawing.along(axis, 14, 116, grid=False)
+    return drawing.svg(
+        title, "Bars: the values of the data. Line: the values the model expects in the same cells.", "small"
+    )
+
+
+def latent_map(name: str, z: np.ndarray, severity: np.ndarray, labels: Mapping[int, str]) -> str:
+    """Rows as points in the first two latent coordinates, the oddest ones drawn last."""
+    drawing = Drawing(620, 430, name)
+    # Quantiles: a few rows far out would squeeze all others into one spot; those are drawn at the edge.
+    axes = []
+    for i, (start, end) in enumerate(((16.0, 604.0), (400.0, 14.0))):
+        low, high = np.quantile(z[:, i], [0.002, 0.998])
+        axes.append(number_axis(np.array([low, high]), start, end, margin=0.08).scale)
+    clipped = [np.clip(z[:, i], a.low, a.high) for i, a in enumerate(axes)]
+    px, py = axes[0](clipped[0]), axes[1](clipped[1])
+    level = np.clip(severity // 25, 0, 3).astype(int)
+    drawing.rect(8, 6, 604, 402, "frame")
+    for grade in range(4):
+        drawing.dots(px[level == grade], py[level == grade], f"dot s{grade}")
+    for row, label in labels.items():
+        drawing.circle(float(px[row]), float(py[row]), 6, "ring", title=label)
+    drawing.text(12, 424, "first latent coordinate →", "label")
+    drawing.text(608, 424, "↑ second", "label", anchor="end")
+    return drawing.svg(
+        "Map of the latent space", "Rows that the model reads alike lie close together.", "map"
+    )
+
+
+def training(name: str, epochs: np.ndarray, fitted: np.ndarray, held_out: np.ndarray, *, title: str) -> str:
+    """The loss on training rows and on held-out rows, over the epochs."""
+    drawing = Drawing(500, 210, name)
+    top, bottom = 24.0, 176.0
+    losses = np.concatenate([fitted, held_out])
+    # The first look is far above all others: the axis begins at the second one.
+    axis = number_axis(
+        losses if len(fitted) < 6 else np.concatenate([fitted[1:], held_out[1:]]), bottom, top, count=4
+    )
+    along = number_axis(np.r_[0.0, epochs], LEFT, 490, count=5, margin=0)
+    drawing.across(axis, LEFT, 490)
+    drawing.text(LEFT, top - 8, "loss, in nats per row", "label")
+    low, high = axis.scale.low, axis.scale.high
+    drawing.path(along.scale(epochs), axis.scale(np.clip(fitted, low, high)), "fitted")
+    drawing.path(along.scale(epochs), axis.scale(np.clip(held_out, low, high)), "held")
+    if np.isfinite(held_out).any():
+        best = int(np.nanargmin(held_out))
+        drawing.circle(
+            float(along.scale(epochs[best])),
+            float(axis.scale(held_out[best])),
+            4,
+            "best",
+            title="weights kept",
+        )
+    drawing.along(along, top, bottom)
+    drawing.text(490, bottom + 31, "epochs", "label", anchor="end")
+    return drawing.svg(
+        title, "Solid: held-out rows. Thin: training rows. The dot marks the weights that were kept.", "curve"
+    )

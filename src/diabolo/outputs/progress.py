@@ -1,0 +1,66 @@
+"""A bar that says how long it will still take."""
+
+from __future__ import annotations
+
+import sys
+
+from diabolo.errors import need
+from diabolo.training import Progress
+
+
+def bar() -> Progress:
+    """A callback that draws a bar on stderr: what is done, the share done, and an estimate of what is left.
+
+    It is silent where stderr is no terminal. Each name gets a line of its own; the bar closes when a
+    line reaches its end, and opens again for the next one.
+
+    Raises:
+        MissingExtraError: stderr is a terminal, and rich is not installed.
+    """
+    if not sys.stderr.isatty():
+        return _silent
+    need("rich", "cli")
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    live: dict[str, tuple[Bar, int]] = {}
+
+    def show(name: str, done: float, left: float | None) -> None:
+        if name not in live:
+            made = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TextColumn("{task.fields[left]}"),
+                console=Console(stderr=True),
+            )
+            live[name] = (made, made.add_task(name, total=1.0, left=""))
+            made.start()
+        shown, task = live[name]
+        words = "" if left is None or done >= 1 else f"{time_left(left)} left"
+        shown.update(task, completed=min(max(done, 0.0), 1.0), left=words)
+        if done >= 1:
+            # Stopped at once: a bar that is still live would garble what is printed next.
+            shown.stop()
+            del live[name]
+
+    return show
+
+
+def time_left(seconds: float) -> str:
+    """A rough time in words: 8 s, 3 min, 2 h 10 min.
+
+    Example:
+        >>> time_left(190)
+        '3 min'
+    """
+    whole = max(round(seconds), 0)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _silent(name: str, done: float, left: float | None) -> None:
+    return None

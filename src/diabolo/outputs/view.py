@@ -1,0 +1,143 @@
+"""What a report sees: the data as the model reads it, its scores, and its series in the order of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from diabolo import tasks
+from diabolo.columns.datetime import to_moments, to_seconds
+from diabolo.columns.number import Number, to_float
+from diabolo.engine import Cells, Engine
+from diabolo.fields import Codes
+from diabolo.outputs.plots import moment
+from diabolo.outputs.words import clipped, figure
+from diabolo.sources import Frame, Native, Series, read_native
+from diabolo.tasks import Scores
+
+SAMPLE = 2_000
+WINDOWS = 500
+
+
+@dataclass(frozen=True)
+class Strand:
+    """One series of the data.
+
+    Attributes:
+        label: the value of the `by` column; empty if there is one series only.
+        rows: its rows, in the order of time.
+        x: their times: seconds since 1970, or the numbers that the data has for a time.
+    """
+
+    label: str
+    rows: np.ndarray
+    x: np.ndarray
+
+
+class View:
+    """The data as the model reads it, read once.
+
+    Attributes:
+        native: the data.
+        frame: its rows, or its windows.
+        scores: how odd each row is.
+        bits: (rows,) the same, 0 where a row could not be scored.
+    """
+
+    def __init__(self, model: Any, data: Any) -> None:
+        self.model = model
+        self.native: Native = read_native(data)
+        self.frame: Frame = self.engine.read(self.native)
+        self.scores: Scores = tasks.score(model, self.native)
+        self.bits = np.nan_to_num(self.scores.bits)
+
+    @property
+    def engine(self) -> Engine:
+        """What was fitted."""
+        engine: Engine = self.model.engine_
+        return engine
+
+    @property
+    def series(self) -> Series | None:
+        """The source, if the data is a series."""
+        source = self.engine.source
+        return source if isinstance(source, Series) else None
+
+    @cached_property
+    def columns(self) -> dict[str, pa.Array]:
+        """The data's columns."""
+        return self.native.columns()
+
+    @cached_property
+    def dates(self) -> bool:
+        """Whether times are moments rather than numbers."""
+        source = self.series
+        return source is not None and source.time is not None and not Number.claims(self.columns[source.time])
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """(rows,) seconds since 1970, or the numbers that stand for a time; the row's number without a time."""
+        source = self.series
+        if source is None or source.time is None:
+            return np.arange(self.native.rows, dtype=float)
+        values = self.columns[source.time]
+        return to_seconds(to_moments(values, source.time)) if self.dates else to_float(values, source.time)
+
+    @cached_property
+    def strands(self) -> list[Strand]:
+        """The series of the data, the one with the oddest point first."""
+        source = self.series
+        if source is None:
+            return []
+        groups: dict[str, np.ndarray] = {"": np.arange(self.native.rows)}
+        if source.by is not None:
+            coded = pc.fill_null(self.columns[source.by].cast(pa.string()), "(none)").dictionary_encode()
+            index = coded.indices.to_numpy(zero_copy_only=False)
+            order = np.argsort(index, kind="stable")
+            parts = np.split(order, np.cumsum(np.bincount(index, minlength=len(coded.dictionary)))[:-1])
+            groups = {f"{label.as_py()}": part for label, part in zip(coded.dictionary, parts, strict=True)}
+        made = []
+        for label, rows in groups.items():
+            sort = rows[np.argsort(self.times[rows], kind="stable")]
+            made.append(Strand(clipped(label), sort, self.times[sort]))
+        return sorted(made, key=lambda s: -float(self.bits[s.rows].max()))
+
+    @cached_property
+    def days(self) -> float | None:
+        """Days that the series cover, all together; None without dates."""
+        if not self.dates:
+            return None
+        return sum(float(s.x[-1] - s.x[0]) for s in self.strands) / 86_400 or None
+
+    def when(self, row: int) -> str:
+        """The time of a row, in words."""
+        if self.dates:
+            seconds = float(self.times[row])
+            return moment(seconds, fine=seconds % 60 > 0)
+        source = self.series
+        return f"row {row:,}" if source is None or source.time is None else f"{source.time} {figure(self.times[row])}"
+
+    def even(self, most: int) -> np.ndarray:
+        """At most so many rows of the frame, evenly chosen."""
+        return np.unique(np.linspace(0, self.frame.rows - 1, min(most, self.frame.rows)).round().astype(int))
+
+    @cached_property
+    def sample(self) -> tuple[Codes, Cells]:
+        """An even choice of the rows (or windows), and what is expected in their cells."""
+        codes = self.engine.schema.encode(self.frame[self.even(WINDOWS if self.series else SAMPLE)])
+        return codes, self.engine.cells(codes)
+
+    @cached_property
+    def frame_bits(self) -> np.ndarray:
+        """(frame rows,) how odd each is; a window is as odd as the point in its middle."""
+        if self.series is None:
+            return self.bits
+        place = self.frame.place
+        at_point = np.zeros(place.points)
+        np.maximum.at(at_point, place.point, self.bits)
+        return at_point[place.start + self.series.length // 2]

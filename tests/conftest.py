@@ -1,0 +1,63 @@
+"""Data and fitted models that many tests share."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from diabolo import Autoencoder, DiaboloWarning
+from diabolo.recipes import RECIPES
+from tests import made
+
+
+def fitted(data: Any, *arguments: Any, **options: Any) -> Autoencoder:
+    """A model; what it notes of the fit is not what these tests are about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiaboloWarning)
+        return Autoencoder(*arguments, **options).fit(data)
+
+
+@pytest.fixture(scope="session")
+def table() -> pa.Table:
+    return made.mixed()
+
+
+@pytest.fixture(scope="session")
+def fresh() -> pa.Table:
+    """Rows like those of `table` that no model has seen."""
+    return made.mixed(120, seed=1)
+
+
+@pytest.fixture(scope="session")
+def models(table: pa.Table) -> dict[str, Autoencoder]:
+    """Recipe -> a model of `table`."""
+    return {recipe: fitted(table, recipe, epochs=12, layers=(64, 64)) for recipe in RECIPES}
+
+
+@pytest.fixture(scope="session")
+def model(table: pa.Table) -> Autoencoder:
+    """The default model of `table`, trained well enough to find what is odd."""
+    return fitted(table, epochs=100)
+
+
+@pytest.fixture(scope="session")
+def wave() -> pa.Table:
+    return made.wave()
+
+
+@pytest.fixture(scope="session")
+def wave_model(wave: pa.Table) -> Autoencoder:
+    return fitted(wave, time="time", window=32, epochs=8)
+
+
+@pytest.fixture(scope="session")
+def channels_model() -> Autoencoder:
+    return fitted(made.two_channels(), time="time", window=32, epochs=8)
+
+
+@pytest.fixture(scope="session")
+def fleet_model() -> Autoencoder:
+    return fitted(made.fleet(), time="time", by="machine", window=24, epochs=8)

@@ -1,0 +1,125 @@
+"""What every task promises: an answer in the caller's own dataframe library, row for row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from diabolo import Autoencoder
+from diabolo.tasks import TASKS, Explanation
+from tests import made
+
+
+def rounded(values: list[Any]) -> list[Any]:
+    return [round(v, 6) if isinstance(v, float) else v for v in values]
+
+
+@pytest.fixture(params=TASKS, ids=lambda task: task.__name__)
+def task(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.mark.parametrize("library", made.LIBRARIES)
+def test_answers_in_the_library_of_the_question(task: Any, model: Autoencoder, fresh: pa.Table, library: str) -> None:
+    answer = task(model, made.as_library(fresh, library))
+    frame = answer.to_frame()
+    assert made.library_of(frame) == library
+    plain = task(model, fresh).to_frame()
+    names = list(frame.columns) if library != "pyarrow" else frame.column_names
+    assert names == plain.column_names
+    if library == "pandas":
+        # A pandas column of whole numbers or flags with holes holds floats or objects.
+        names = [n for n in names if n not in ("got", "count", "flag")]
+    for name in names:
+        got, wanted = made.values_of(frame, name), made.values_of(plain, name)
+        assert len(got) == len(wanted)
+        if wanted and isinstance(wanted[0], float):
+            known = [(a, b) for a, b in zip(got, wanted, strict=True) if a is not None and b is not None]
+            assert [a is None for a in got] == [b is None for b in wanted]
+            assert np.allclose(*np.array(known).T, atol=1e-5)
+        elif name != "when":
+            assert got == wanted
+        else:
+            assert [pd.Timestamp(v) for v in got] == [pd.Timestamp(v) for v in wanted]
+
+
+def test_mappings_are_answered_in_arrow(task: Any, model: Autoencoder, fresh: pa.Table) -> None:
+    answer = task(model, fresh.to_pydict())
+    assert isinstance(answer.to_frame(), pa.Table)
+    assert answer.to_frame().equals(answer.to_arrow())
+
+
+def test_the_pandas_index_is_kept(task: Any, model: Autoencoder, fresh: pa.Table) -> None:
+    frame = fresh.to_pandas()
+    frame.index = pd.Index([f"row {i}" for i in range(len(frame))], name="where")
+    answer = task(model, frame)
+    if isinstance(answer, Explanation):
+        # It has many lines for a row: `row` counts from 0, as `rows` does.
+        assert answer.to_frame()["row"].unique().tolist() == list(range(len(frame)))
+    else:
+        assert answer.to_frame().index.equals(frame.index)
+        assert answer.to_frame().index.name == "where"
+
+
+def test_the_data_is_left_as_it_was(task: Any, model: Autoencoder, fresh: pa.Table) -> None:
+    frame = fresh.to_pandas()
+    before = frame.copy(deep=True)
+    task(model, frame).to_frame()
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_rows_follow_the_order_of_the_question(task: Any, model: Autoencoder, fresh: pa.Table) -> None:
+    order = np.random.default_rng(5).permutation(fresh.num_rows)
+    straight, turned = task(model, fresh).to_arrow(), task(model, fresh.take(pa.array(order))).to_arrow()
+    lines = straight.num_rows // fresh.num_rows
+    place = (order[:, None] * lines + np.arange(lines)).ravel()
+    for name in straight.column_names:
+        one, other = straight[name].take(pa.array(place)).to_pylist(), turned[name].to_pylist()
+        if name == "row":
+            assert other == np.repeat(np.arange(fresh.num_rows), lines).tolist()
+        elif isinstance(one[0], float):
+            assert np.allclose(np.array(one, float), np.array(other, float), atol=1e-4, equal_nan=True)
+        else:
+            assert one == other
+
+
+def test_one_row_is_enough(task: Any, model: Autoencoder, fresh: pa.Table) -> None:
+    whole, alone = task(model, fresh).to_arrow(), task(model, fresh.slice(11, 1)).to_arrow()
+    lines = whole.num_rows // fresh.num_rows
+    assert alone.num_rows == lines
+    for name in alone.column_names:
+        one, other = alone[name].to_pylist(), whole[name].slice(11 * lines, lines).to_pylist()
+        if isinstance(one[0], float):
+            assert np.allclose(np.array(one, float), np.array(other, float), atol=1e-4, equal_nan=True)
+        elif name != "row":
+            assert one == other
+
+
+def test_new_columns_and_their_order_do_not_matter(task: Any, model: Autoencoder, fresh: pa.Table) -> None:
+    turned = fresh.select(fresh.column_names[::-1]).append_column("new", pa.array(np.arange(120)))
+    one, other = task(model, fresh).to_arrow(), task(model, turned).to_arrow()
+    assert set(one.column_names) <= set(other.column_names)
+    for name in one.column_names:
+        assert rounded(one[name].to_pylist()) == rounded(other[name].to_pylist())
+
+
+def test_a_series_is_answered_row_for_row(task: Any, channels_model: Autoencoder) -> None:
+    table = made.two_channels(seed=3)
+    order = np.random.default_rng(0).permutation(table.num_rows)
+    straight = task(channels_model, table).to_arrow()
+    turned = task(channels_model, table.take(pa.array(order))).to_arrow()
+    lines = straight.num_rows // table.num_rows
+    assert straight.num_rows == lines * table.num_rows
+    place = (order[:, None] * lines + np.arange(lines)).ravel()
+    for name in straight.column_names:
+        one, other = straight[name].take(pa.array(place)).to_pylist(), turned[name].to_pylist()
+        if name == "row":
+            continue
+        if isinstance(one[0], float):
+            assert np.allclose(np.array(one, float), np.array(other, float), atol=1e-4, equal_nan=True)
+        else:
+            assert one == other
