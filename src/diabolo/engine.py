@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from diabolo.calibration import Calibration
+from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals
 from diabolo.fields import Codes, Curve, Symbol
 from diabolo.memory import Memory, Neighbours
@@ -49,6 +50,10 @@ class Cells:
             return {k: np.full(tuple(v.shape), value) for k, v in codes.values.items()}
 
         return cls(table(np.nan), table(np.nan), table(np.nan), table(np.nan), table(0.0))
+
+    def first(self, rows: int) -> Cells:
+        """Only the first rows."""
+        return Cells(*({k: v[:rows] for k, v in table.items()} for table in self.__dict__.values()))
 
     def put(self, other: Cells, rows: np.ndarray) -> None:
         """Overwrite some rows."""
@@ -104,7 +109,12 @@ class Engine:
 
     def read(self, data: Any) -> Frame:
         """The user's data as a frame; its columns are checked."""
-        frame = self.source.read(read_native(data))
+        native = read_native(data)
+        columns = native.table.num_columns
+        if not native.named and columns != len(self.schema.entries):
+            expected = len(self.schema.entries)
+            raise SchemaError(f"X has {columns} features, but Autoencoder is expecting {expected} features as input")
+        frame = self.source.read(native)
         self.schema.check(frame.columns)
         return frame
 
@@ -158,8 +168,8 @@ class Engine:
         # A network that has not learnt to read holes is read again with its own answers in them.
         for _ in range(1 if reader.corruption.hides else 5):
             with torch.no_grad(), threads(self.threads):
-                said = reader(filled.to(self.device)).likelihoods
-            filled = codes.fill({k: said[k].mean.cpu() for k in said})
+                said = reader(filled.padded().to(self.device)).likelihoods
+            filled = codes.fill({k: said[k].mean.cpu()[: len(codes)] for k in said})
         return filled
 
     @torch.no_grad()
@@ -168,9 +178,10 @@ class Engine:
         reader = self.cell_reader
         read = codes if reader.corruption.hides else self.filled(codes)
         with threads(self.threads):
-            return np.concatenate(
-                [reader.encode(c.to(self.device))[0].cpu().numpy() for c in read.chunks(ROWS)]
-            )
+            parts = [
+                reader.encode(c.padded().to(self.device))[0].cpu().numpy()[: len(c)] for c in read.chunks(ROWS)
+            ]
+        return np.concatenate(parts)
 
     def cells(self, codes: Codes, *, kinds: tuple[str, ...] | None = None, recheck: bool = True) -> Cells:
         """What is expected in each scored cell, given the others.
@@ -202,6 +213,7 @@ class Engine:
     @torch.no_grad()
     def _cells(self, codes: Codes, read: Codes, kinds: tuple[str, ...] | None) -> Cells:
         """Every cell of `codes`, predicted from the other cells of `read`."""
+        rows, codes, read = len(codes), codes.padded(), read.padded()
         found = Cells.blank(codes)
         hides = self.cell_reader.corruption.hides
         for hidden, targets in self._turns(kinds) if hides else self._at_once(kinds):
@@ -225,7 +237,7 @@ class Engine:
                 )
                 found.nats[slot.kind][at] = np.where(seen, log_q - log_p, np.nan)
                 found.surprise[slot.kind][at] = np.where(seen, -log_p, 0.0)
-        return found
+        return found.first(rows)
 
     def _turns(self, kinds: tuple[str, ...] | None) -> Iterator[tuple[dict[str, torch.Tensor], list[Target]]]:
         """What to hide in each reading, and which cells to read off: a column, or a block of a window."""

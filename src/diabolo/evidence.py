@@ -77,6 +77,8 @@ class Residuals:
 @torch.no_grad()
 def raw_errors(network: Network, codes: Codes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Kind -> (errors, which count): value minus expected value, or -log p of a symbol."""
+    rows = len(codes)
+    codes = codes.padded()
     likelihoods = network(codes).likelihoods
     found = {}
     for kind, scored in network.scored.items():
@@ -84,5 +86,5 @@ def raw_errors(network: Network, codes: Codes) -> dict[str, tuple[np.ndarray, np
         likelihood = likelihoods[kind]
         error = -likelihood.log_prob(value) if kind == Symbol.kind else value - likelihood.mean
         there = codes.visible[kind] & scored.view(1, -1, *[1] * (value.dim() - 2))
-        found[kind] = (error.cpu().numpy(), there.cpu().numpy())
+        found[kind] = (error.cpu().numpy()[:rows], there.cpu().numpy()[:rows])
     return found

@@ -120,8 +120,9 @@ def fit_engine(
             if budget is not None:
                 left = max(budget - (time.perf_counter() - began), 0.05)
                 settings = replace(settings, budget=left / (len(members) - number))
-            network = Network(schema.fields, schema.scored_fields, member).to(device)
-            network.start(codes.to(device))
+            network = Network(schema.fields, schema.scored_fields, member)
+            network.start(codes)
+            network.to(device)
             outcome = train(
                 network,
                 codes.to(device),

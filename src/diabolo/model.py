@@ -405,6 +405,8 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
+        # Codes are computed in single precision, whatever comes in.
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 

@@ -175,7 +175,8 @@ def train(
     best, best_weights, waited = math.inf, _weights(network), 0
     every = max(total // CHECKS, 1)
     order, at = torch.empty(0, dtype=torch.long), 0
-    running = torch.zeros(3)
+    device = codes_device(codes)
+    running = torch.zeros(3, device=device)  # added up where the network is: reading it would wait for it
     began = time.perf_counter()
     network.train()
     try:
@@ -193,20 +194,20 @@ def train(
             rate = settings.lr * SCHEDULES[settings.schedule](done, step * batch / rows)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = network.loss(codes[picked.to(codes_device(codes))])
+            loss = network.loss(codes[picked.to(device)])
             optimizer.zero_grad(set_to_none=True)
             loss.total.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, 1e3)
             optimizer.step()
             step += 1
-            running += torch.stack([part.detach().cpu() for part in loss])
+            running += torch.stack([part.detach() for part in loss])
             if average is not None:
                 torch._foreach_lerp_(
                     average, [p.detach() for p in parameters], 1 - min(0.998, step / (10 + step))
                 )
             if step % every and step != total:
                 continue
-            means = [float(x) for x in running / (every if step % every == 0 else step % every)]
+            means = [float(x) for x in running.cpu() / (every if step % every == 0 else step % every)]
             running.zero_()
             with _averaged(parameters, average):
                 judged = _judge(network, held_out) if held_out is not None else means[0]

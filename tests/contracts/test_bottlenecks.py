@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from diabolo import Autoencoder
+from diabolo import Autoencoder, Clean, Member
 from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity, Vanilla, Variational
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.training import private_draws
@@ -112,7 +112,8 @@ def test_sizes_are_checked() -> None:
 
 def test_divergence_is_that_of_two_normal_distributions(h: torch.Tensor) -> None:
     bottleneck = Variational(3)
-    bottleneck.build(WIDTH)
+    with private_draws(0):
+        bottleneck.build(WIDTH)
     z_mean, deviation = bottleneck.mean(h), (0.5 * bottleneck.log_var(h)).exp()
     said = torch.distributions.Normal(z_mean, deviation)
     prior = torch.distributions.Normal(torch.zeros_like(z_mean), torch.ones_like(z_mean))
@@ -123,18 +124,17 @@ def test_divergence_is_that_of_two_normal_distributions(h: torch.Tensor) -> None
 @pytest.mark.parametrize("stdev", [0.0, 1.0, 2.0])
 def test_training_draws_around_the_mean(h: torch.Tensor, stdev: float) -> None:
     bottleneck = Variational(3, stdev=stdev)
-    bottleneck.build(WIDTH)
+    with private_draws(0):
+        bottleneck.build(WIDTH)
     bottleneck.train()
     with private_draws(3):
-        drawn = torch.stack([bottleneck(h)[0] for _ in range(3_000)])
+        drawn = torch.stack([bottleneck(h)[0] for _ in range(2_000)])
     spread = (0.5 * bottleneck.log_var(h)).exp() * stdev
-    assert torch.allclose(drawn.mean(0), bottleneck.mean(h), atol=0.15)
+    assert torch.allclose(drawn.mean(0), bottleneck.mean(h), atol=0.3)
     assert torch.allclose(drawn.std(0), spread, rtol=0.1, atol=1e-5)
 
 
 def test_estimators_with_bottlenecks_can_be_cloned() -> None:
-    from diabolo import Clean, Member
-
     estimator = Autoencoder(members={"mine": Member(corruption=Clean(), bottleneck=Variational(5, beta=0.25))})
     twin = clone(estimator)
     assert repr(twin.members["mine"].bottleneck) == "Variational(latent=5, beta=0.25, stdev=1.0)"

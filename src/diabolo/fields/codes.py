@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Cells = dict[str, Tensor]
+BLOCK = 64  # rows: see `Codes.padded`
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,17 @@ class Codes:
             {k: v.to(device) for k, v in self.values.items()},
             {k: v.to(device) for k, v in self.visible.items()},
         )
+
+    def padded(self) -> Codes:
+        """The rows and copies of the first one, up to a multiple of 64.
+
+        A matrix product takes other paths through few rows than through many, and rounds differently. In
+        whole blocks every row is computed alike, so that a prediction does not depend on its company.
+        """
+        more = -len(self) % BLOCK
+        if more == 0:
+            return self
+        return self[torch.cat([torch.arange(len(self)), torch.zeros(more, dtype=torch.long)])]
 
     def chunks(self, rows: int) -> Iterator[Codes]:
         """Consecutive pieces of at most so many rows."""

@@ -22,7 +22,7 @@ from diabolo.outputs.plots import (
 
 WIDTH = 1040.0
 LEFT, RIGHT = 52.0, 10.0
-BIT_TICKS = (0, 5, 10, 20, 40)
+BIT_TICKS = (0, 2, 5, 10, 20, 40, 100, 200, 400, 1000, 2000, 5000, 10_000)
 LEVELS = ("common", "unusual", "rare", "very rare")  # of severity, 25 points each
 
 
@@ -36,6 +36,7 @@ class Stretch:
         values: channel -> (points,) measured.
         expected, low, high: channel -> (points,); empty where nobody asked.
         bits: (points,) how odd.
+        wrong: channel -> (points,) whether the value is probably wrong.
         spans: (start, end) of the alarms, on `x`.
     """
 
@@ -47,11 +48,12 @@ class Stretch:
     expected: Mapping[str, np.ndarray]
     low: Mapping[str, np.ndarray]
     high: Mapping[str, np.ndarray]
+    wrong: Mapping[str, np.ndarray]
 
 
 def rise(bits: np.ndarray | float) -> np.ndarray:
-    """Bits as a height from 0 to 1: severity as a share, so that no peak flattens all others."""
-    return np.asarray(1 - np.exp2(-np.asarray(bits, dtype=float) / 10))
+    """Bits as a height, ever slower, so that one peak does not flatten all others."""
+    return np.log1p(np.maximum(np.asarray(bits, dtype=float), 0) / 10)
 
 
 def series(name: str, seen: Stretch, threshold: float, *, title: str) -> str:
@@ -70,7 +72,7 @@ def series(name: str, seen: Stretch, threshold: float, *, title: str) -> str:
         _channel(drawing, seen, channel, values, axis, top, top + height - 8, columns=940)
         drawing.along(Axis(axis.scale, []), top, top + height)
     top, bottom = base + 22, base + strip + 14
-    _strip(drawing, across(seen.x), seen.bits, threshold, top, bottom)
+    _strip(drawing, across(seen.x), seen.bits, threshold, top, bottom, filled=True)
     drawing.along(axis, 22, bottom)
     words = (
         f"{len(seen.x)} points; {len(seen.spans)} shaded episodes; below, the oddness of each point in bits."
@@ -89,10 +91,14 @@ def zoom(name: str, seen: Stretch, *, title: str) -> str:
         drawing.rect(left, 20, right - left, len(seen.values) * step - 20, "episode")
     for i, (channel, values) in enumerate(seen.values.items()):
         top = i * step + 22
-        _channel(drawing, seen, channel, values, axis, top, top + height - 4, columns=400)
+        upright = _channel(drawing, seen, channel, values, axis, top, top + height - 4, columns=400)
+        if channel in seen.wrong:
+            wrong = np.flatnonzero(seen.wrong[channel])
+            wrong = wrong[:: max(len(wrong) // 400, 1)]
+            drawing.dots(axis.scale(seen.x[wrong]), upright(values[wrong]), "wrong")
     drawing.along(axis, 22, len(seen.values) * step)
     return drawing.svg(
-        title, "Solid: measured. Dashed: expected. Grey: the range of nine values in ten.", "zoom"
+        title, "Solid: measured. Dashed: expected. Grey: the range of nine values in ten. Dots: probably wrong.", "zoom"
     )
 
 
@@ -113,7 +119,8 @@ def _channel(
     bottom: float,
     *,
     columns: int,
-) -> None:
+) -> Scale:
+    """Draw one channel; its vertical scale."""
     expected = seen.expected.get(channel, np.full(len(values), np.nan))
     upright = number_axis(np.concatenate([values, expected]), bottom, top, count=3)
     drawing.across(upright, LEFT, drawing.width - RIGHT)
@@ -133,6 +140,7 @@ def _channel(
         drawing.path(axis.scale(thin_x), upright.scale(thin_y), "expected", apart=apart)
     thin_x, thin_y = thin(x, values, columns)
     drawing.path(axis.scale(thin_x), upright.scale(thin_y), "got", apart=apart)
+    return upright.scale
 
 
 def _apart(x: np.ndarray, scale: Scale) -> float:
@@ -146,21 +154,45 @@ def _apart(x: np.ndarray, scale: Scale) -> float:
 
 
 def _strip(
-    drawing: Drawing, px: np.ndarray, bits: np.ndarray, threshold: float, top: float, bottom: float
+    drawing: Drawing,
+    px: np.ndarray,
+    bits: np.ndarray,
+    threshold: float,
+    top: float,
+    bottom: float,
+    *,
+    filled: bool,
 ) -> None:
     """Sticks as high as the rows are odd, and the line of the alarm level, which the page's slider moves."""
-    scale = Scale(0, 1, bottom, top)
-    ticks = [(float(rise(b)), str(b)) for b in BIT_TICKS]
+    scale = Scale(0, _full(bits, threshold), bottom, top)
+    ticks, free = [], bottom + 14
+    for tick in BIT_TICKS:
+        y = float(scale(rise(tick)))
+        if top <= y <= free - 14:
+            ticks.append((float(rise(tick)), f"{tick:,}"))
+            free = y
     drawing.across(Axis(scale, ticks), LEFT, drawing.width - RIGHT)
     drawing.text(LEFT, top - 6, "oddness, in bits", "label")
+    # One stick for each column: as wide as it for a series, where points follow each other.
+    width = drawing.width - LEFT - RIGHT
+    step = max(width / max(len(bits), 1), 1.0) if filled else 1.0
     for kind, chosen in (("stick", bits < threshold), ("stick alarm", bits >= threshold)):
-        x, y = column_max(px[chosen], bits[chosen], 960)
-        steps = "".join(f"M{a:.1f} {bottom:.0f}V{b:.1f}" for a, b in zip(x, scale(rise(y)), strict=True))
+        place = ((px[chosen] - LEFT) / step).astype(int)
+        order = np.lexsort((bits[chosen], place))
+        last = order[np.flatnonzero(np.r_[np.diff(place[order]) > 0, np.ones(min(len(order), 1), bool)])]
+        x, y = LEFT + (place[last] + 0.5) * step, scale(rise(bits[chosen][last]))
+        steps = "".join(f"M{a:.1f} {bottom:.0f}V{b:.1f}" for a, b in zip(x, y, strict=True))
         if steps:
-            drawing.parts.append(f'<path class="{kind}" d="{steps}"/>')
+            wide = f' style="stroke-width:{1.25 * step:.2f}"' if filled else ""
+            drawing.parts.append(f'<path class="{kind}" d="{steps}"{wide}/>')
     level = float(scale(rise(threshold)))
-    place = f' data-top="{top:.1f}" data-bottom="{bottom:.1f}"'
-    drawing.line(LEFT, level, drawing.width - RIGHT, level, "threshold", more=place)
+    data = f' data-top="{top:.1f}" data-bottom="{bottom:.1f}" data-full="{scale.high:.4f}"'
+    drawing.line(LEFT, level, drawing.width - RIGHT, level, "threshold", more=data)
+
+
+def _full(bits: np.ndarray, threshold: float) -> float:
+    """The height that fills a strip: that of the oddest row or the alarm level, with room for the next ones."""
+    return float(rise(1.3 * max(float(bits.max()), threshold)))
 
 
 def rows(name: str, bits: np.ndarray, threshold: float, labels: Mapping[int, str], *, title: str) -> str:
@@ -168,8 +200,8 @@ def rows(name: str, bits: np.ndarray, threshold: float, labels: Mapping[int, str
     drawing = Drawing(WIDTH, 246, name)
     scale = Scale(0, max(len(bits) - 1, 1), LEFT + 4, WIDTH - RIGHT - 4)
     top, bottom = 24.0, 212.0
-    _strip(drawing, scale(np.arange(len(bits))), bits, threshold, top, bottom)
-    upright = Scale(0, 1, bottom, top)
+    _strip(drawing, scale(np.arange(len(bits))), bits, threshold, top, bottom, filled=False)
+    upright = Scale(0, _full(bits, threshold), bottom, top)
     for row, label in labels.items():
         kind = "mark" if bits[row] >= threshold else "mark quiet"
         drawing.circle(float(scale(row)), float(upright(rise(bits[row]))), 4, kind, title=label)
@@ -193,11 +225,7 @@ def levels(
     high = max(float(found.max()), low * 10) * 1.3
     top, bottom = 24.0, 200.0
     scale = Scale(math.log10(low), math.log10(high), bottom, top)
-    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    every = max(1, math.ceil(len(powers) / 6))
-    drawing.across(
-        Axis(scale, [(float(p), short(10.0**p)) for p in powers if p % every == 0]), LEFT, WIDTH - RIGHT
-    )
+    drawing.across(Axis(scale, _decades(low, high)), LEFT, WIDTH - RIGHT)
     drawing.text(LEFT, top - 8, unit, "label")
     if chance is not None:
         inside = chance >= low
@@ -212,6 +240,14 @@ def levels(
     drawing.text(WIDTH - RIGHT, bottom + 32, "alarm level, in bits", "label", anchor="end")
     words = f"{unit} falls as the alarm level rises; the vertical line is the level now."
     return drawing.svg("Alarms against alarm level", words, "wide")
+
+
+def _decades(low: float, high: float) -> list[tuple[float, str]]:
+    """Ticks of a logarithmic axis: powers of ten, with 2 and 5 between them where there is room."""
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    every, between = max(1, math.ceil(len(powers) / 6)), (1, 2, 5) if len(powers) < 4 else (1,)
+    values = [d * 10.0**p for p in powers if p % every == 0 for d in between]
+    return [(math.log10(v), short(v)) for v in values if low <= v <= high]
 
 
 def histograms(name: str, real: np.ndarray, expected: np.ndarray, *, title: str) -> str:
@@ -266,11 +302,8 @@ def training(name: str, epochs: np.ndarray, fitted: np.ndarray, held_out: np.nda
     """The loss on training rows and on held-out rows, over the epochs."""
     drawing = Drawing(500, 210, name)
     top, bottom = 24.0, 176.0
-    losses = np.concatenate([fitted, held_out])
-    # The first look is far above all others: the axis begins at the second one.
-    axis = number_axis(
-        losses if len(fitted) < 6 else np.concatenate([fitted[1:], held_out[1:]]), bottom, top, count=4
-    )
+    losses = np.concatenate([fitted[1:] if len(fitted) > 5 else fitted, held_out])
+    axis = number_axis(losses, bottom, top, count=4, margin=0.08)
     along = number_axis(np.r_[0.0, epochs], LEFT, 490, count=5, margin=0)
     drawing.across(axis, LEFT, 490)
     drawing.text(LEFT, top - 8, "loss, in nats per row", "label")

@@ -11,12 +11,14 @@ import pyarrow as pa
 from diabolo import tasks
 from diabolo.calibration import severity
 from diabolo.outputs import charts
+from diabolo.outputs.plots import moment
 from diabolo.outputs.view import Strand, View
 from diabolo.outputs.words import clipped, duration, several, shown
 from diabolo.tasks import Episode, Explanation
 
 CARDS = 20
 QUIET = 4  # cards of a series without alarms: its oddest stretches
+MARKED = 25  # percent of a row's surprise from which a cell is marked
 CELLS = 6  # cells shown in a card
 POINTS = 2_000  # points of a series explained around one episode
 
@@ -26,7 +28,7 @@ class Cell:
     """One cell of a card; texts are None where there is no value.
 
     Attributes:
-        odd: whether it is probably wrong, or makes up most of the row's surprise.
+        odd: whether it is probably wrong, or makes up a good part of the row's surprise.
         share: its percentage of the surprise.
     """
 
@@ -114,7 +116,7 @@ def _card(view: View, said: Explanation, i: int, row: int, near: dict[str, str |
         name = said.names[at]
         got, expected = (shown(_value(part[name], i)) for part in (said.got, said.expected))
         low, high = (shown(_value(part[name], i)) for part in (said.low, said.high))
-        odd = bool(got is not None and (said.p_wrong[i, at] >= 0.5 or said.share[i, at] >= 50))
+        odd = bool(got is not None and (said.p_wrong[i, at] >= 0.5 or said.share[i, at] >= MARKED))
         between = f"{low} to {high}" if low is not None and high is not None and low != high else None
         cells.append(Cell(clipped(name, 40), got, expected, between, near.get(name), float(said.share[i, at]), odd))
     others = order[CELLS:]
@@ -140,14 +142,11 @@ def _episodes(view: View) -> Oddest:
     blank = np.full(view.native.rows, np.nan)
     channels = [n for n in view.engine.schema.scored if n in source.channels]
     found = Oddest([], *({n: blank.copy() for n in channels} for _ in range(3)))
-    where = {}
-    for strand in view.strands:
-        for place, row in enumerate(strand.rows.tolist()):
-            where[row] = (strand, place)
+    strand_of, place_of = view.places
     alarms = sorted(view.scores.episodes, key=lambda e: -e.bits)[:CARDS]
     for number, episode in enumerate(alarms + _quiet(view, QUIET - len(alarms))):
-        strand, peak = where[episode.peak]
-        start, end = sorted((where[episode.start][1], where[episode.end][1]))
+        strand, peak = view.strands[strand_of[episode.peak]], int(place_of[episode.peak])
+        start, end = sorted((int(place_of[episode.start]), int(place_of[episode.end])))
         around = _around(start, end, peak, source.length, len(strand.rows))
         rows = strand.rows[around]
         said = tasks.explain(view.model, view.native, rows=rows.tolist())
@@ -248,12 +247,10 @@ def _nearest(view: View, row: int) -> str:
     picked = np.array([window])
     codes = view.engine.schema.encode(frame[picked])
     near = view.engine.neighbours(codes, frame.positions[picked])
-    if near.index[0, 0] < 0:
+    if near.places[0, 0] < 0:
         return ""
     # A position counts steps since 1970 (of a numeric time: since 0); series of one table lie far apart.
-    step = int(memory.positions[near.index[0, 0]]) % (1 << 40)
+    step = int(memory.positions[near.places[0, 0]]) % (1 << 40)
     if not view.dates or not source.step:
         return f"the remembered window from point {step:,} on, distance {near.distance[0]:.2g}"
-    from diabolo.outputs.plots import moment
-
     return f"the remembered window from {moment(step * source.step)} on, distance {near.distance[0]:.2g}"

@@ -15,7 +15,7 @@ import numpy as np
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HOUR, DAY, YEAR = 3600, 86_400, 31_557_600
 # Steps between ticks of a clock, in seconds; longer ones are months and years.
-CLOCK_STEPS = (1, 5, 15, 60, 300, 900, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY)
+CLOCK_STEPS = (1, 2, 5, 15, 30, 60, 120, 300, 600, 900, 1800, *(h * HOUR for h in (1, 2, 3, 6, 12)), *(d * DAY for d in (1, 2, 4, 7, 14)))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def number_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, s
         return [(low, short(low))]
     raw = span / max(count, 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.999)
+    step = min((s * power for s in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / raw)))
     if abs(low) / step > 1e9:  # the values hardly differ: no round number between them can be told apart
         return [(low, short(low)), (high, short(high))]
     found = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
@@ -96,8 +96,8 @@ def clock_ticks(low: float, high: float, count: int = 6) -> list[tuple[float, st
     if not span > 0:
         return [(low, moment(low))]
     raw = span / count
-    step = next((s for s in CLOCK_STEPS if s >= raw), None)
-    if step is None:
+    step = min(CLOCK_STEPS, key=lambda s: abs(math.log(s / raw)))
+    if raw > 21 * DAY:
         return _months(low, high, max(1, round(raw / (YEAR / 12))))
     first = math.ceil(low / step) * step
     found, shown = [], ""

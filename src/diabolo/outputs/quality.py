@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diabolo.bottlenecks import Identity
+from diabolo.calibration import severity
 from diabolo.fields import Symbol
 from diabolo.outputs import charts
 from diabolo.outputs.view import SAMPLE, View
@@ -119,7 +120,7 @@ def latent_map(view: View) -> str:
         z = (z - centre) @ directions.T
     if z.shape[1] < 2 or len(z) < 3 or not np.isfinite(z).all():
         return ""
-    odd = 100 * charts.rise(bits[rows])
+    odd = severity(bits[rows])
     level = view.scores.threshold
     labels = {
         int(np.searchsorted(rows, r)): f"{_name(view, int(r))}: {bits[r]:.1f} bits" for r in top if bits[r] >= level

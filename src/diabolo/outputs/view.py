@@ -108,6 +108,14 @@ class View:
         return sorted(made, key=lambda s: -float(self.bits[s.rows].max()))
 
     @cached_property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) the number of each row's strand, and its place in it."""
+        strand_of, place_of = np.zeros(self.native.rows, np.int64), np.zeros(self.native.rows, np.int64)
+        for number, strand in enumerate(self.strands):
+            strand_of[strand.rows], place_of[strand.rows] = number, np.arange(len(strand.rows))
+        return strand_of, place_of
+
+    @cached_property
     def days(self) -> float | None:
         """Days that the series cover, all together; None without dates."""
         if not self.dates:

@@ -67,6 +67,8 @@ def read_native(data: Any) -> Native:
     """
     if isinstance(data, Native):
         return data
+    if type(data).__module__.startswith("scipy.sparse"):
+        raise DataError("sparse input is not supported: the matrix is sparse", hint="X.toarray()")
     if isinstance(data, str | Path):
         return _checked(Native(read_file(data)))
     if isinstance(data, pa.Table | pa.RecordBatch):
@@ -113,8 +115,6 @@ def _from_pandas(data: Any) -> Native:
 
 
 def _from_array(data: Any) -> Native:
-    if type(data).__module__.startswith("scipy.sparse"):
-        raise DataError("sparse matrices cannot be read", hint="X.toarray()")
     array = np.asarray(data)
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported: the array holds complex numbers", hint="X.real")

@@ -41,9 +41,9 @@ def reconstruct(model: Model, data: Any) -> Reconstruction:
     means: dict[str, list[np.ndarray]] = {}
     for _, codes in engine.chunks(frame):
         with torch.no_grad(), threads(engine.threads):
-            said = engine.row_reader(engine.filled(codes).to(engine.device)).likelihoods
+            said = engine.row_reader(engine.filled(codes).padded().to(engine.device)).likelihoods
         for kind, likelihood in said.items():
-            means.setdefault(kind, []).append(likelihood.mean.cpu().numpy())
+            means.setdefault(kind, []).append(likelihood.mean.cpu().numpy()[: len(codes)])
     whole = {k: np.concatenate(v) for k, v in means.items()}
     everything = np.arange(frame.native.rows)
 

@@ -1,0 +1,179 @@
+"""The nearest remembered row is the one that comparing all pairs finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from diabolo.fields import Codes
+from diabolo.memory import LIMIT, MISMATCH, Memory, fingerprints
+from diabolo.training import private_draws
+
+SCORED = {"real": torch.tensor([True, True, False]), "symbol": torch.tensor([True, False, True])}
+
+
+def rows(count: int, seed: int, holes: float = 0.2) -> Codes:
+    with private_draws(seed):
+        values = {"real": torch.randn(count, 3), "symbol": torch.randint(0, 4, (count, 3))}
+        visible = {k: torch.rand(v.shape) >= holes for k, v in values.items()}
+    return Codes({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)
+
+
+def brute_force(codes: Codes, memory: Codes) -> np.ndarray:
+    """(rows, remembered) root of the mean squared difference over the scored cells that both have."""
+    squares = np.full((len(codes), len(memory)), np.inf)
+    for i in range(len(codes)):
+        for j in range(len(memory)):
+            total, count = 0.0, 0
+            for kind, scored in SCORED.items():
+                for field in range(3):
+                    both = bool(codes.visible[kind][i, field] and memory.visible[kind][j, field])
+                    if not (scored[field] and both):
+                        continue
+                    mine, theirs = float(codes.values[kind][i, field]), float(memory.values[kind][j, field])
+                    # Symbol 0 is any label that was not seen: it is unlike everything.
+                    unlike = mine != theirs or mine == 0
+                    total += MISMATCH * unlike if kind == "symbol" else (mine - theirs) ** 2
+                    count += 1
+            if count:
+                squares[i, j] = total / count
+    return np.sqrt(squares)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.2, 0.8])
+def test_finds_what_comparing_all_pairs_finds(holes: float) -> None:
+    remembered, asked = rows(60, 0, holes), rows(25, 1, holes)
+    memory = Memory.fit(remembered, SCORED)
+    found = memory.search(asked, k=3)
+    distances = brute_force(asked, remembered)
+    order = np.sort(distances, axis=1)
+    assert found.places.shape == (25, 3)
+    assert np.allclose(found.distance, order[:, 0], atol=1e-6)
+    for row in range(25):
+        for place in range(3):
+            if found.places[row, place] < 0:
+                assert np.isinf(order[row, place])
+            else:
+                assert distances[row, found.places[row, place]] == pytest.approx(order[row, place], abs=1e-5)
+
+
+def test_a_row_is_not_its_own_neighbour_but_its_copies_are() -> None:
+    remembered = rows(50, 2, 0.1)
+    memory = Memory.fit(remembered, SCORED)
+    found = memory.search(remembered)
+    distances = brute_force(remembered, remembered)
+    np.fill_diagonal(distances, np.inf)
+    assert (found.places[:, 0] != np.arange(50)).all()
+    assert np.allclose(found.distance, distances.min(1), atol=1e-6)
+    twice = Codes.concatenate([remembered, remembered[7:8]])
+    copied = Memory.fit(twice, SCORED).search(remembered[7:8])
+    unseen_symbol = bool((remembered.values["symbol"][7, [0, 2]] == 0).any())
+    if not unseen_symbol:
+        assert copied.distance[0] == 0
+    assert copied.places[0, 0] in (7, 50)
+
+
+def test_a_row_that_shares_no_cell_has_no_neighbour() -> None:
+    remembered = rows(10, 3, 0.0)
+    blank = Codes(remembered[:1].values, {k: torch.zeros_like(v[:1]) for k, v in remembered.visible.items()})
+    found = Memory.fit(remembered, SCORED).search(blank)
+    assert np.isinf(found.distance[0]) and found.places[0, 0] == -1
+
+
+def test_a_memory_of_one_row() -> None:
+    remembered = rows(1, 4, 0.0)
+    memory = Memory.fit(remembered, SCORED)
+    assert np.isinf(memory.search(remembered).distance[0])
+    other = remembered.replace({"real": remembered.values["real"] + 1})
+    assert memory.search(other, k=5).places[0].tolist() == [0, -1, -1, -1, -1]
+
+
+def test_answers_do_not_depend_on_the_batch() -> None:
+    remembered, asked = rows(700, 5), rows(1_100, 6)
+    memory = Memory.fit(remembered, SCORED)
+    whole = memory.search(asked)
+    order = torch.from_numpy(np.random.default_rng(0).permutation(1_100))
+    turned = memory.search(asked[order])
+    assert np.allclose(turned.distance, whole.distance[order.numpy()], atol=1e-6)
+    alone = memory.search(asked[1_050:1_051])
+    assert alone.distance[0] == pytest.approx(whole.distance[1_050], abs=1e-6)
+
+
+def test_far_rows_are_measured_exactly() -> None:
+    """|a - b|^2 = |a|^2 - 2ab + |b|^2 loses all digits here; the answer must not."""
+    base = torch.full((20, 3), 1000.0) + torch.arange(20.0)[:, None] * 1e-3
+    codes = Codes({"real": base}, {"real": torch.ones(20, 3, dtype=torch.bool)})
+    memory = Memory.fit(codes, {"real": torch.ones(3, dtype=torch.bool)})
+    asked = Codes({"real": base[3:4] + 2e-4}, {"real": torch.ones(1, 3, dtype=torch.bool)})
+    assert memory.search(asked).distance[0] == pytest.approx(2e-4, rel=0.3)
+
+
+def test_huge_values_stay_finite() -> None:
+    remembered, asked = rows(20, 7, 0.0), rows(2, 8, 0.0)
+    asked.values["real"][:] = 1e6
+    asked.values["real"][1] = -1e6
+    assert np.isfinite(Memory.fit(remembered, SCORED).search(asked).distance).all()
+
+
+def test_shares_add_up_to_the_distance() -> None:
+    remembered, asked = rows(60, 9), rows(25, 10)
+    memory = Memory.fit(remembered, SCORED)
+    found = memory.search(asked)
+    shares = memory.shares(asked, found.places[:, 0])
+    total = sum(part.sum(1) for part in shares.values())
+    count = sum(
+        (asked.visible[k] & remembered.visible[k][torch.from_numpy(found.places[:, 0])] & s).sum(1).numpy() for k, s in SCORED.items()
+    )
+    known = np.isfinite(found.distance)
+    assert known.all()
+    assert np.allclose(np.sqrt(total / count), found.distance, atol=1e-5)
+    assert not shares["real"][:, 2].any() and not shares["symbol"][:, 1].any()
+
+
+def curves(count: int, seed: int) -> Codes:
+    rng = np.random.default_rng(seed)
+    wave = np.sin(np.arange(count)[:, None] * 0.7 + np.arange(8) * 0.5) + 0.1 * rng.normal(size=(count, 8))
+    value = torch.from_numpy(wave[:, None].astype(np.float32))
+    return Codes({"curve": value}, {"curve": torch.ones_like(value, dtype=torch.bool)})
+
+
+def test_windows_are_compared_after_whitening() -> None:
+    remembered, asked = curves(200, 0), curves(20, 1)
+    memory = Memory.fit(remembered, {"curve": torch.tensor([True])}, np.arange(200))
+    found = memory.search(asked, np.arange(20) + 10_000, apart=8)
+    flat, whole = asked.values["curve"].flatten(1).numpy(), remembered.values["curve"].flatten(1).numpy()
+    covariance = np.cov(whole.T, bias=True)
+    covariance += (0.01 * np.trace(covariance) / 8 + 1e-9) * np.eye(8)
+    inverse = np.linalg.inv(covariance)
+    gap = flat[:, None] - whole[None]
+    mahalanobis = np.sqrt(np.einsum("ijk,kl,ijl->ij", gap, inverse, gap) / 8)
+    assert np.allclose(found.distance, mahalanobis.min(1), rtol=1e-3)
+
+
+def test_windows_that_overlap_are_no_neighbours() -> None:
+    remembered = curves(200, 2)
+    memory = Memory.fit(remembered, {"curve": torch.tensor([True])}, np.arange(200))
+    found = memory.search(remembered, np.arange(200), apart=8, k=2)
+    assert (np.abs(found.places - np.arange(200)[:, None]) >= 8).all()
+    # The same content at another time is a neighbour.
+    elsewhere = memory.search(remembered[50:51], np.array([5_000]), apart=8)
+    assert elsewhere.places[0, 0] == 50 and elsewhere.distance[0] == pytest.approx(0, abs=1e-3)
+
+
+def test_memory_is_bounded() -> None:
+    with private_draws(0):
+        codes = Codes({"real": torch.randn(LIMIT + 500, 1)}, {"real": torch.ones(LIMIT + 500, 1, dtype=torch.bool)})
+    assert len(Memory.fit(codes, {"real": torch.tensor([True])})) == LIMIT
+
+
+def test_equal_rows_have_equal_fingerprints() -> None:
+    codes = rows(200, 11)
+    prints = fingerprints(codes)
+    assert len(np.unique(prints)) == 200
+    assert np.array_equal(fingerprints(codes[50:60]), prints[50:60])
+    # What stands in a hole is no content; that there is a hole is.
+    other = codes.replace({k: torch.where(codes.visible[k], v, 3) for k, v in codes.values.items()})
+    assert np.array_equal(fingerprints(other), prints)
+    filled = codes.replace(visible={"real": torch.ones_like(codes.visible["real"])})
+    assert (fingerprints(filled) != prints).any()
