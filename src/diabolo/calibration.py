@@ -70,13 +70,16 @@ class Calibration:
         """
         n = len(self.oddness)
         above = n - np.arange(n)  # calibration rows at least as odd as each of them
-        known = -np.log2((above + 1) / (n + 1))
         value, place = np.unique(self.oddness, return_index=True)
-        bits = np.interp(odd, value, known[place])
-        top, highest = value[-1], known[place][-1]
+        known = -np.log2((above + 1) / (n + 1))[place]
+        # The least odd calibration row would have no bits at all; half of what the next one has leaves
+        # room below it for rows that are less odd still.
+        known[0] = known[1] / 2 if len(known) > 1 else -np.log2((n + 1) / (n + 2))
+        bits = np.interp(odd, value, known)
+        top, highest = value[-1], known[-1]
         bits = np.where(odd > top, highest + np.maximum((odd - top) * self.slope, 0), bits)
         # Below every calibration row: towards 0, so that ranks are kept.
-        below = known[place][0] * np.exp(np.minimum(odd - value[0], 0))
+        below = known[0] * np.exp(np.minimum(odd - value[0], 0))
         return np.asarray(np.where(odd < value[0], below, bits))
 
     def default_rate(self) -> float:

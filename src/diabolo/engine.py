@@ -114,9 +114,8 @@ class Engine:
         if not native.named and columns != len(self.schema.entries):
             expected = len(self.schema.entries)
             raise SchemaError(f"X has {columns} features, but Autoencoder is expecting {expected} features as input")
-        frame = self.source.read(native)
-        self.schema.check(frame.columns)
-        return frame
+        self.schema.check(native.table.column_names)
+        return self.source.read(native)
 
     def chunks(self, frame: Frame) -> Iterator[tuple[slice, Codes]]:
         """The rows as codes, a piece at a time."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 __all__ = [
     "ColumnError",
@@ -40,6 +41,17 @@ class DiaboloError(Exception):
         self.message = message
         self.hint = hint
         super().__init__(message if hint is None else f"{message}\nHint: {hint}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross between processes (joblib, multiprocessing) with all they know.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[DiaboloError], args: tuple[Any, ...], state: dict[str, Any]) -> DiaboloError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class DataError(DiaboloError, ValueError):

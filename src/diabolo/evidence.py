@@ -45,11 +45,9 @@ class Residuals:
                 covariance += (0.01 * size + 1e-9) * np.eye(len(covariance))
                 arrays[kind] = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32)
             else:
-                with np.errstate(all="ignore"):
-                    square = np.nanmean(error.astype(np.float64) ** 2, axis=0)
-                arrays[kind] = np.sqrt(np.nan_to_num(square) + (0.0 if kind == Symbol.kind else 1e-4)).astype(
-                    np.float32
-                )
+                total = np.nansum(error.astype(np.float64) ** 2, axis=0)
+                square = total / np.maximum(np.isfinite(error).sum(0), 1)
+                arrays[kind] = np.sqrt(square + 1e-4).astype(np.float32)
         return cls(arrays)
 
     def of(self, network: Network, codes: Codes, symbols: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -29,7 +29,7 @@ class Member:
         embedding: numbers in the embedding of a symbol.
         full: predict whole distributions of numbers, not only means with a scale for each column.
         linear: start from the best linear prediction of the windows of a series.
-        activation, batch_norm: as in `diabolo.layers.MLP`.
+        activation, batch_norm, residual: as in `diabolo.layers.MLP`.
         training: settings that differ from those of `diabolo.training.Training`.
     """
 
@@ -39,13 +39,14 @@ class Member:
     embedding: int = 16
     full: bool = False
     linear: bool = True
+    residual: bool = False
     activation: str = "silu"
     batch_norm: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a model file."""
-        plain = {k: getattr(self, k) for k in ("embedding", "full", "linear", "activation", "batch_norm")}
+        plain = {k: getattr(self, k) for k in ("embedding", "full", "linear", "activation", "batch_norm", "residual")}
         return {
             **plain,
             "layers": list(self.layers),
@@ -105,7 +106,7 @@ class Network(nn.Module):
         kinds = {f.kind: f for f in FIELDS}
         stems = {k: kinds[k].stem(fields[k], reading) for k in self.kinds}
         self.stems = nn.ModuleDict(stems)
-        options: dict[str, Any] = {"activation": member.activation, "batch_norm": member.batch_norm}
+        options: dict[str, Any] = {k: getattr(member, k) for k in ("activation", "batch_norm", "residual")}
         self.encoder = MLP(sum(s.width for s in stems.values()), member.layers, **options)
         self.bottleneck = copy.deepcopy(member.bottleneck)
         latent = self.bottleneck.build(self.encoder.width)

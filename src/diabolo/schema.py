@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -185,7 +185,7 @@ class Schema:
         """Where the parts of one column lie."""
         return [s for s in self.slots if s.name == name]
 
-    def check(self, columns: Mapping[str, Values]) -> None:
+    def check(self, columns: Collection[str]) -> None:
         """Raise `SchemaError` if a column that the model reads is not there."""
         missing = [e.name for e in self.used if e.name not in columns]
         if not missing:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diabolo.bottlenecks.base import Bottleneck, whole
-from diabolo.errors import OptionError
+from diabolo.bottlenecks.base import Bottleneck, positive, whole
 
 
 class Variational(Bottleneck):
@@ -33,10 +32,7 @@ class Variational(Bottleneck):
     def __init__(self, latent: int = 16, beta: float = 1.0, stdev: float = 1.0) -> None:
         super().__init__()
         self.latent = whole("latent", latent)
-        for name, value in (("beta", beta), ("stdev", stdev)):
-            if not value >= 0:
-                raise OptionError(f"{name}={value!r}: expected a number of at least 0")
-        self.beta, self.stdev = float(beta), float(stdev)
+        self.beta, self.stdev = positive("beta", beta), positive("stdev", stdev)
 
     def build(self, width: int) -> int:
         self.mean = nn.Linear(width, self.latent)

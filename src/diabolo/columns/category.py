@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import time
 from typing import Self
 
 import numpy as np
@@ -93,11 +94,11 @@ class Category(Column):
         # A shared symbol stands for its most frequent level; "unseen" is never an expected value.
         first = np.r_[0, [np.argmax(self.symbols == s) for s in range(1, len(self.counts))]].astype(np.int64)
         text = pa.array(self.levels, pa.string()).take(pa.array(first[parts[0].astype(np.int64)]))
-        return (
-            text.cast(pa.type_for_alias(self.type))
-            if exact and self.type not in ("string", "string_view")
-            else text
-        )
+        if not exact or self.type in ("string", "string_view"):
+            return text
+        if self.type.startswith("time"):
+            return pa.array([time.fromisoformat(t) for t in text.to_pylist()], pa.type_for_alias(self.type))
+        return text.cast(pa.type_for_alias(self.type))
 
     def describe(self) -> str:
         shown = ", ".join(self.levels[:3])

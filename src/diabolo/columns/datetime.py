@@ -92,9 +92,13 @@ class Datetime(Column):
         return parts
 
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
-        seconds = parts[0] * self.clock.scale + self.clock.mean if self.elapsed else np.zeros(len(parts[0]))
-        moments = pa.array((seconds * 1e6).astype(np.int64), pa.timestamp("us"))
+        seconds = np.zeros(len(parts[0]))
+        if self.elapsed:
+            seconds = parts[0].astype(float) * self.clock.scale + self.clock.mean
         target = arrow_time(self.type)
+        if pa.types.is_date(target):
+            seconds = np.round(seconds / DAY) * DAY
+        moments = pa.array((seconds * 1e6).astype(np.int64), pa.timestamp("us"))
         if getattr(target, "tz", None):
             moments = moments.cast(pa.timestamp("us", target.tz))
         return moments.cast(target, safe=False)

@@ -107,8 +107,9 @@ class Number(Column):
             x = np.round(x, self.decimals)
         if self.type.startswith(("int", "uint")):
             info = np.iinfo(self.type)
-            x = np.clip(np.round(x), float(info.min), float(np.nextafter(float(info.max), 0)))
-            return pa.array(x.astype(self.type))
+            # The largest whole numbers have no float of their own: they are put in as they are.
+            inside = np.clip(np.round(x), float(info.min), np.nextafter(float(info.max), 0)).astype(self.type)
+            return pa.array(np.where(np.round(x) >= float(info.max), info.max, inside).astype(self.type))
         return pa.array(x).cast(_arrow_type(self.type), safe=False)
 
     def describe(self) -> str:

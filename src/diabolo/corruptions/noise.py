@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged, by_field, everything
+from diabolo.corruptions.base import Corruption, Damaged, by_field, everything, positive
 from diabolo.corruptions.swap import Swap
-from diabolo.errors import OptionError
 from diabolo.fields import Codes, Symbol
 
 
@@ -27,9 +26,7 @@ class Noise(Corruption):
 
     def __init__(self, sigma: float = 0.3, swap: float = 0.1) -> None:
         super().__init__()
-        if not sigma >= 0:
-            raise OptionError(f"noise={sigma!r}: expected a number of at least 0")
-        self.sigma = float(sigma)
+        self.sigma = positive("noise", sigma)
         self.swap = Swap(swap)
 
     def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:

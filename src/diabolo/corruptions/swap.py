@@ -27,10 +27,11 @@ class Swap(Corruption):
         values = {}
         for kind, value in codes.values.items():
             if self.probability and bool(scored[kind].any()):
-                donor = value[torch.randperm(len(value), device=value.device)]
+                other = torch.randperm(len(value), device=value.device)
+                donor, there = value[other], codes.visible[kind] & codes.visible[kind][other]
                 chosen = torch.rand(value.shape[:2], device=value.device) < self.probability
                 chosen = (chosen & scored[kind]).view(*value.shape[:2], *[1] * (value.dim() - 2))
-                values[kind] = torch.where(chosen & codes.visible[kind], donor, value)
+                values[kind] = torch.where(chosen & there, donor, value)
         return Damaged(codes.replace(values=values), everything(codes, scored))
 
     def options(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Alphabet(nn.Module):
             share = torch.as_tensor(np.asarray(count, dtype=np.float32)) + 0.5
             bias[column, : len(share)] = (share / share.sum()).log()
             absent[column, : len(share)] = False
-            if circular is not None and circular[column]:
+            if circular is not None and circular[column] and size > 1:
                 angle = torch.arange(len(share)) * (2 * torch.pi / max(len(share) - 1, 1))
                 self.weight.data[column, : len(share), 0] = angle.sin()
                 self.weight.data[column, : len(share), 1] = angle.cos()

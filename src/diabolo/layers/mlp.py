@@ -39,7 +39,7 @@ class MLP(nn.Module):
         *,
         activation: str = "silu",
         batch_norm: bool = False,
-        residual: bool = True,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:

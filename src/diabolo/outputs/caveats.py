@@ -16,27 +16,29 @@ def caveats(view: View) -> list[str]:
     points = "points" if view.series is not None else "rows"
     calibrated = len(engine.calibration.oddness)
     said = [
-        f"An alarm is a matter of rank, not of harm: it means odder than all but {one_in(scores.threshold)} normal "
-        f"{points}. In {count(view.native.rows)} {points} without any fault, about "
+        f"An alarm is a matter of rank, not of harm: it means odder than all but {one_in(scores.threshold)} "
+        f"normal {points}. In {count(view.native.rows)} {points} without any fault, about "
         f"{rough(scores.alarm_rate * view.native.rows)} would be in alarm by chance."
     ]
     if view.series is not None:
-        said.append("Neighbouring points share their windows, so alarms come in episodes rather than one by one.")
+        said.append(
+            "Neighbouring points share their windows, so alarms come in episodes rather than one by one."
+        )
     limit = float(np.log2(calibrated + 1))
     if view.bits.max() > limit:
         said.append(
-            f"Up to {limit:.1f} bits the scores are counted on {count(calibrated)} calibration {points}; beyond, they "
-            "are extrapolated: they rank rows, but their exact size is a guess."
+            f"Up to {limit:.1f} bits the scores are counted on {count(calibrated)} calibration {points}; "
+            "beyond, they are extrapolated: they rank rows, but their exact size is a guess."
         )
     if scores.alarm_rate > 0.001 * (1 + 1e-9) and view.model.alarm_rate is None:
         said.append(
-            f"With {several(calibrated, 'calibration row')}, a rate of false alarms below {percent(1 / (calibrated + 1))} "
-            "cannot be promised; fit on more rows for a stricter level."
+            f"With {several(calibrated, 'calibration row')}, a rate of false alarms below "
+            f"{percent(1 / (calibrated + 1))} cannot be promised; fit on more rows for a stricter level."
         )
     if engine.facts.get("rows") == view.frame.rows:
         said.append(
-            "This data has as many rows as the data of the fit and is probably the same. That is fine - no row is its "
-            "own neighbour, and calibration used rows set aside - but what is odd and frequent was learnt as normal."
+            "This data has as many rows as the data of the fit and is probably the same. That is fine, as no row "
+            "is its own neighbour, but what is odd and frequent was learnt as normal."
         )
     said.append(
         "“Expected” is what the other cells of a row speak for. It is no proof that the cell is wrong, "
@@ -45,9 +47,16 @@ def caveats(view: View) -> list[str]:
     holes = [n for n, c in view.columns.items() if c.null_count > 0.2 * len(c)]
     if holes:
         names = ", ".join(clipped(n, 40) for n in holes[:5]) + (" and others" if len(holes) > 5 else "")
-        said.append(f"More than a fifth of the values is missing in {names}. Missing cells add nothing to a row's oddness.")
+        said.append(
+            f"More than a fifth of the values is missing in {names}. "
+            "Missing cells add nothing to a row's oddness."
+        )
     said += _series(view)
-    unread = [f"{clipped(e.name, 40)} ({clipped(e.reason, 60)})" for e in engine.schema.entries if e.role == "ignored"]
+    unread = [
+        f"{clipped(e.name, 40)} ({clipped(e.reason, 60)})"
+        for e in engine.schema.entries
+        if e.role == "ignored"
+    ]
     if unread:
         more = f" and {len(unread) - 10} more" if len(unread) > 10 else ""
         said.append(f"Not read: {', '.join(unread[:10])}{more}.")
@@ -68,15 +77,21 @@ def _series(view: View) -> list[str]:
     point = view.frame.place.point
     twice = len(point) - len(np.unique(point))
     if twice:
-        said.append(f"{several(twice, 'row shares its', 'rows share their')} time with another row; the values were averaged.")
+        said.append(
+            f"{several(twice, 'row shares its', 'rows share their')} time with another row; "
+            "the values were averaged."
+        )
     if not source.step:
         said.append("The times do not lie on a grid: points were taken as they follow each other.")
     else:
         gaps = [float(np.diff(s.x).max()) for s in view.strands if len(s.x) > 1]
         if gaps and max(gaps) > 3 * source.step:
             longest = max(gaps) / source.step
-            said.append(f"The longest gap in the times is {count(longest)} steps; what happened there is not known.")
+            said.append(
+                f"The longest gap in the times is {count(longest)} steps; what happened there is not known."
+            )
     said.append(
-        f"A window holds {source.length} points: slower changes than that are seen only as far as they shift the level."
+        f"A window holds {source.length} points: slower changes than that are seen only as far as "
+        "they shift the level."
     )
     return said

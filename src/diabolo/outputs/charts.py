@@ -53,7 +53,7 @@ class Stretch:
 
 def rise(bits: np.ndarray | float) -> np.ndarray:
     """Bits as a height, ever slower, so that one peak does not flatten all others."""
-    return np.log1p(np.maximum(np.asarray(bits, dtype=float), 0) / 10)
+    return np.asarray(np.log1p(np.maximum(np.asarray(bits, dtype=float), 0) / 10))
 
 
 def series(name: str, seen: Stretch, threshold: float, *, title: str) -> str:
@@ -64,16 +64,15 @@ def series(name: str, seen: Stretch, threshold: float, *, title: str) -> str:
     drawing = Drawing(WIDTH, base + strip + 48, name)
     axis = _along(seen, WIDTH)
     across = axis.scale
+    drawing.along(axis, 22, base + strip + 14)
     for start, end in seen.spans:
         left, right = float(across(start)), float(across(end))
         drawing.rect(left, 20, right - left, base + strip - 4, "episode")
     for i, (channel, values) in enumerate(seen.values.items()):
         top = i * step + 22
         _channel(drawing, seen, channel, values, axis, top, top + height - 8, columns=940)
-        drawing.along(Axis(axis.scale, []), top, top + height)
     top, bottom = base + 22, base + strip + 14
     _strip(drawing, across(seen.x), seen.bits, threshold, top, bottom, filled=True)
-    drawing.along(axis, 22, bottom)
     words = (
         f"{len(seen.x)} points; {len(seen.spans)} shaded episodes; below, the oddness of each point in bits."
     )
@@ -86,6 +85,7 @@ def zoom(name: str, seen: Stretch, *, title: str) -> str:
     step = height + 26
     drawing = Drawing(width, len(seen.values) * step + 26, name)
     axis = _along(seen, width, count=3)
+    drawing.along(axis, 22, len(seen.values) * step)
     for start, end in seen.spans:
         left, right = float(axis.scale(start)), float(axis.scale(end))
         drawing.rect(left, 20, right - left, len(seen.values) * step - 20, "episode")
@@ -96,9 +96,10 @@ def zoom(name: str, seen: Stretch, *, title: str) -> str:
             wrong = np.flatnonzero(seen.wrong[channel])
             wrong = wrong[:: max(len(wrong) // 400, 1)]
             drawing.dots(axis.scale(seen.x[wrong]), upright(values[wrong]), "wrong")
-    drawing.along(axis, 22, len(seen.values) * step)
     return drawing.svg(
-        title, "Solid: measured. Dashed: expected. Grey: the range of nine values in ten. Dots: probably wrong.", "zoom"
+        title,
+        "Solid: measured. Dashed: expected. Grey: the range of nine values in ten. Dots: probably wrong.",
+        "zoom",
     )
 
 
@@ -133,9 +134,11 @@ def _channel(
             # Both edges on one set of places, with holes kept where nothing was asked.
             low, high = np.interp(edge_x, edge_low, -low), high
             far = np.flatnonzero(np.diff(axis.scale(edge_x)) > max(apart, 4.0)) + 1
-            clipped = [np.clip(v, upright.scale.low, upright.scale.high) for v in (low, high)]
+            bottom_y, top_y = (
+                upright.scale(np.clip(v, upright.scale.low, upright.scale.high)) for v in (low, high)
+            )
             for piece in np.split(np.arange(len(edge_x)), far):
-                drawing.band(axis.scale(edge_x[piece]), *(upright.scale(v[piece]) for v in clipped), "range")
+                drawing.band(axis.scale(edge_x[piece]), bottom_y[piece], top_y[piece], "range")
         thin_x, thin_y = thin(x, expected, columns)
         drawing.path(axis.scale(thin_x), upright.scale(thin_y), "expected", apart=apart)
     thin_x, thin_y = thin(x, values, columns)
@@ -177,11 +180,11 @@ def _strip(
     width = drawing.width - LEFT - RIGHT
     step = max(width / max(len(bits), 1), 1.0) if filled else 1.0
     for kind, chosen in (("stick", bits < threshold), ("stick alarm", bits >= threshold)):
-        place = ((px[chosen] - LEFT) / step).astype(int)
-        order = np.lexsort((bits[chosen], place))
-        last = order[np.flatnonzero(np.r_[np.diff(place[order]) > 0, np.ones(min(len(order), 1), bool)])]
-        x, y = LEFT + (place[last] + 0.5) * step, scale(rise(bits[chosen][last]))
-        steps = "".join(f"M{a:.1f} {bottom:.0f}V{b:.1f}" for a, b in zip(x, y, strict=True))
+        column = ((px[chosen] - LEFT) / step).astype(int)
+        order = np.lexsort((bits[chosen], column))
+        last = order[np.flatnonzero(np.r_[np.diff(column[order]) > 0, np.ones(min(len(order), 1), bool)])]
+        x, heights = LEFT + (column[last] + 0.5) * step, scale(rise(bits[chosen][last]))
+        steps = "".join(f"M{a:.1f} {bottom:.0f}V{b:.1f}" for a, b in zip(x, heights, strict=True))
         if steps:
             wide = f' style="stroke-width:{1.25 * step:.2f}"' if filled else ""
             drawing.parts.append(f'<path class="{kind}" d="{steps}"{wide}/>')
@@ -191,7 +194,7 @@ def _strip(
 
 
 def _full(bits: np.ndarray, threshold: float) -> float:
-    """The height that fills a strip: that of the oddest row or the alarm level, with room for the next ones."""
+    """The height that fills a strip: that of the oddest row or the alarm level, and some room."""
     return float(rise(1.3 * max(float(bits.max()), threshold)))
 
 
@@ -218,7 +221,7 @@ def levels(
     """How many alarms there would be at each level, on a logarithmic scale."""
     drawing = Drawing(WIDTH, 236, name)
     along = Axis(
-        Scale(float(level[0]), float(level[-1]), LEFT, WIDTH - RIGHT), number_ticks(level[0], level[-1], 12)
+        Scale(float(level[0]), float(level[-1]), LEFT, WIDTH - RIGHT), number_ticks(level[0], level[-1], 8)
     )
     positive = found[found > 0]
     low = float(positive.min()) / 2 if len(positive) else 0.5

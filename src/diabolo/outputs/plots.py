@@ -15,7 +15,21 @@ import numpy as np
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HOUR, DAY, YEAR = 3600, 86_400, 31_557_600
 # Steps between ticks of a clock, in seconds; longer ones are months and years.
-CLOCK_STEPS = (1, 2, 5, 15, 30, 60, 120, 300, 600, 900, 1800, *(h * HOUR for h in (1, 2, 3, 6, 12)), *(d * DAY for d in (1, 2, 4, 7, 14)))
+CLOCK_STEPS = (
+    1,
+    2,
+    5,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    *(h * HOUR for h in (1, 2, 3, 6, 12)),
+    *(d * DAY for d in (1, 2, 4, 7, 14)),
+)
 
 
 @dataclass(frozen=True)
@@ -196,9 +210,8 @@ class Drawing:
         """A rectangle; one thinner than a pixel could not be seen, so it is widened."""
         x, width = (x - (1.5 - width) / 2, 1.5) if width < 1.5 else (x, width)
         tip = f"<title>{escape(title)}</title>" if title else ""
-        self.parts.append(
-            f'<rect class="{kind}" x="{_px(x)}" y="{_px(y)}" width="{_px(width)}" height="{_px(max(height, 0))}">{tip}</rect>'
-        )
+        place = f'x="{_px(x)}" y="{_px(y)}" width="{_px(width)}" height="{_px(max(height, 0))}"'
+        self.parts.append(f'<rect class="{kind}" {place}>{tip}</rect>')
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str, *, more: str = "") -> None:
         """A straight line; `more` is further attributes, made by the caller alone."""
@@ -206,7 +219,7 @@ class Drawing:
         self.parts.append(f'<line class="{kind}" {place}{more}/>')
 
     def path(self, x: np.ndarray, y: np.ndarray, kind: str, *, apart: float = math.inf) -> None:
-        """A line through points; it is broken where a value is missing, or points are `apart` pixels apart."""
+        """A line through points, broken where a value is missing or points are `apart` pixels apart."""
         known = np.isfinite(x) & np.isfinite(y)
         runs = np.cumsum(~known)[known]
         px, py = np.asarray(x, float)[known], np.asarray(y, float)[known]
@@ -280,7 +293,8 @@ class Drawing:
             f'<svg class="{kind}" viewBox="0 0 {_px(self.width)} {_px(self.height)}" role="img" '
             f'aria-labelledby="{name}-title {name}-desc">'
         )
-        words = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+        words = f'<title id="{name}-title">{escape(title)}</title>'
+        words += f'<desc id="{name}-desc">{escape(description)}</desc>'
         return head + words + "".join(self.parts) + "</svg>"
 
 

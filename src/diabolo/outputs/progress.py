@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 
 from diabolo.errors import need
@@ -21,10 +22,17 @@ def bar() -> Progress:
         return _silent
     need("rich", "cli")
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
+    from rich.progress import BarColumn, TaskID, TextColumn
     from rich.progress import Progress as Bar
 
-    live: dict[str, tuple[Bar, int]] = {}
+    live: dict[str, tuple[Bar, TaskID]] = {}
+
+    def stop() -> None:
+        for shown, _ in live.values():
+            shown.stop()
+
+    # If the work fails midway, the terminal gets its cursor back.
+    atexit.register(stop)
 
     def show(name: str, done: float, left: float | None) -> None:
         if name not in live:

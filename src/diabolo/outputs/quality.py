@@ -103,7 +103,12 @@ def marginals(view: View) -> list[tuple[str, str]]:
         if known.sum() < 2:
             continue
         title = f"{clipped(name, 40)}: real and expected values"
-        made.append((clipped(name, 40), charts.histograms(f"spread{number}", real[known], expected[known], title=title)))
+        made.append(
+            (
+                clipped(name, 40),
+                charts.histograms(f"spread{number}", real[known], expected[known], title=title),
+            )
+        )
         if len(made) == PLOTS:
             break
     return made
@@ -123,7 +128,9 @@ def latent_map(view: View) -> str:
     odd = severity(bits[rows])
     level = view.scores.threshold
     labels = {
-        int(np.searchsorted(rows, r)): f"{_name(view, int(r))}: {bits[r]:.1f} bits" for r in top if bits[r] >= level
+        int(np.searchsorted(rows, r)): f"{_name(view, int(r))}: {bits[r]:.1f} bits"
+        for r in top
+        if bits[r] >= level
     }
     return charts.latent_map("latent", z[:, :2], odd, labels)
 
@@ -142,7 +149,8 @@ def trainings(view: View) -> list[tuple[str, str, str]]:
     for number, member in enumerate(dict.fromkeys(h["member"] for h in history)):
         lines = [h for h in history if h["member"] == member]
         epochs, fitted, held = (
-            np.array([np.nan if h[k] is None else float(h[k]) for h in lines]) for k in ("epoch", "total", "held_out")
+            np.array([np.nan if h[k] is None else float(h[k]) for h in lines])
+            for k in ("epoch", "total", "held_out")
         )
         if not np.isfinite(fitted).any():
             continue

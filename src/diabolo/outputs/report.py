@@ -16,7 +16,8 @@ from diabolo.calibration import severity
 from diabolo.errors import need
 from diabolo.outputs import charts, quality
 from diabolo.outputs.caveats import caveats
-from diabolo.outputs.oddest import CARDS, Card, Oddest, oddest, stretch
+from diabolo.outputs.episodes import Explained, channels_of, episodes, stretch
+from diabolo.outputs.oddest import CARDS, Card, odd_rows
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, count, duration, one_in, percent, rough, several
 from diabolo.sources import Native
@@ -50,23 +51,28 @@ def write_report(model: Any, data: Any, path: str | Path, *, command: str | None
     view = View(model, data)
     name = Path(data).name if isinstance(data, str | Path) else ""
     text = resources.files(__package__).joinpath("report.html.jinja").read_text("utf-8")
-    setting = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = setting.from_string(text).render(**content(view, clipped(name), command or python_lines(model, name, path)))
+    setting = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    page = setting.from_string(text).render(
+        **content(view, clipped(name), command or python_lines(model, name, path))
+    )
     write_whole(path, page.encode("utf-8", "replace"))
     return path
 
 
 def content(view: View, name: str, command: str) -> dict[str, Any]:
     """Everything that the template shows; texts are plain, drawings are SVG."""
-    found = oddest(view)
+    source = view.series
+    cards, found = (odd_rows(view), Explained()) if source is None else episodes(view, source)
     return {
         "name": name,
-        "verdict": verdict(view, found.cards),
+        "verdict": verdict(view, cards),
         "size": size(view),
         "figures": figures(view),
         "series": view.series is not None,
         "overview": overview(view, found),
-        "cards": found.cards,
+        "cards": cards,
         "slider": slider(view),
         "columns": quality.qualities(view),
         "hidden_columns": max(len(view.engine.schema.entries) - quality.LINES, 0),
@@ -84,27 +90,33 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
 
 def verdict(view: View, cards: list[Card]) -> str:
     """What the report says, in one sentence."""
-    things = "episode" if view.series is not None else "row"
-    number = len(view.scores.episodes)
-    rows = view.native.rows
+    number, rows, series = len(view.scores.episodes), view.native.rows, view.series is not None
     if number == 0:
-        noun = "points" if view.series is not None else "rows"
-        return f"Nothing stands out: none of the {count(rows)} {noun} reaches the alarm level."
+        points = "points" if series else "rows"
+        return f"Nothing stands out: none of the {count(rows)} {points} reaches the alarm level."
     first = cards[0]
-    verb = "stands" if number == 1 else "stand"
-    within = f"in {duration(view.days * 86_400)}" if view.days else f"of {count(rows)}"
-    if view.series is not None and not view.days:
-        within = f"in {several(rows, 'point')}"
-    oddest_cell = next((c for c in first.cells if c.got is not None), None)
+    odd = next((c for c in first.cells if c.odd), None)
     why = ""
-    if view.series is None and oddest_cell is not None and oddest_cell.expected is not None:
-        why = f": {oddest_cell.column} is {oddest_cell.got}"
-        if oddest_cell.got != oddest_cell.expected:
-            why += f" where {oddest_cell.expected} was expected"
-    title = first.title[0].lower() + first.title[1:] if view.series is None else first.title
+    if odd is not None and odd.expected is not None and odd.expected != odd.got:
+        if series:
+            why = f", with {odd.column} at {odd.got} instead of {odd.expected}"
+        else:
+            why = f": {odd.column} is {odd.got} where {odd.expected} was expected"
+    if not series:
+        title = first.title.lower() + why
+        if number == 1:
+            return f"One row of {count(rows)} stands out, {title}."
+        return f"{several(number, 'row')} of {count(rows)} stand out; the oddest is {title}."
+    within = f"in {about(view.days)}" if view.days else f"in {several(rows, 'point')}"
+    title = first.title.replace(": ", ", ", 1) + why
     if number == 1:
-        return f"One {things} {within} stands out, {title}{why}."
-    return f"{several(number, things)} {within} {verb} out; the oddest is {title}{why}."
+        return f"One episode {within} stands out, {title}."
+    return f"{several(number, 'episode')} {within} stand out; the oddest is {title}."
+
+
+def about(days: float) -> str:
+    """A number of days, roughly."""
+    return several(round(days), "day") if days >= 3 else duration(days * 86_400)
 
 
 def size(view: View) -> str:
@@ -114,7 +126,7 @@ def size(view: View) -> str:
     if view.series is None:
         return text
     strands = f", {len(view.strands)} series" if len(view.strands) > 1 else ""
-    span = f", {duration(view.days * 86_400)}" if view.days else ""
+    span = f", {about(view.days)}" if view.days else ""
     return text + strands + span
 
 
@@ -149,24 +161,25 @@ class Overview:
     left_out: str
 
 
-def overview(view: View, found: Oddest) -> Overview:
+def overview(view: View, found: Explained) -> Overview:
     """The series with its episodes, or how odd every row of the table is."""
     threshold = view.scores.threshold
     if view.series is None:
         top = np.argsort(-view.bits, kind="stable")[:CARDS].tolist()
         labels = {row: f"row {row:,}: {view.bits[row]:.1f} bits" for row in top}
-        return Overview([("", charts.rows("rows", view.bits, threshold, labels, title="How odd every row is"))], "")
-    channels = [n for n in view.engine.schema.scored if n in view.series.channels]
+        return Overview(
+            [("", charts.rows("rows", view.bits, threshold, labels, title="How odd every row is"))], ""
+        )
+    channels = channels_of(view, view.series)
     strand_of, _ = view.places
     pictures = []
     for number, strand in enumerate(view.strands[:STRANDS]):
-        spans = [
-            tuple(sorted((float(view.times[e.start]), float(view.times[e.end]))))
-            for e in view.scores.episodes
-            if strand_of[e.peak] == number
-        ]
+        mine = [e for e in view.scores.episodes if strand_of[e.peak] == number]
+        spans = [(float(view.times[e.start]), float(view.times[e.end])) for e in mine]
         seen = stretch(view, strand, found, slice(0, len(strand.rows)), spans, channels[:CHANNELS])
-        picture = charts.series(f"series{number}", seen, threshold, title=f"The series {strand.label}".strip())
+        picture = charts.series(
+            f"series{number}", seen, threshold, title=f"The series {strand.label}".strip()
+        )
         pictures.append((strand.label, picture))
     left_out = []
     if len(view.strands) > STRANDS:
@@ -226,7 +239,13 @@ def facts(view: View) -> list[tuple[str, str]]:
     made = [("SHA-256 of the data", digest(view.native))]
     made += [(k.replace("_", " "), clipped(str(v))) for k, v in engine.facts.items()]
     made += [
-        ("networks", ", ".join(f"{n} ({sum(p.numel() for p in w.parameters()):,} weights)" for n, w in engine.networks.items())),
+        (
+            "networks",
+            ", ".join(
+                f"{n} ({sum(p.numel() for p in w.parameters()):,} weights)"
+                for n, w in engine.networks.items()
+            ),
+        ),
         ("diabolo", __version__),
         ("numpy", np.__version__),
         ("pyarrow", pa.__version__),

@@ -81,7 +81,7 @@ class View:
 
     @cached_property
     def times(self) -> np.ndarray:
-        """(rows,) seconds since 1970, or the numbers that stand for a time; the row's number without a time."""
+        """(rows,) seconds since 1970, or numbers that stand for a time; the row's number if there is none."""
         source = self.series
         if source is None or source.time is None:
             return np.arange(self.native.rows, dtype=float)
@@ -122,13 +122,30 @@ class View:
             return None
         return sum(float(s.x[-1] - s.x[0]) for s in self.strands) / 86_400 or None
 
+    @cached_property
+    def whole_days(self) -> set[str]:
+        """The names of the columns of dates that hold no time of day."""
+        found = set()
+        for name, values in self.columns.items():
+            if pa.types.is_date(values.type):
+                found.add(name)
+            elif pa.types.is_timestamp(values.type):
+                seconds = to_seconds(to_moments(values, name))
+                if (seconds[np.isfinite(seconds)] % 86_400 == 0).all():
+                    found.add(name)
+        return found
+
     def when(self, row: int) -> str:
         """The time of a row, in words."""
         if self.dates:
             seconds = float(self.times[row])
             return moment(seconds, fine=seconds % 60 > 0)
         source = self.series
-        return f"row {row:,}" if source is None or source.time is None else f"{source.time} {figure(self.times[row])}"
+        return (
+            f"row {row:,}"
+            if source is None or source.time is None
+            else f"{source.time} {figure(self.times[row])}"
+        )
 
     def even(self, most: int) -> np.ndarray:
         """At most so many rows of the frame, evenly chosen."""
@@ -148,4 +165,4 @@ class View:
         place = self.frame.place
         at_point = np.zeros(place.points)
         np.maximum.at(at_point, place.point, self.bits)
-        return at_point[place.start + self.series.length // 2]
+        return np.asarray(at_point[place.start + self.series.length // 2])

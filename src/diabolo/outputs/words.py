@@ -52,27 +52,27 @@ def one_in(bits: float) -> str:
     return f"1 in 10^{math.floor(math.log10(normal))}"
 
 
-def shown(value: Any) -> str | None:
-    """A value of the data in at most `LONGEST` characters; None where there is none."""
+def shown(value: Any, *, digits: int = 5) -> str | None:
+    """A value of the data in at most `LONGEST` characters, fractions in so many digits; None if missing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return figure(value)
+        return figure(value, digits)
     if isinstance(value, datetime):
         text = value.strftime("%Y-%m-%d %H:%M:%S") if value.time() != time(0) else value.strftime("%Y-%m-%d")
         return text.removesuffix(":00") if value.second == 0 and value.time() != time(0) else text
     return clipped(value.isoformat() if isinstance(value, date) else str(value))
 
 
-def figure(value: float) -> str:
-    """A measured number: five digits, an exponent only where it is very large or small."""
+def figure(value: float, digits: int = 5) -> str:
+    """A measured number in so many digits, with an exponent only where it is very large or small."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "-∞"
     if value == round(value) and abs(value) < 1e9:
         return f"{value:.0f}"
-    return f"{value:.0f}" if 1e5 <= abs(value) < 1e9 else f"{value:.5g}"
+    return f"{value:.0f}" if 1e5 <= abs(value) < 1e9 else f"{value:.{digits}g}"
 
 
 def clipped(text: str, longest: int = LONGEST) -> str:

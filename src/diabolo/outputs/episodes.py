@@ -1,0 +1,180 @@
+"""The oddest episodes of a series, as cards of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from diabolo import tasks
+from diabolo.calibration import severity
+from diabolo.outputs import charts
+from diabolo.outputs.oddest import CARDS, Card, make_card
+from diabolo.outputs.plots import moment
+from diabolo.outputs.view import Strand, View
+from diabolo.outputs.words import duration, several
+from diabolo.sources import Series
+from diabolo.tasks import Episode
+
+QUIET = 4  # cards of a series without alarms: its oddest stretches
+POINTS = 2_000  # points explained around one episode
+
+Table = dict[str, np.ndarray]
+"""Channel -> (rows,) numbers, NaN where nobody asked."""
+
+
+@dataclass
+class Explained:
+    """What was explained for the cards, which the drawing of the whole series shows too.
+
+    Attributes:
+        expected, low, high: what was expected, and its range.
+        p_wrong: the probability that the value is wrong.
+    """
+
+    expected: Table = field(default_factory=dict)
+    low: Table = field(default_factory=dict)
+    high: Table = field(default_factory=dict)
+    p_wrong: Table = field(default_factory=dict)
+
+
+def episodes(view: View, source: Series) -> tuple[list[Card], Explained]:
+    """The up to twenty oddest episodes; with few of them, the oddest quiet stretches too."""
+    channels = channels_of(view, source)
+    blank = np.full(view.native.rows, np.nan)
+    found = Explained(*({n: blank.copy() for n in channels} for _ in range(4)))
+    strand_of, place_of = view.places
+    cards = []
+    alarms = sorted(view.scores.episodes, key=lambda e: -e.bits)[:CARDS]
+    for number, episode in enumerate(alarms + _quiet(view, source, QUIET - len(alarms))):
+        strand, peak = view.strands[strand_of[episode.peak]], int(place_of[episode.peak])
+        start, end = sorted((int(place_of[episode.start]), int(place_of[episode.end])))
+        around = _around(start, end, peak, source.length, len(strand.rows))
+        rows = strand.rows[around]
+        said = tasks.explain(view.model, view.native, rows=rows.tolist())
+        for name in channels:
+            for part, store in (
+                (said.expected, found.expected),
+                (said.low, found.low),
+                (said.high, found.high),
+            ):
+                store[name][rows] = floats(part[name], len(rows))
+            found.p_wrong[name][rows] = said.p_wrong[:, said.names.index(name)]
+        # The windows around an odd point are all odd: what is shown is the point whose value is oddest.
+        wide = source.length // 2
+        low, high = max(start - wide, around.start), min(end + wide + 1, around.stop)
+        evidence = said.bits[low - around.start : high - around.start].max(1)
+        oddest = low + int(evidence.argmax()) if evidence.max() > 0 else peak
+        card = make_card(view, said, oddest - around.start, int(strand.rows[oddest]), {})
+        card.bits, card.severity, card.alarm = (
+            episode.bits,
+            episode.severity,
+            bool(view.scores.alarm[episode.peak]),
+        )
+        card.title, card.about = _title(view, strand, start, end, oddest)
+        card.nearest = _nearest(view, source, int(strand.rows[peak]))
+        spans = [(float(strand.x[start]), float(strand.x[end]))] if card.alarm else []
+        seen = stretch(view, strand, found, around, spans, channels)
+        card.picture = charts.zoom(f"zoom{number}", seen, title=card.title)
+        cards.append(card)
+    return cards, found
+
+
+def channels_of(view: View, source: Series) -> list[str]:
+    """The scored channels that are curves, the first few of them."""
+    return [n for n in view.engine.schema.scored if n in source.channels]
+
+
+def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:
+    """The oddest stretches that are no alarms, each at least a window from everything odder."""
+    point = view.frame.place.point
+    left = view.bits.copy()
+    for episode in view.scores.episodes:
+        low, high = sorted((point[episode.start], point[episode.end]))
+        left[(point > low - source.length) & (point < high + source.length)] = -1
+    found: list[Episode] = []
+    while len(found) < wanted and (left > 0).any():
+        peak = int(left.argmax())
+        bits = float(left[peak])
+        found.append(Episode(peak, peak, peak, bits, float(severity(np.array(bits)))))
+        left[np.abs(point - point[peak]) < source.length] = -1
+    return found
+
+
+def _around(start: int, end: int, peak: int, length: int, points: int) -> slice:
+    """The places to show of a series: the episode with something before and after it."""
+    margin = max(length // 2, (end - start) // 3, 4)
+    low, high = max(start - margin, 0), min(end + margin + 1, points)
+    if high - low > POINTS:
+        low = int(np.clip(peak - POINTS // 2, low, high - POINTS))
+        high = low + POINTS
+    return slice(low, high)
+
+
+def stretch(
+    view: View,
+    strand: Strand,
+    found: Explained,
+    places: slice,
+    spans: list[tuple[float, float]],
+    channels: list[str],
+) -> charts.Stretch:
+    """A part of a series, for a drawing."""
+    rows = strand.rows[places]
+
+    def of(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {n: table[n][rows] for n in channels if np.isfinite(table[n][rows]).any()}
+
+    values = {n: floats(view.columns[n], view.native.rows)[rows] for n in channels}
+    return charts.Stretch(
+        strand.x[places],
+        view.dates,
+        values,
+        view.bits[rows],
+        spans,
+        of(found.expected),
+        of(found.low),
+        of(found.high),
+        {n: found.p_wrong[n][rows] >= 0.5 for n in channels},
+    )
+
+
+def floats(values: Any, rows: int) -> np.ndarray:
+    """Numbers of an arrow array, NaN where there is no finite one."""
+    if values is None:
+        return np.full(rows, np.nan)
+    floats = np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=float)
+    return np.where(np.isfinite(floats), floats, np.nan)
+
+
+def _title(view: View, strand: Strand, start: int, end: int, oddest: int) -> tuple[str, str]:
+    """When it was, and a line on its length and its oddest point."""
+    first, last, top = (view.when(int(strand.rows[i])) for i in (start, end, oddest))
+    if view.dates and first[:10] == last[:10]:
+        last = last[11:]
+    name = f"{strand.label}: " if strand.label else ""
+    if start == end:
+        return f"{name}{first}", f"oddest value at {top}"
+    length = f"{duration(float(strand.x[end] - strand.x[start]))}, " if view.dates else ""
+    return f"{name}{first} to {last}", f"{length}{several(end - start + 1, 'point')}; oddest value at {top}"
+
+
+def _nearest(view: View, source: Series, row: int) -> str:
+    """When the remembered window starts that is most like the one around a row."""
+    frame = view.frame
+    memory = view.engine.memory
+    if frame.positions is None or memory.positions is None:
+        return ""
+    window = np.abs(frame.place.start + source.length // 2 - frame.place.point[row]).argmin()
+    picked = np.array([window])
+    codes = view.engine.schema.encode(frame[picked])
+    near = view.engine.neighbours(codes, frame.positions[picked])
+    if near.places[0, 0] < 0:
+        return ""
+    # A position counts steps since 1970 (of a numeric time: since 0); series of one table lie far apart.
+    step = int(memory.positions[near.places[0, 0]]) % (1 << 40)
+    if not view.dates or not source.step:
+        return f"the remembered window from point {step:,} on, distance {near.distance[0]:.2g}"
+    return f"the remembered window from {moment(step * source.step)} on, distance {near.distance[0]:.2g}"
