@@ -93,7 +93,9 @@ def test_beyond_the_oddest_row_bits_grow_as_fast_as_the_tail_falls() -> None:
 @pytest.mark.parametrize("rows", [np.zeros(50), np.array([1.0]), np.r_[np.zeros(99), 1.0]])
 def test_rows_that_are_all_alike(rows: np.ndarray) -> None:
     calibration = Calibration.fit({"residual": rows, "distance": rows})
-    bits = calibration.bits(calibration.join({"residual": np.array([0.0, 1e-3, 10.0]), "distance": np.array([0.0, 0, 10])}))
+    bits = calibration.bits(
+        calibration.join({"residual": np.array([0.0, 1e-3, 10.0]), "distance": np.array([0.0, 0, 10])})
+    )
     assert np.isfinite(bits).all() and (np.diff(bits) >= 0).all() and bits[-1] > bits[0]
 
 
@@ -109,7 +111,7 @@ def test_rates_that_the_rows_cannot_support_are_refused() -> None:
     calibration = Calibration.fit(evidence(np.random.default_rng(7), 99))
     assert calibration.default_rate() == pytest.approx(0.01)
     assert calibration.threshold(0.01) == pytest.approx(-np.log2(0.01))
-    with pytest.raises(OptionError, match="with 99 calibration rows; 0.01 can") as caught:
+    with pytest.raises(OptionError, match=r"with 99 calibration rows; 0.01 can") as caught:
         calibration.threshold(0.005)
     assert caught.value.hint
     assert calibration.threshold(0.005, asked=False) > calibration.threshold(0.01)

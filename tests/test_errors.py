@@ -72,7 +72,9 @@ def test_a_broken_module_is_not_taken_for_a_missing_one(tmp_path, monkeypatch) -
     assert not isinstance(caught.value, MissingExtraError)
 
 
-@pytest.mark.parametrize("error", [DataError("got", hint="do"), ColumnError("got", column="age", row=3, hint="do")])
+@pytest.mark.parametrize(
+    "error", [DataError("got", hint="do"), ColumnError("got", column="age", row=3, hint="do")]
+)
 def test_errors_pass_between_processes(error: DiaboloError) -> None:
     """A worker that raises one must not take its pool down with it."""
     again = pickle.loads(pickle.dumps(error))

@@ -123,7 +123,8 @@ def test_shares_add_up_to_the_distance() -> None:
     shares = memory.shares(asked, found.places[:, 0])
     total = sum(part.sum(1) for part in shares.values())
     count = sum(
-        (asked.visible[k] & remembered.visible[k][torch.from_numpy(found.places[:, 0])] & s).sum(1).numpy() for k, s in SCORED.items()
+        (asked.visible[k] & remembered.visible[k][torch.from_numpy(found.places[:, 0])] & s).sum(1).numpy()
+        for k, s in SCORED.items()
     )
     known = np.isfinite(found.distance)
     assert known.all()
@@ -163,7 +164,9 @@ def test_windows_that_overlap_are_no_neighbours() -> None:
 
 def test_memory_is_bounded() -> None:
     with private_draws(0):
-        codes = Codes({"real": torch.randn(LIMIT + 500, 1)}, {"real": torch.ones(LIMIT + 500, 1, dtype=torch.bool)})
+        codes = Codes(
+            {"real": torch.randn(LIMIT + 500, 1)}, {"real": torch.ones(LIMIT + 500, 1, dtype=torch.bool)}
+        )
     assert len(Memory.fit(codes, {"real": torch.tensor([True])})) == LIMIT
 
 

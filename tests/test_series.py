@@ -30,7 +30,9 @@ def test_a_normal_series_is_normal(wave_model: Autoencoder, new: pa.Table) -> No
 
 def test_rows_keep_their_order(wave_model: Autoencoder, new: pa.Table) -> None:
     order = np.random.default_rng(0).permutation(900)
-    assert np.allclose(wave_model.anomaly_score(new.take(pa.array(order))), wave_model.anomaly_score(new)[order], atol=1e-6)
+    assert np.allclose(
+        wave_model.anomaly_score(new.take(pa.array(order))), wave_model.anomaly_score(new)[order], atol=1e-6
+    )
     frame = new.to_pandas().iloc[order]
     scores = wave_model.score_rows(frame)
     assert scores.index.equals(frame.index)
@@ -40,7 +42,9 @@ def test_a_spike_is_found(wave_model: Autoencoder, new: pa.Table) -> None:
     odd = made.with_cell(new, "value", 500, 4.0)
     bits, before = wave_model.anomaly_score(odd), wave_model.anomaly_score(new)
     assert abs(int(bits.argmax()) - 500) < 32 and bits.max() > before.max() + 2
-    assert np.allclose(bits[:400], before[:400], atol=1e-6) and np.allclose(bits[600:], before[600:], atol=1e-6)
+    assert np.allclose(bits[:400], before[:400], atol=1e-6) and np.allclose(
+        bits[600:], before[600:], atol=1e-6
+    )
     answer = tasks.score(wave_model, odd)
     found = [e for e in answer.episodes if e.start <= 500 <= e.end]
     assert len(found) == 1 and found[0].start > 430 and found[0].end < 570
@@ -63,16 +67,26 @@ def test_a_level_shift_is_found(wave_model: Autoencoder, new: pa.Table) -> None:
 def test_a_missing_wave_is_found(wave_model: Autoencoder, new: pa.Table) -> None:
     value = new["value"].to_numpy().copy()
     value[400:460] = 0.0
-    bits = wave_model.anomaly_score(new.set_column(1, "value", pa.array(value)))
+    odd = new.set_column(1, "value", pa.array(value))
+    bits = wave_model.anomaly_score(odd)
     assert 380 <= int(bits.argmax()) <= 480
-    assert bits[415:445].min() > np.quantile(bits[:350], 0.99)
+    assert (wave_model.predict(odd)[400:460] == -1).mean() > 0.4
+
+
+def test_a_flat_line_is_odd_all_along(wave_model: Autoencoder, new: pa.Table) -> None:
+    """A dead sensor is not more normal than every normal row, wherever the wave was."""
+    value = new["value"].to_numpy().copy()
+    value[400:500] = 0.0
+    bits = wave_model.anomaly_score(new.set_column(1, "value", pa.array(value)))
+    assert bits[430:470].min() > 0.5
 
 
 def test_gaps_of_time_are_borne(channels_model: Autoencoder) -> None:
     table = made.two_channels(seed=2)
     bits = channels_model.anomaly_score(table)
     assert bits.shape == (table.num_rows,) and np.isfinite(bits).all()
-    assert (channels_model.predict(table) == -1).mean() < 0.08
+    # What is not there is not odd: rows beside a gap are no alarms.
+    assert (channels_model.predict(table) == -1).mean() < 0.05
     odd = made.with_cell(table, "up", 500, 5.0)
     assert abs(int(channels_model.anomaly_score(odd).argmax()) - 500) < 32
 
@@ -84,7 +98,9 @@ def test_holes_of_a_series_are_filled(channels_model: Autoencoder) -> None:
     assert frame.num_rows == table.num_rows and frame["side"].null_count == 0
     assert answer.changes.num_rows == table["side"].null_count > 0
     assert frame["time"].equals(table["time"]) and frame["up"].equals(table["up"])
-    phase = (np.array(table["time"].to_numpy(), "datetime64[s]").astype(int) - 1709251200) / 60 * 2 * np.pi / 20
+    phase = (
+        (np.array(table["time"].to_numpy(), "datetime64[s]").astype(int) - 1709251200) / 60 * 2 * np.pi / 20
+    )
     filled = answer.changes["row"].to_numpy()
     errors = np.abs(frame["side"].to_numpy()[filled] - np.cos(phase)[filled])
     assert np.median(errors) < 0.35
@@ -100,8 +116,14 @@ def test_series_by_a_key(fleet_model: Autoencoder) -> None:
     assert machine[int(odd.argmax())] == "b" and abs(int(odd.argmax()) - row) < 3 * 24
     # The other series have nothing to do with it.
     assert np.allclose(odd[machine != "b"], bits[machine != "b"], atol=1e-6)
-    alone = table.filter(pa.array(machine == "c"))
-    assert np.allclose(fleet_model.anomaly_score(alone), bits[machine == "c"], atol=1e-6)
+
+
+def test_a_series_is_scored_alike_alone_and_in_company(fleet_model: Autoencoder) -> None:
+    for table in (made.fleet(), made.fleet(200, seed=5)):
+        bits, machine = fleet_model.anomaly_score(table), np.array(table["machine"].to_pylist())
+        for name in "abc":
+            alone = table.filter(pa.array(machine == name))
+            assert np.allclose(fleet_model.anomaly_score(alone), bits[machine == name], atol=1e-6)
 
 
 def test_rows_without_times_follow_each_other() -> None:
@@ -146,12 +168,12 @@ def test_labels_that_flicker_beside_a_series() -> None:
     rng = np.random.default_rng(0)
     low = np.arange(1_200) % 2 == 0
     value = np.where(low, -1.0, 1.0) + 0.05 * rng.normal(size=1_200)
-    label = np.where(low, "a", np.where(rng.random(1_200) < 0.001, "b", "c"))
-    label[:3] = "b"
+    label = np.where(low, "a", "c")
+    label[::10] = "b"
     table = pa.table({"value": value, "state": label.tolist()})
     model = fitted(table, window=8, epochs=30)
     expected = np.array(model.reconstruct(table).to_frame()["state"].to_pylist())[20:-20]
-    assert (expected == label[20:-20]).mean() > 0.9
+    assert (expected == label[20:-20]).mean() > 0.8
 
 
 def test_seasons_of_the_calendar_are_context(wave_model: Autoencoder) -> None:

@@ -59,7 +59,15 @@ def test_saving_again_writes_the_same_bytes(path: Path, tmp_path: Path) -> None:
 
 def test_options_are_kept(table: pa.Table, tmp_path: Path) -> None:
     model = fitted(
-        table, "vanilla", epochs=1, layers=(16, 8), context=("city",), ignore=["flag"], alarm_rate=0.05, seed=7, latent=np.int64(2).item()
+        table,
+        "vanilla",
+        epochs=1,
+        layers=(16, 8),
+        context=("city",),
+        ignore=["flag"],
+        alarm_rate=0.05,
+        seed=7,
+        latent=np.int64(2).item(),
     )
     again = diabolo.load(model.save(tmp_path / "m.diabolo"))
     assert list(again.layers) == [16, 8] and list(again.context) == ["city"] and again.ignore == ["flag"]
@@ -76,7 +84,11 @@ def test_series_are_kept(fleet_model: Autoencoder, tmp_path: Path) -> None:
 
 
 def test_own_members_and_columns_are_kept(table: pa.Table, fresh: pa.Table, tmp_path: Path) -> None:
-    own = {"mine": diabolo.Member(corruption=diabolo.Swap(0.2), bottleneck=diabolo.Variational(3, beta=0.1), layers=(16,))}
+    own = {
+        "mine": diabolo.Member(
+            corruption=diabolo.Swap(0.2), bottleneck=diabolo.Variational(3, beta=0.1), layers=(16,)
+        )
+    }
     model = fitted(table, members=own, columns={"count": diabolo.Category()}, epochs=1)
     again = diabolo.load(model.save(tmp_path / "m.diabolo"))
     assert np.array_equal(again.anomaly_score(fresh), model.anomaly_score(fresh))
@@ -97,7 +109,10 @@ def test_no_such_file(tmp_path: Path) -> None:
         diabolo.load(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x80\x04pickle", b"PK\x03\x04", b"\xff" * 100, b"\x08\0\0\0\0\0\0\0{}      "])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a,b\n1,2\n", b"\x80\x04pickle", b"PK\x03\x04", b"\xff" * 100, b"\x08\0\0\0\0\0\0\0{}      "],
+)
 def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.diabolo"
     path.write_bytes(content)
@@ -184,7 +199,15 @@ def test_a_card_that_is_no_json_is_refused(path: Path) -> None:
         diabolo.load(path)
 
 
-@pytest.mark.parametrize("name", ["memory/values/real", "calibration/oddness", "residuals/real", "network/vanilla/encoder.blocks.0.0.weight"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "memory/values/real",
+        "calibration/oddness",
+        "residuals/real",
+        "network/vanilla/encoder.blocks.0.0.weight",
+    ],
+)
 def test_a_missing_tensor_is_refused(path: Path, name: str) -> None:
     tensors, meta = opened(path)
     del tensors[name]
@@ -217,7 +240,9 @@ def test_a_write_that_is_cut_short_leaves_the_old_file(
         assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_killed_write_leaves_the_old_file(small: Autoencoder, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_write_leaves_the_old_file(
+    small: Autoencoder, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = path.read_bytes()
 
     def killed(*_: Any) -> None:
@@ -235,7 +260,9 @@ def test_a_folder_that_does_not_exist_is_named(small: Autoencoder, tmp_path: Pat
     assert caught.value.hint
 
 
-def test_saving_in_the_current_folder(small: Autoencoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_in_the_current_folder(
+    small: Autoencoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert small.save("m.diabolo") == Path("m.diabolo")
     assert stat.S_IMODE(os.stat("m.diabolo").st_mode) & 0o444

@@ -161,7 +161,17 @@ def test_collapse_is_recognised(table: pa.Table) -> None:
 def test_history_has_one_line_a_look(table: pa.Table) -> None:
     model = fitted(table, epochs=20)
     frame = model.history_
-    assert set(frame.column_names) >= {"member", "step", "epoch", "total", "reconstruction", "kl", "held_out", "lr", "seconds"}
+    assert set(frame.column_names) >= {
+        "member",
+        "step",
+        "epoch",
+        "total",
+        "reconstruction",
+        "kl",
+        "held_out",
+        "lr",
+        "seconds",
+    }
     for name in ("noisy", "masked"):
         lines = [h for h in model.engine_.history if h["member"] == name]
         steps = [line["step"] for line in lines]
@@ -188,7 +198,9 @@ def test_what_remains_did_best_on_held_out_rows(table: pa.Table) -> None:
     steps = [h["step"] for h in early.engine_.history]
     held = [h["held_out"] for h in early.engine_.history]
     assert len(held) - 1 - int(np.argmin(held)) <= 3
-    assert steps[-1] < Training(epochs=400).change({"max_steps": 0}).steps(model.engine_.facts["rows_trained_on"])
+    assert steps[-1] < Training(epochs=400).change({"max_steps": 0}).steps(
+        model.engine_.facts["rows_trained_on"]
+    )
 
 
 def test_epochs_that_are_asked_for_are_kept_to(table: pa.Table) -> None:

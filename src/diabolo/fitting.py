@@ -112,7 +112,8 @@ def fit_engine(
     held_out = schema.encode(frame[split.held_out[:4096]]) if len(split.held_out) else None
     networks: dict[str, Network] = {}
     history: list[dict[str, Any]] = []
-    notes: list[str] = []
+    ignored = schema.say_ignored()
+    notes: list[str] = [ignored] if ignored else []
     budget = training.get("budget")
     with threads(thread_count), private_draws(seed):
         for number, (name, member) in enumerate(members.items()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from diabolo.columns.base import to_array
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.fields import FIELDS, Codes, Field
 
-ROLES = ("scored", "context", "ignored")
+AS_ASKED = "as asked"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ class Schema:
     """
 
     entries: tuple[Entry, ...]
-    notes: tuple[str, ...] = field(default=())
 
     @classmethod
     def infer(
@@ -106,7 +105,7 @@ class Schema:
             reason = None if asked or name == calendar else _why_ignored(name, values, named)
             missing = _missing(values)
             if name in ignore:
-                entries.append(Entry(name, "ignored", None, "as asked", missing))
+                entries.append(Entry(name, "ignored", None, AS_ASKED, missing))
                 continue
             if reason is not None:
                 entries.append(Entry(name, "ignored", None, reason, missing))
@@ -123,7 +122,7 @@ class Schema:
             is_context = (
                 name in context or (name == calendar and name not in only) or bool(only and name not in only)
             )
-            why = "as asked" if asked else ("calendar of the series" if name == calendar else _looks(values))
+            why = AS_ASKED if asked else ("calendar of the series" if name == calendar else _looks(values))
             if not fitted.fields:
                 entries.append(Entry(name, "ignored", None, "too short for a calendar", missing))
             else:
@@ -146,6 +145,14 @@ class Schema:
     def used(self) -> list[Entry]:
         """The entries that are read: scored and context."""
         return [e for e in self.entries if e.column is not None]
+
+    def say_ignored(self) -> str | None:
+        """One sentence on the columns that are left out without having been asked for, or None."""
+        left = [f"{e.name} ({e.reason})" for e in self.entries if e.role == "ignored" and e.reason != AS_ASKED]
+        if not left:
+            return None
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+        return f"ignored: {'; '.join(left[:5])}{more}. To read one all the same: context=[...] or scored=[...]"
 
     def __getitem__(self, name: str) -> Column:
         for entry in self.entries:

@@ -135,7 +135,9 @@ def test_training_draws_around_the_mean(h: torch.Tensor, stdev: float) -> None:
 
 
 def test_estimators_with_bottlenecks_can_be_cloned() -> None:
-    estimator = Autoencoder(members={"mine": Member(corruption=Clean(), bottleneck=Variational(5, beta=0.25))})
+    estimator = Autoencoder(
+        members={"mine": Member(corruption=Clean(), bottleneck=Variational(5, beta=0.25))}
+    )
     twin = clone(estimator)
     assert repr(twin.members["mine"].bottleneck) == "Variational(latent=5, beta=0.25, stdev=1.0)"
     assert twin.get_params(deep=False).keys() == estimator.get_params(deep=False).keys()

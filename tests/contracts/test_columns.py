@@ -27,7 +27,10 @@ def moments(count: int) -> list[datetime.datetime | None]:
 
 # kind -> values that are of this kind and of no other.
 MADE: dict[type[Column], list[Any]] = {
-    Window: [np.sin(np.arange(40.0)).reshape(5, 8), np.where(np.arange(12.0) == 3, np.nan, np.arange(12.0)).reshape(3, 4)],
+    Window: [
+        np.sin(np.arange(40.0)).reshape(5, 8),
+        np.where(np.arange(12.0) == 3, np.nan, np.arange(12.0)).reshape(3, 4),
+    ],
     Boolean: [pa.array([True, False, None, True])],
     Datetime: [
         pa.array(moments(900), pa.timestamp("us")),
@@ -82,7 +85,14 @@ def test_one_kind_claims_it(kind: type[Column], values: Any) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [pa.array([[1], [2]]), pa.array([{"a": 1}]), pa.array([b"x"]), pa.nulls(3), pa.array([datetime.timedelta(1)]), np.zeros(3)],
+    [
+        pa.array([[1], [2]]),
+        pa.array([{"a": 1}]),
+        pa.array([b"x"]),
+        pa.nulls(3),
+        pa.array([datetime.timedelta(1)]),
+        np.zeros(3),
+    ],
     ids=named,
 )
 def test_nobody_claims_what_has_no_kind(values: Any) -> None:
@@ -117,7 +127,11 @@ def test_encoding_fills_the_fields(kind: type[Column], values: Any) -> None:
 
 @pytest.mark.parametrize(("kind", "values"), CASES, ids=named)
 def test_holes_are_seen(kind: type[Column], values: Any) -> None:
-    holes = np.isnan(values) if isinstance(values, np.ndarray) else values.is_null().to_numpy(zero_copy_only=False)
+    holes = (
+        np.isnan(values)
+        if isinstance(values, np.ndarray)
+        else values.is_null().to_numpy(zero_copy_only=False)
+    )
     for _, visible in kind().fit(values, "x").encode(values, "x"):
         assert np.array_equal(visible, ~holes)
 
@@ -129,7 +143,9 @@ def test_decoding_gives_back_what_was_encoded(kind: type[Column], values: Any) -
     assert len(back) == len(values)
     for got, wanted in zip(plain(back), plain(values), strict=True):
         if isinstance(wanted, list):
-            assert np.allclose(np.array(got)[~np.isnan(wanted)], np.array(wanted)[~np.isnan(wanted)], atol=1e-5)
+            assert np.allclose(
+                np.array(got)[~np.isnan(wanted)], np.array(wanted)[~np.isnan(wanted)], atol=1e-5
+            )
         elif isinstance(wanted, datetime.datetime):
             assert abs(got - wanted) < datetime.timedelta(seconds=5)
         elif isinstance(wanted, datetime.date | datetime.time):
@@ -223,7 +239,9 @@ whole = st.sampled_from(["int8", "int16", "int32", "int64", "uint8", "uint16", "
 def test_any_whole_numbers_can_be_numbers(data: st.DataObject, name: str) -> None:
     ends = np.iinfo(name)
     number = st.sampled_from([int(ends.min), int(ends.max)]) | st.integers(int(ends.min), int(ends.max))
-    values = data.draw(st.lists(st.none() | number, min_size=1, max_size=40).filter(lambda v: any(x is not None for x in v)))
+    values = data.draw(
+        st.lists(st.none() | number, min_size=1, max_size=40).filter(lambda v: any(x is not None for x in v))
+    )
     column = pa.array(values, getattr(pa, name)())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -240,20 +258,31 @@ def test_any_whole_numbers_can_be_numbers(data: st.DataObject, name: str) -> Non
 
 
 @quick
-@given(st.lists(st.none() | st.text(max_size=12), min_size=1, max_size=50).filter(lambda v: any(x is not None for x in v)))
+@given(
+    st.lists(st.none() | st.text(max_size=12), min_size=1, max_size=50).filter(
+        lambda v: any(x is not None for x in v)
+    )
+)
 def test_any_text_can_be_labels(values: list[str | None]) -> None:
     column = pa.array(values, pa.string())
     fitted = Category().fit(column, "x")
     ((symbol, visible),) = fitted.encode(column, "x")
     back = fitted.decode([symbol]).to_pylist()
-    assert [b for b, v in zip(back, values, strict=True) if v is not None] == [v for v in values if v is not None]
+    assert [b for b, v in zip(back, values, strict=True) if v is not None] == [
+        v for v in values if v is not None
+    ]
     assert visible.tolist() == [v is not None for v in values]
     assert fitted.counts.sum() == sum(visible) and fitted.counts[0] == 0
 
 
 @quick
-@given(st.lists(st.none() | st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2250, 1, 1)), min_size=1, max_size=40)
-       .filter(lambda v: any(x is not None for x in v)))
+@given(
+    st.lists(
+        st.none() | st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2250, 1, 1)),
+        min_size=1,
+        max_size=40,
+    ).filter(lambda v: any(x is not None for x in v))
+)
 def test_any_moments_can_be_dates(values: list[datetime.datetime | None]) -> None:
     column = pa.array(values, pa.timestamp("us"))
     with warnings.catch_warnings():
@@ -270,7 +299,11 @@ def test_any_moments_can_be_dates(values: list[datetime.datetime | None]) -> Non
 
 
 @quick
-@given(arrays(np.float64, (6, 4), elements=st.floats(-1e9, 1e9) | st.just(np.nan)).filter(lambda a: np.isfinite(a).any()))
+@given(
+    arrays(np.float64, (6, 4), elements=st.floats(-1e9, 1e9) | st.just(np.nan)).filter(
+        lambda a: np.isfinite(a).any()
+    )
+)
 def test_any_numbers_can_be_windows(values: np.ndarray) -> None:
     # The points that `fit` looks at: the first one of each window, and all of the last.
     if not np.isfinite(np.r_[values[:, 0], values[-1]]).any():
@@ -311,7 +344,10 @@ def test_text_that_is_no_number_is_shown() -> None:
         fitted.encode(pa.array([[1], [2]]), "age")
 
 
-@pytest.mark.parametrize(("kind", "bad"), [(Boolean, pa.array(["maybe"])), (Datetime, pa.array(["soon"])), (Category, pa.array([[1]]))])
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [(Boolean, pa.array(["maybe"])), (Datetime, pa.array(["soon"])), (Category, pa.array([[1]]))],
+)
 def test_values_of_another_kind_are_refused(kind: type[Column], bad: pa.Array) -> None:
     fitted = kind().fit(MADE[kind][0], "x")
     with pytest.raises(ColumnError, match="column 'x'"):
@@ -343,5 +379,9 @@ def test_dates_use_the_cycles_that_they_span() -> None:
 
 def test_digits_after_the_point_are_kept() -> None:
     prices = Number().fit(pa.array([1.25, 3.5, 2.0]), "x")
-    assert prices.decode([np.array([0.123456])]).to_pylist()[0] == pytest.approx(round(prices.mean + 0.123456 * prices.scale, 2), abs=1e-12)
-    assert prices.decode([np.array([0.123456])], exact=False).to_pylist()[0] == pytest.approx(prices.mean + 0.123456 * prices.scale)
+    assert prices.decode([np.array([0.123456])]).to_pylist()[0] == pytest.approx(
+        round(prices.mean + 0.123456 * prices.scale, 2), abs=1e-12
+    )
+    assert prices.decode([np.array([0.123456])], exact=False).to_pylist()[0] == pytest.approx(
+        prices.mean + 0.123456 * prices.scale
+    )

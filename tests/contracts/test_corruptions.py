@@ -93,7 +93,11 @@ def test_something_counts(corruption: Corruption, codes: Codes) -> None:
 
 
 def test_draws_follow_torchs_generator(corruption: Corruption, codes: Codes) -> None:
-    one, again, other = damage(corruption, codes, 1), damage(corruption, codes, 1), damage(corruption, codes, 2)
+    one, again, other = (
+        damage(corruption, codes, 1),
+        damage(corruption, codes, 1),
+        damage(corruption, codes, 2),
+    )
     assert all(torch.equal(one[0].values[k], again[0].values[k]) for k in codes.values)
     assert all(torch.equal(one[0].visible[k], again[0].visible[k]) for k in codes.values)
     if not isinstance(corruption, Clean):
@@ -103,7 +107,11 @@ def test_draws_follow_torchs_generator(corruption: Corruption, codes: Codes) -> 
 
 
 def test_options_make_another_one_like_it(corruption: Corruption) -> None:
-    assert type(corruption)(**corruption.options()).options() == corruption.options() == OPTIONS[type(corruption)]
+    assert (
+        type(corruption)(**corruption.options()).options()
+        == corruption.options()
+        == OPTIONS[type(corruption)]
+    )
     assert repr(corruption).startswith(type(corruption).__name__)
 
 
@@ -158,7 +166,9 @@ def test_mask_shows_from_none_to_all_but_one_cell() -> None:
 
 def test_mask_hides_one_stretch_of_a_window(codes: Codes) -> None:
     if "curve" not in codes.values:
-        codes = codes.replace({"curve": torch.randn(ROWS, 2, 32)}, {"curve": torch.ones(ROWS, 2, 32, dtype=torch.bool)})
+        codes = codes.replace(
+            {"curve": torch.randn(ROWS, 2, 32)}, {"curve": torch.ones(ROWS, 2, 32, dtype=torch.bool)}
+        )
     whole = codes.replace(visible={"curve": torch.ones(ROWS, 2, 32, dtype=torch.bool)})
     damaged, _ = damage(Mask(), whole)
     hidden = ~damaged.visible["curve"][:, 1]

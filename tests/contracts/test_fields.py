@@ -116,7 +116,9 @@ def test_log_prob_and_anything_are_in_one_measure(kind: type[Field], modules: An
 def test_masses_of_what_a_wrong_number_could_be_sum_to_one(index: int) -> None:
     field = MADE[Real][index]
     assert np.exp(field.anything(field.centres)).sum() == pytest.approx(1, abs=1e-6)
-    likelihood = Real.head([field], WIDTH, Real.stem([field], Reading()), Reading())(torch.zeros(1, WIDTH)).narrow(0)
+    likelihood = Real.head([field], WIDTH, Real.stem([field], Reading()), Reading())(
+        torch.zeros(1, WIDTH)
+    ).narrow(0)
     masses = [field.log_prob(likelihood, torch.tensor([[float(c)]])).exp().item() for c in field.centres]
     assert sum(masses) == pytest.approx(1, abs=1e-4)
 

@@ -16,7 +16,10 @@ ROWS, FIELDS = 3, 2
 
 
 def normal() -> Normal:
-    return Normal(torch.tensor([[0.0, 2.0], [-1.0, 0.5], [3.0, 3.0]]), torch.tensor([[1.0, 0.5], [2.0, 1.0], [0.1, 4.0]]))
+    return Normal(
+        torch.tensor([[0.0, 2.0], [-1.0, 0.5], [3.0, 3.0]]),
+        torch.tensor([[1.0, 0.5], [2.0, 1.0], [0.1, 4.0]]),
+    )
 
 
 def bins() -> Bins:
@@ -31,12 +34,24 @@ def bins() -> Bins:
 
 
 def binned() -> Binned:
-    mass = torch.tensor([[[0.2, 0.3, 0.5], [0.25, 0.75, 0]], [[0.6, 0.2, 0.2], [0.9, 0.1, 0]], [[0.1, 0.8, 0.1], [0.5, 0.5, 0]]])
+    mass = torch.tensor(
+        [
+            [[0.2, 0.3, 0.5], [0.25, 0.75, 0]],
+            [[0.6, 0.2, 0.2], [0.9, 0.1, 0]],
+            [[0.1, 0.8, 0.1], [0.5, 0.5, 0]],
+        ]
+    )
     return Binned(torch.where(mass > 0, mass.log(), -1e9), bins())
 
 
 def levels() -> Levels:
-    mass = torch.tensor([[[0.2, 0.3, 0.5], [0.25, 0.75, 0]], [[0.6, 0.2, 0.2], [0.9, 0.1, 0]], [[0.1, 0.8, 0.1], [0.4, 0.6, 0]]])
+    mass = torch.tensor(
+        [
+            [[0.2, 0.3, 0.5], [0.25, 0.75, 0]],
+            [[0.6, 0.2, 0.2], [0.9, 0.1, 0]],
+            [[0.1, 0.8, 0.1], [0.4, 0.6, 0]],
+        ]
+    )
     return Levels(torch.where(mass > 0, mass.log(), -1e9))
 
 
@@ -101,7 +116,11 @@ def test_quantiles_invert_the_distribution_function(kind: type, likelihood: Any)
             # The first field is continuous; the second one consists of two points.
             assert torch.allclose(reached[:, 0], torch.full((ROWS,), share), atol=1e-4)
         assert bool((reached >= share - 1e-4).all())
-        below = likelihood.cdf(quantile - 1) if kind is Binned else torch.where(quantile > 0, likelihood.cdf((quantile - 1).clamp_min(0)), 0)
+        below = (
+            likelihood.cdf(quantile - 1)
+            if kind is Binned
+            else torch.where(quantile > 0, likelihood.cdf((quantile - 1).clamp_min(0)), 0)
+        )
         assert bool((below <= share + 1e-4).all())
 
 
@@ -150,7 +169,9 @@ def test_draws_are_as_frequent_as_log_prob_says(kind: type, likelihood: Any, val
         return
     here = values if kind is Levels else bins().locate(values)
     found = drawn if kind is Levels else bins().locate(drawn)
-    assert torch.allclose((found == here).double().mean(0), likelihood.log_prob(values).exp().double(), atol=0.015)
+    assert torch.allclose(
+        (found == here).double().mean(0), likelihood.log_prob(values).exp().double(), atol=0.015
+    )
 
 
 def test_masses_sum_to_one(kind: type, likelihood: Any) -> None:
@@ -164,9 +185,15 @@ def test_masses_sum_to_one(kind: type, likelihood: Any) -> None:
 
 
 def test_what_the_masses_were_is_what_is_said() -> None:
-    assert torch.allclose(levels().log_prob(torch.tensor([[2, 1], [0, 0], [1, 0]])).exp()[0], torch.tensor([0.5, 0.75]))
-    assert torch.allclose(binned().log_prob(torch.tensor([[3.9, 7.0]] * 3)).exp()[0], torch.tensor([0.5, 0.75]))
-    assert torch.allclose(binned().mean[0], torch.tensor([0.2 * 0.5 + 0.3 * 1.5 + 0.5 * 3.0, 0.25 * 5 + 0.75 * 7]))
+    assert torch.allclose(
+        levels().log_prob(torch.tensor([[2, 1], [0, 0], [1, 0]])).exp()[0], torch.tensor([0.5, 0.75])
+    )
+    assert torch.allclose(
+        binned().log_prob(torch.tensor([[3.9, 7.0]] * 3)).exp()[0], torch.tensor([0.5, 0.75])
+    )
+    assert torch.allclose(
+        binned().mean[0], torch.tensor([0.2 * 0.5 + 0.3 * 1.5 + 0.5 * 3.0, 0.25 * 5 + 0.75 * 7])
+    )
     assert torch.equal(levels().mean, levels().mode)
 
 

@@ -53,7 +53,11 @@ def test_kinds_have_names_of_their_own() -> None:
 
 
 def test_every_task_is_listed() -> None:
-    answers = {c.__name__ for c in written_in(tasks) if inspect.isclass(c) and issubclass(c, Answer) and c is not Answer}
+    answers = {
+        c.__name__
+        for c in written_in(tasks)
+        if inspect.isclass(c) and issubclass(c, Answer) and c is not Answer
+    }
     functions = {
         f
         for f in written_in(tasks)

@@ -35,7 +35,9 @@ def test_every_kind_is_tried() -> None:
     assert set(OPTIONS) == set(SOURCES)
 
 
-@pytest.mark.parametrize("options", [{}, {"time": "t"}, {"window": 5}, {"time": "t", "by": "m"}, {"window": "auto"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"time": "t"}, {"window": 5}, {"time": "t", "by": "m"}, {"window": "auto"}]
+)
 def test_one_source_claims_the_options(options: dict[str, Any]) -> None:
     claims = [kind for kind in SOURCES if kind.claims(options)]
     assert claims == [Series if options else Table]
@@ -43,13 +45,17 @@ def test_one_source_claims_the_options(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("kind", "options", "table"), CASES)
 class TestEverySource:
-    def test_fit_leaves_the_instance_as_it_was(self, kind: type[Source], options: dict[str, Any], table: pa.Table) -> None:
+    def test_fit_leaves_the_instance_as_it_was(
+        self, kind: type[Source], options: dict[str, Any], table: pa.Table
+    ) -> None:
         source = kind(**options)
         before = source.to_json()
         source.fit(Native(table))
         assert source.to_json() == before
 
-    def test_reading_again_is_the_same(self, kind: type[Source], options: dict[str, Any], table: pa.Table) -> None:
+    def test_reading_again_is_the_same(
+        self, kind: type[Source], options: dict[str, Any], table: pa.Table
+    ) -> None:
         source = kind(**options).fit(Native(table))
         one, other = source.read(Native(table)), source.read(Native(table))
         assert one.rows == other.rows and list(one.columns) == list(other.columns)
@@ -60,14 +66,18 @@ class TestEverySource:
             else:
                 assert values.equals(other.columns[name])
 
-    def test_fold_of_a_constant_is_that_constant(self, kind: type[Source], options: dict[str, Any], table: pa.Table) -> None:
+    def test_fold_of_a_constant_is_that_constant(
+        self, kind: type[Source], options: dict[str, Any], table: pa.Table
+    ) -> None:
         source = kind(**options).fit(Native(table))
         frame = source.read(Native(table))
         folded = source.fold(frame, np.full(frame.rows, 3.5))
         assert folded.shape == (table.num_rows,)
         assert np.allclose(folded, 3.5, atol=1e-9)
 
-    def test_fold_ignores_what_is_not_known(self, kind: type[Source], options: dict[str, Any], table: pa.Table) -> None:
+    def test_fold_ignores_what_is_not_known(
+        self, kind: type[Source], options: dict[str, Any], table: pa.Table
+    ) -> None:
         source = kind(**options).fit(Native(table))
         frame = source.read(Native(table))
         answers = np.full(frame.rows, 2.0)
@@ -76,7 +86,9 @@ class TestEverySource:
         assert np.allclose(folded[np.isfinite(folded)], 2.0)
         assert np.isfinite(folded).sum() >= table.num_rows - 1
 
-    def test_order_of_the_user_is_kept(self, kind: type[Source], options: dict[str, Any], table: pa.Table) -> None:
+    def test_order_of_the_user_is_kept(
+        self, kind: type[Source], options: dict[str, Any], table: pa.Table
+    ) -> None:
         if kind is Series and "time" not in options:
             return
         source = kind(**options).fit(Native(table))
@@ -141,7 +153,11 @@ def test_gaps_are_holes() -> None:
     up = frame.columns["up"]
     points = np.r_[up[:, 0], up[-1, 1:]]
     assert len(points) == 500
-    assert np.isnan(points[300:340]).all() and np.isfinite(points[:300]).all() and np.isfinite(points[340:]).all()
+    assert (
+        np.isnan(points[300:340]).all()
+        and np.isfinite(points[:300]).all()
+        and np.isfinite(points[340:]).all()
+    )
     assert np.array_equal(points[340:], table["up"].to_numpy()[300:])
     # A window of a gap alone holds nothing, and no row of the user is asked about it.
     assert np.isnan(up[310]).all()
@@ -157,7 +173,9 @@ def test_a_point_gets_the_mean_of_the_windows_that_cover_it() -> None:
     expected = [np.mean([answers[s] for s in range(17) if s <= point < s + 4]) for point in range(20)]
     assert np.allclose(folded, expected)
     inside = np.arange(17.0)[:, None] + np.arange(4) * 100.0
-    expected = [np.mean([inside[s, point - s] for s in range(17) if s <= point < s + 4]) for point in range(20)]
+    expected = [
+        np.mean([inside[s, point - s] for s in range(17) if s <= point < s + 4]) for point in range(20)
+    ]
     assert np.allclose(source.fold(frame, inside), expected)
 
 
@@ -205,7 +223,9 @@ def test_two_rows_of_one_time_share_a_point() -> None:
 
 
 def test_numbers_can_be_times() -> None:
-    source, frame = windows(pa.table({"t": np.arange(0, 100, 2), "value": np.arange(50.0)}), time="t", window=8)
+    source, frame = windows(
+        pa.table({"t": np.arange(0, 100, 2), "value": np.arange(50.0)}), time="t", window=8
+    )
     assert source.step == 2 and frame.rows == 43 and "t" not in frame.columns
 
 
@@ -224,7 +244,13 @@ def test_rows_that_belong_together() -> None:
     mixed, order = shuffled(table)
     found = source.stretches(source.read(Native(mixed)), chosen[order])
     assert [order[s].tolist() for s in found] == [[5, 6, 15], [100], [199]]
-    assert [s.tolist() for s in Table().stretches(Table().read(Native(table)), chosen)] == [[5], [6], [15], [100], [199]]
+    assert [s.tolist() for s in Table().stretches(Table().read(Native(table)), chosen)] == [
+        [5],
+        [6],
+        [15],
+        [100],
+        [199],
+    ]
 
 
 def test_series_of_one_table_never_share_a_stretch() -> None:
@@ -264,7 +290,9 @@ def test_a_series_with_a_gap_of_years_is_refused() -> None:
 
 def test_a_series_without_a_name_is_a_series_of_its_own() -> None:
     table = made.fleet(60)
-    nameless = table.set_column(1, "machine", pa.array([None if m == "b" else m for m in table["machine"].to_pylist()], pa.string()))
+    nameless = table.set_column(
+        1, "machine", pa.array([None if m == "b" else m for m in table["machine"].to_pylist()], pa.string())
+    )
     source, frame = windows(nameless, time="time", by="machine", window=24)
     assert frame.rows == 3 * 37
     assert np.allclose(source.fold(frame, np.ones(frame.rows)), 1)

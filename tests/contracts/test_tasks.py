@@ -40,7 +40,9 @@ def task(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.mark.parametrize("library", made.LIBRARIES)
-def test_answers_in_the_library_of_the_question(task: Any, model: Autoencoder, fresh: pa.Table, library: str) -> None:
+def test_answers_in_the_library_of_the_question(
+    task: Any, model: Autoencoder, fresh: pa.Table, library: str
+) -> None:
     answer = task(model, made.as_library(fresh, library))
     frame = answer.to_frame()
     assert made.library_of(frame) == library

@@ -21,7 +21,11 @@ from tests import made
 
 WANTED = {"name": ["Åse", "Bo", None], "size": [1.5, None, 3.0], "count": [1, 2, 3]}
 TEXT = "name{0}size{0}count\nÅse{0}1.5{0}1\nBo{0}NA{0}2\n?{0}3.0{0}3\n"
-LINES = '{"name": "Åse", "size": 1.5, "count": 1}\n{"name": "Bo", "count": 2}\n{"name": null, "size": 3.0, "count": 3}\n'
+LINES = (
+    '{"name": "Åse", "size": 1.5, "count": 1}\n'
+    '{"name": "Bo", "count": 2}\n'
+    '{"name": null, "size": 3.0, "count": 3}\n'
+)
 
 
 @pytest.fixture
@@ -31,7 +35,17 @@ def table() -> pa.Table:
 
 @pytest.mark.parametrize(
     ("name", "separator"),
-    [("t.csv", ","), ("t.csv", ";"), ("t.csv", "|"), ("t.csv", "\t"), ("t.tsv", "\t"), ("t.txt", "\t"), ("t.txt", ","), ("T.CSV", ","), ("t", ",")],
+    [
+        ("t.csv", ","),
+        ("t.csv", ";"),
+        ("t.csv", "|"),
+        ("t.csv", "\t"),
+        ("t.tsv", "\t"),
+        ("t.txt", "\t"),
+        ("t.txt", ","),
+        ("T.CSV", ","),
+        ("t", ","),
+    ],
 )
 def test_text(tmp_path: Path, name: str, separator: str) -> None:
     path = tmp_path / name
@@ -53,7 +67,9 @@ def test_line_ends_of_windows(tmp_path: Path) -> None:
     assert read_file(path).to_pydict() == WANTED
 
 
-@pytest.mark.parametrize("name", ["t.csv.gz", "t.tsv.gz", "t.ndjson.gz", "t.csv.zst", "t.ndjson.zst", "t.jsonl.gz"])
+@pytest.mark.parametrize(
+    "name", ["t.csv.gz", "t.tsv.gz", "t.ndjson.gz", "t.csv.zst", "t.ndjson.zst", "t.jsonl.gz"]
+)
 def test_packed_text(tmp_path: Path, name: str) -> None:
     text = LINES if "json" in name else TEXT.format("\t" if "tsv" in name else ",")
     path = tmp_path / name

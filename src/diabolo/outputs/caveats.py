@@ -37,8 +37,8 @@ def caveats(view: View) -> list[str]:
         )
     if engine.facts.get("rows") == view.frame.rows:
         said.append(
-            "This data has as many rows as the data of the fit and is probably the same. That is fine, as no row "
-            "is its own neighbour, but what is odd and frequent was learnt as normal."
+            "This data has as many rows as the data of the fit and is probably the same. That is fine, as no "
+            "row is its own neighbour, but what is odd and frequent was learnt as normal."
         )
     said.append(
         "“Expected” is what the other cells of a row speak for. It is no proof that the cell is wrong, "

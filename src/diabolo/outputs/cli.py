@@ -322,9 +322,6 @@ def _fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(_native(data))
-    for entry in model.schema_.entries:
-        if entry.role == "ignored":
-            _say(f"ignored: {entry.name} ({entry.reason})", quiet)
     for warning in caught:
         _say(f"note: {warning.message}", quiet)
     return model

@@ -16,6 +16,7 @@ from diabolo.outputs.words import clipped, several, shown
 from diabolo.tasks import Explanation
 
 CARDS = 20
+FEWEST = 5
 MARKED = 20  # percent of a row's surprise from which a cell is marked
 CELLS = 6  # cells shown in a card
 
@@ -56,8 +57,9 @@ class Card:
 
 
 def odd_rows(view: View) -> list[Card]:
-    """The up to twenty oddest rows of a table."""
-    rows = np.argsort(-view.bits, kind="stable")[:CARDS]
+    """The up to twenty oddest rows of a table; of a small one its alarms, and five rows at least."""
+    most = min(max(view.native.rows // 20, int(view.scores.alarm.sum()), FEWEST), CARDS)
+    rows = np.argsort(-view.bits, kind="stable")[:most]
     said = tasks.explain(view.model, view.native, rows=rows.tolist())
     first: dict[int, int] = {}
     for i, row in enumerate(said.neighbours.get("row", ())):
@@ -126,7 +128,9 @@ def make_card(view: View, said: Explanation, i: int, row: int, near: dict[str, s
 
 
 def _outside(said: Explanation, name: str, i: int) -> bool:
-    """Whether a value lies outside the range expected of it, or is another label than the expected one."""
+    """Whether a value lies outside the range expected of it, or is another label, and speaks for an error."""
+    if said.bits[i, said.names.index(name)] <= 0:
+        return False
     got, low, high = (_value(part[name], i) for part in (said.got, said.low, said.high))
     if low is None or high is None:
         return bool(got != _value(said.expected[name], i))

@@ -17,7 +17,7 @@ from diabolo.errors import need
 from diabolo.outputs import charts, quality
 from diabolo.outputs.caveats import caveats
 from diabolo.outputs.episodes import Explained, channels_of, episodes, stretch
-from diabolo.outputs.oddest import CARDS, Card, odd_rows
+from diabolo.outputs.oddest import Card, odd_rows
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, count, duration, one_in, percent, rough, several
 from diabolo.sources import Native
@@ -71,7 +71,7 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "size": size(view),
         "figures": figures(view),
         "series": view.series is not None,
-        "overview": overview(view, found),
+        "overview": overview(view, found, len(cards)),
         "cards": cards,
         "slider": slider(view),
         "columns": quality.qualities(view),
@@ -161,11 +161,11 @@ class Overview:
     left_out: str
 
 
-def overview(view: View, found: Explained) -> Overview:
+def overview(view: View, found: Explained, shown: int) -> Overview:
     """The series with its episodes, or how odd every row of the table is."""
     threshold = view.scores.threshold
     if view.series is None:
-        top = np.argsort(-view.bits, kind="stable")[:CARDS].tolist()
+        top = np.argsort(-view.bits, kind="stable")[:shown].tolist()
         labels = {row: f"row {row:,}: {view.bits[row]:.1f} bits" for row in top}
         return Overview(
             [("", charts.rows("rows", view.bits, threshold, labels, title="How odd every row is"))], ""

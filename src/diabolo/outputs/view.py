@@ -161,7 +161,7 @@ class View:
     def frame_bits(self) -> np.ndarray:
         """(frame rows,) how odd each is; a window is as odd as the point in its middle."""
         if self.series is None:
-            return self.bits
+            return np.asarray(self.bits)
         place = self.frame.place
         at_point = np.zeros(place.points)
         np.maximum.at(at_point, place.point, self.bits)
