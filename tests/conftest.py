@@ -26,6 +26,12 @@ def table() -> pa.Table:
 
 
 @pytest.fixture(scope="session")
+def plain(table: pa.Table) -> pa.Table:
+    """The columns of `table` that are scored: there is nothing to say about the others."""
+    return table.select(made.SCORED)
+
+
+@pytest.fixture(scope="session")
 def fresh() -> pa.Table:
     """Rows like those of `table` that no model has seen."""
     return made.mixed(120, seed=1)
@@ -61,3 +67,8 @@ def channels_model() -> Autoencoder:
 @pytest.fixture(scope="session")
 def fleet_model() -> Autoencoder:
     return fitted(made.fleet(), time="time", by="machine", window=24, epochs=8)
+
+
+@pytest.fixture(params=["default", "vanilla", "variational", "masked"])
+def any_model(request: pytest.FixtureRequest, models: dict[str, Autoencoder]) -> Autoencoder:
+    return models[request.param]

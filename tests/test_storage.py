@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 import diabolo
 from diabolo import Autoencoder
-from diabolo.errors import ModelFileError
+from diabolo.errors import DiaboloError, ModelFileError
 from diabolo.storage import FORMAT, _digest
 from tests import made
 from tests.conftest import fitted
@@ -234,7 +234,7 @@ def test_a_write_that_is_cut_short_leaves_the_old_file(
     for broken in ("replace", "fsync"):
         with monkeypatch.context() as patch:
             patch.setattr(os, broken, fail)
-            with pytest.raises(ModelFileError, match="No space left on device"):
+            with pytest.raises(DiaboloError, match="No space left on device"):
                 fitted(table, "vanilla", epochs=1).save(path)
         assert path.read_bytes() == before
         assert os.listdir(path.parent) == [path.name]
@@ -255,9 +255,10 @@ def test_a_killed_write_leaves_the_old_file(
 
 
 def test_a_folder_that_does_not_exist_is_named(small: Autoencoder, tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="cannot be written") as caught:
+    with pytest.raises(
+        DiaboloError, match=r"nowhere.m\.diabolo cannot be written: No such file or directory"
+    ):
         small.save(tmp_path / "nowhere" / "m.diabolo")
-    assert caught.value.hint
 
 
 def test_saving_in_the_current_folder(

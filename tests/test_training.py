@@ -29,12 +29,12 @@ def test_the_same_seed_gives_the_same_model(table: pa.Table, fresh: pa.Table, re
     assert not np.array_equal(one.anomaly_score(fresh), third.anomaly_score(fresh))
 
 
-def test_fitting_again_starts_anew(table: pa.Table, fresh: pa.Table) -> None:
-    model = fitted(table, epochs=2)
+def test_fitting_again_starts_anew(plain: pa.Table, fresh: pa.Table) -> None:
+    model = fitted(plain, epochs=2)
     first = model.anomaly_score(fresh)
-    model.fit(table.slice(0, 300))
+    model.fit(plain.slice(0, 300))
     assert not np.array_equal(model.anomaly_score(fresh), first)
-    model.fit(table)
+    model.fit(plain)
     assert np.array_equal(model.anomaly_score(fresh), first)
 
 
@@ -76,60 +76,60 @@ class Interruption:
 
 
 @pytest.mark.parametrize("share", [0.04, 0.5])
-def test_an_interruption_keeps_the_best_so_far(table: pa.Table, fresh: pa.Table, share: float) -> None:
+def test_an_interruption_keeps_the_best_so_far(plain: pa.Table, fresh: pa.Table, share: float) -> None:
     stop = Interruption(share)
     with pytest.warns(DiaboloWarning, match="interrupted at step"):
-        model = Autoencoder("denoising", epochs=40).fit(table, progress=stop)
+        model = Autoencoder("denoising", epochs=40).fit(plain, progress=stop)
     assert stop.pressed
     assert any("best" in note for note in model.notes_)
     steps = model.history_["step"].to_pylist()
-    whole = fitted(table, "denoising", epochs=40).history_["step"].to_pylist()
+    whole = fitted(plain, "denoising", epochs=40).history_["step"].to_pylist()
     assert 1 <= len(steps) < len(whole) and steps == whole[: len(steps)]
     assert np.isfinite(model.anomaly_score(fresh)).all()
     assert torch.get_num_threads() >= 1
 
 
-def test_an_interruption_ends_the_whole_fit(table: pa.Table) -> None:
+def test_an_interruption_ends_the_whole_fit(plain: pa.Table) -> None:
     """Who presses Ctrl-C in the first of two networks does not want to wait for the second one."""
     stop = Interruption(0.3)
     with pytest.warns(DiaboloWarning, match="interrupted"):
-        Autoencoder(epochs=100).fit(table, progress=stop)
+        Autoencoder(epochs=100).fit(plain, progress=stop)
     first = stop.calls[0][0]
     assert len([what for what, _ in stop.calls if what != first]) <= 3
 
 
-def test_other_errors_of_a_callback_are_not_swallowed(table: pa.Table) -> None:
+def test_other_errors_of_a_callback_are_not_swallowed(plain: pa.Table) -> None:
     def fail(what: str, done: float, left: float | None) -> None:
         raise RuntimeError("my own")
 
     with pytest.raises(RuntimeError, match="my own"):
-        fitted_with(table, fail)
+        fitted_with(plain, fail)
 
 
 def fitted_with(table: pa.Table, progress: Any) -> Autoencoder:
     return Autoencoder("denoising", epochs=20).fit(table, progress=progress)
 
 
-def test_progress_runs_from_start_to_end(table: pa.Table) -> None:
+def test_progress_runs_from_start_to_end(plain: pa.Table) -> None:
     said: list[tuple[str, float, float | None]] = []
-    fitted_with(table, lambda *what: said.append(what))
+    fitted_with(plain, lambda *what: said.append(what))
     shares = [done for _, done, _ in said]
     assert shares == sorted(shares) and shares[-1] == 1.0 and shares[0] <= 0.1 and len(shares) > 10
     assert all(left is None or left >= 0 for *_, left in said)
 
 
 @pytest.mark.parametrize("recipe", ["vanilla", "variational", "denoising", "masked"])
-def test_divergence_is_noted(table: pa.Table, fresh: pa.Table, recipe: str) -> None:
+def test_divergence_is_noted(plain: pa.Table, fresh: pa.Table, recipe: str) -> None:
     model = Autoencoder(recipe, lr=1e6, epochs=5, schedule="constant")
     with pytest.warns(DiaboloWarning, match=r"(?i)diverge|infinite|did not learn|learning rate|lr"):
-        model.fit(table)
+        model.fit(plain)
     assert model.notes_
     assert np.isfinite(model.anomaly_score(fresh)).all()
     assert np.isfinite(model.transform(fresh)).all()
 
 
-def test_what_went_well_is_not_noted(table: pa.Table) -> None:
-    assert Autoencoder(epochs=20).fit(table).notes_ == []  # a warning would be an error
+def test_what_went_well_is_not_noted(plain: pa.Table) -> None:
+    assert Autoencoder(epochs=20).fit(plain).notes_ == []  # a warning would be an error
 
 
 @pytest.mark.parametrize("options", [{"budget": 0.5}, {"budget": "0.5s"}])
@@ -148,14 +148,14 @@ def test_a_tiny_budget_still_gives_a_model(table: pa.Table, fresh: pa.Table) -> 
     assert np.isfinite(fitted(table, budget=1e-3).anomaly_score(fresh)).all()
 
 
-def test_collapse_is_recognised(table: pa.Table) -> None:
+def test_collapse_is_recognised(plain: pa.Table) -> None:
     with pytest.warns(DiaboloWarning, match="collapsed.*smaller beta than 1000"):
-        model = Autoencoder("beta", beta=1000.0, epochs=30).fit(table)
-    z = model.transform(table)
+        model = Autoencoder("beta", beta=1000.0, epochs=30).fit(plain)
+    z = model.transform(plain)
     assert float(np.abs(z).max()) < 0.5
-    fine = fitted(table, "variational", beta=0.01, epochs=30)
+    fine = fitted(plain, "variational", beta=0.01, epochs=30)
     assert not [note for note in fine.notes_ if "collapsed" in note]
-    assert float(fine.transform(table).std(0).max()) > 0.5
+    assert float(fine.transform(plain).std(0).max()) > 0.5
 
 
 def test_history_has_one_line_a_look(table: pa.Table) -> None:

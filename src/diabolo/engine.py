@@ -113,7 +113,9 @@ class Engine:
         columns = native.table.num_columns
         if not native.named and columns != len(self.schema.entries):
             expected = len(self.schema.entries)
-            raise SchemaError(f"X has {columns} features, but Autoencoder is expecting {expected} features as input")
+            raise SchemaError(
+                f"X has {columns} features, but Autoencoder is expecting {expected} features as input"
+            )
         self.schema.check(native.table.column_names)
         return self.source.read(native)
 
@@ -178,7 +180,8 @@ class Engine:
         read = codes if reader.corruption.hides else self.filled(codes)
         with threads(self.threads):
             parts = [
-                reader.encode(c.padded().to(self.device))[0].cpu().numpy()[: len(c)] for c in read.chunks(ROWS)
+                reader.encode(c.padded().to(self.device))[0].cpu().numpy()[: len(c)]
+                for c in read.chunks(ROWS)
             ]
         return np.concatenate(parts)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import time
 from collections.abc import Mapping
@@ -12,10 +14,11 @@ import numpy as np
 import torch
 
 from diabolo.calibration import Calibration
+from diabolo.checkpoint import Checkpoint
 from diabolo.engine import Engine
 from diabolo.evidence import Residuals
 from diabolo.fields import Codes
-from diabolo.memory import Memory
+from diabolo.memory import Memory, fingerprints
 from diabolo.network import Member, Network
 from diabolo.schema import Schema
 from diabolo.sources import Frame, Source
@@ -84,6 +87,7 @@ def fit_engine(
     device: str,
     thread_count: int | None,
     progress: Progress | None = None,
+    checkpoint: tuple[str, float] | None = None,
 ) -> Engine:
     """Train the members, remember rows, and calibrate.
 
@@ -97,6 +101,7 @@ def fit_engine(
         device: "cpu", "cuda", "mps".
         thread_count: of torch; None for its own choice.
         progress: told how far it is.
+        checkpoint: a file to go on from if the fit is cut off, and the seconds between two savings.
     """
     began, cpu = time.perf_counter(), time.process_time()
     series = frame.positions is not None
@@ -115,12 +120,26 @@ def fit_engine(
     ignored = schema.say_ignored()
     notes: list[str] = [ignored] if ignored else []
     budget = training.get("budget")
+    keeper = None
+    if checkpoint is not None:
+        state = [
+            int(fingerprints(codes).sum()),
+            seed,
+            dict(training),
+            [(n, m.to_json()) for n, m in members.items()],
+        ]
+        key = hashlib.sha256(json.dumps(state, default=str).encode()).hexdigest()
+        keeper = Checkpoint(*checkpoint, key)
+    interrupted = False
     with threads(thread_count), private_draws(seed):
         for number, (name, member) in enumerate(members.items()):
             settings = Training().change({**member.training, **training})
             if budget is not None:
                 left = max(budget - (time.perf_counter() - began), 0.05)
                 settings = replace(settings, budget=left / (len(members) - number))
+            if interrupted:
+                # Who stops a fit wants an end to it: what was not begun gets a moment only.
+                settings = replace(settings, budget=2.0)
             network = Network(schema.fields, schema.scored_fields, member)
             network.start(codes)
             network.to(device)
@@ -131,7 +150,9 @@ def fit_engine(
                 settings,
                 name=name,
                 progress=progress,
+                checkpoint=keeper,
             )
+            interrupted = interrupted or outcome.interrupted
             networks[name] = network
             history += outcome.history
             notes += outcome.notes
@@ -164,6 +185,8 @@ def fit_engine(
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
     engine.axes = _axes(engine, sample)
+    if keeper is not None:
+        keeper.remove()
     engine.facts = {
         "rows": frame.rows,
         "rows_trained_on": len(fit_rows),

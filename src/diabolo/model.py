@@ -74,6 +74,9 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         seed: of every draw: the same seed gives the same model.
         device: "auto", "cpu", "cuda" or "mps".
         threads: of torch; None for its own choice.
+        checkpoint: a file to go on from if the fit is cut off; the same fit, called again, ends as if it
+            had not been. It is removed when the fit has ended.
+        checkpoint_every: seconds between two savings of the checkpoint.
         verbose: show a bar while fitting.
 
     Attributes:
@@ -130,6 +133,8 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         seed: int = 0,
         device: str = "auto",
         threads: int | None = 1,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 30,
         verbose: bool = False,
     ) -> None:
         self.recipe = recipe
@@ -162,6 +167,8 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         self.seed = seed
         self.device = device
         self.threads = threads
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
@@ -193,6 +200,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
             device=choose_device(self.device),
             thread_count=self.threads,
             progress=progress or self._bar(),
+            checkpoint=(str(self.checkpoint), self.checkpoint_every) if self.checkpoint else None,
         )
         self._engine = engine
         self._library = native.library
@@ -333,7 +341,11 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file; `diabolo.load` reads it, on any machine, without the data."""
-        options = {k: v for k, v in self.get_params(deep=False).items() if k not in ("members", "columns")}
+        options = {
+            k: v
+            for k, v in self.get_params(deep=False).items()
+            if k not in ("members", "columns", "checkpoint")
+        }
         return storage.write(path, self.engine_, {**options, "library": self._library}, __version__)
 
     @classmethod

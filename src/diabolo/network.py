@@ -46,7 +46,10 @@ class Member:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a model file."""
-        plain = {k: getattr(self, k) for k in ("embedding", "full", "linear", "activation", "batch_norm", "residual")}
+        plain = {
+            k: getattr(self, k)
+            for k in ("embedding", "full", "linear", "activation", "batch_norm", "residual")
+        }
         return {
             **plain,
             "layers": list(self.layers),

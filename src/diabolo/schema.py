@@ -148,11 +148,15 @@ class Schema:
 
     def say_ignored(self) -> str | None:
         """One sentence on the columns that are left out without having been asked for, or None."""
-        left = [f"{e.name} ({e.reason})" for e in self.entries if e.role == "ignored" and e.reason != AS_ASKED]
+        left = [
+            f"{e.name} ({e.reason})" for e in self.entries if e.role == "ignored" and e.reason != AS_ASKED
+        ]
         if not left:
             return None
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        return f"ignored: {'; '.join(left[:5])}{more}. To read one all the same: context=[...] or scored=[...]"
+        return (
+            f"ignored: {'; '.join(left[:5])}{more}. To read one all the same: context=[...] or scored=[...]"
+        )
 
     def __getitem__(self, name: str) -> Column:
         for entry in self.entries:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from diabolo.atomic import under, write_whole
 from diabolo.calibration import Calibration
 from diabolo.engine import Engine
 from diabolo.errors import DiaboloError, ModelFileError
@@ -30,6 +29,7 @@ from diabolo.sources import SOURCES, Source
 
 FORMAT = 1
 MAX_BYTES = 2 << 30
+MAX_HEADER = 64 << 20
 MAX_TENSORS = 2_000
 
 
@@ -50,7 +50,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
     """Write a model, whole or not at all: beside its place, flushed to the disk, then renamed.
 
     Raises:
-        ModelFileError: the folder does not exist or cannot be written to.
+        DataError: the folder does not exist or cannot be written to.
     """
     path = Path(path)
     tensors = _tensors(engine)
@@ -73,29 +73,6 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
     return path
 
 
-def write_whole(path: Path, raw: bytes) -> None:
-    """Write a file so that a crash leaves either the old one or the new one."""
-    try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ModelFileError(
-            f"{path} cannot be written: {error.strerror}", hint="choose a folder that exists"
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except OSError as error:
-        raise ModelFileError(
-            f"{path} cannot be written: {error.strerror}; what was there is as it was"
-        ) from error
-    finally:
-        Path(beside).unlink(missing_ok=True)
-
-
 def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> Stored:
     """Read a model.
 
@@ -103,17 +80,11 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         ModelFileError: there is no such file, it is no model, it is damaged, or a newer version wrote it.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise ModelFileError(f"{path} is larger than a model can be ({MAX_BYTES >> 30} GiB)")
+    _check_header(path)
     try:
         with safe_open(str(path), framework="pt") as file:
             meta = file.metadata() or {}
-            names = list(file.keys())
-            if len(names) > MAX_TENSORS:
-                raise ModelFileError(f"{path} holds {len(names)} tensors; a model has at most {MAX_TENSORS}")
-            tensors = {name: file.get_tensor(name) for name in names}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path} is no diabolo model, or is damaged: {error}") from error
     if "card" not in meta:
@@ -122,16 +93,49 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         raise ModelFileError(
             f"{path} is damaged: its checksum does not fit its content", hint="save the model again"
         )
-    card = json.loads(meta["card"])
-    if card["format"] > FORMAT:
-        raise ModelFileError(
-            f"{path} has format {card['format']}, this version reads up to {FORMAT}",
-            hint=f'pip install "diabolo>={card["diabolo"]}"',
-        )
     try:
+        card = json.loads(meta["card"], parse_constant=_refuse)
+        if card["format"] > FORMAT:
+            raise ModelFileError(
+                f"{path} has format {card['format']}, this version reads up to {FORMAT}",
+                hint=f'pip install "diabolo>={card["diabolo"]}"',
+            )
         return _restored(card, tensors, device, threads)
-    except (KeyError, TypeError, ValueError, RuntimeError, DiaboloError) as error:
+    except ModelFileError:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        DiaboloError,
+    ) as error:
         raise ModelFileError(f"{path} does not fit together: {error}") from error
+
+
+def _check_header(path: Path) -> None:
+    """Refuse what is no model by its first bytes, before memory is taken for it."""
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ModelFileError(f"{path} is larger than a model can be ({MAX_BYTES >> 30} GiB)")
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size - 8, MAX_HEADER):
+                raise ModelFileError(f"{path} is no diabolo model")
+            header = json.loads(file.read(length), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path} is no diabolo model, or is damaged: {error}") from error
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
+        raise ModelFileError(f"{path} is no diabolo model: it holds more tensors than a model can")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def _tensors(engine: Engine) -> dict[str, Tensor]:
@@ -156,14 +160,21 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
 def _restored(
     card: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str, threads: int | None
 ) -> Stored:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} holds numbers that are not finite")
     schema = Schema.from_json(card["schema"])
     networks = {}
     for name, state in card["members"].items():
         network = Network(schema.fields, schema.scored_fields, Member.from_json(state))
-        network.load_state_dict(_under(tensors, f"network/{name}/"))
+        stored = under(tensors, f"network/{name}/")
+        for key, tensor in network.state_dict().items():
+            if key in stored and stored[key].dtype != tensor.dtype:
+                raise ValueError(f"{name}: {key} is {stored[key].dtype}, expected {tensor.dtype}")
+        network.load_state_dict(stored)
         networks[name] = network.to(device).eval()
     scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
-    codes = Codes(_under(tensors, "memory/values/"), _under(tensors, "memory/visible/"))
+    codes = Codes(under(tensors, "memory/values/"), under(tensors, "memory/visible/"))
     positions, whitening = tensors.get("memory/positions"), tensors.get("memory/whitening")
     memory = Memory(
         codes,
@@ -181,7 +192,7 @@ def _restored(
         source=_source(card["source"]),
         schema=schema,
         networks=networks,
-        residuals=Residuals({k: v.numpy() for k, v in _under(tensors, "residuals/").items()}),
+        residuals=Residuals({k: v.numpy() for k, v in under(tensors, "residuals/").items()}),
         memory=memory,
         calibration=calibration,
         error_rate=card["error_rate"],
@@ -199,10 +210,6 @@ def _source(state: Mapping[str, Any]) -> Source:
     options = dict(state)
     kind = options.pop("kind")
     return {s.kind: s for s in SOURCES}[kind](**options)
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _digest(card: str, tensors: Mapping[str, Tensor]) -> str:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from diabolo.atomic import under
 from diabolo.errors import OptionError
 from diabolo.fields import Codes
 from diabolo.network import Network
@@ -143,6 +144,161 @@ def threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class Run:
+    """One training run, a step at a time; all that it needs to go on can be taken out and put back.
+
+    Args:
+        network: fresh, on its device.
+        codes: the training rows, on the same device.
+        held_out: rows to choose the best weights by; None if there are too few to spare.
+        settings: how.
+        name: what the history and the bar call it.
+    """
+
+    def __init__(
+        self, network: Network, codes: Codes, held_out: Codes | None, settings: Training, name: str
+    ) -> None:
+        self.network, self.codes, self.held_out = network, codes, held_out
+        self.settings, self.name = settings, name
+        self.rows, self.device = len(codes), codes_device(codes)
+        self.batch = min(settings.batch_size, self.rows)
+        self.total = settings.steps(self.rows)
+        self.parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
+        options: dict[str, Any] = {"weight_decay": settings.weight_decay}
+        if settings.optimizer != "sgd":
+            options["fused"] = True
+        kind = OPTIMIZERS[settings.optimizer]
+        self.optimizer = kind(self.parameters, lr=settings.lr, **options)  # type: ignore[call-arg]
+        self.average = [p.detach().clone() for p in self.parameters] if settings.average else None
+        self.step, self.looked, self.waited, self.spent = 0, 0, 0, 0.0
+        self.best, self.best_weights = math.inf, _weights(network)
+        self.order, self.at = torch.empty(0, dtype=torch.long), 0
+        # Losses are added up where the network is: reading them at every step would wait for it.
+        self.running = torch.zeros(3, device=self.device)
+        self.history: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.finished = False
+
+    @property
+    def done(self) -> float:
+        """The share of the run that is behind it, by steps or by time."""
+        share = self.step / self.total
+        return share if self.settings.budget is None else max(share, self.spent / self.settings.budget)
+
+    def go(self, progress: Progress | None, checkpoint: Callable[[Run], None] | None) -> None:
+        """Train to the end."""
+        every = max(self.total // CHECKS, 1)
+        self.network.train()
+        while not self.finished and self.done < 1:
+            began = time.perf_counter()
+            self._advance()
+            if self.step % every == 0:
+                self._look()
+            self.spent += time.perf_counter() - began
+            if checkpoint is not None:
+                checkpoint(self)
+            if progress is not None and self.step % every == 0 and self.done < 1:
+                progress(self.name, self.done, self.spent / self.done - self.spent)
+        self.end()
+
+    def end(self) -> None:
+        """Keep the best weights."""
+        if self.step > self.looked:
+            self._look()
+        self.finished = True
+        self.network.load_state_dict(self.best_weights)
+        self.network.eval()
+
+    def _advance(self) -> None:
+        if self.at + self.batch > len(self.order):
+            self.order, self.at = torch.randperm(self.rows), 0
+        picked = self.order[self.at : self.at + self.batch]
+        self.at += self.batch
+        rate = SCHEDULES[self.settings.schedule](self.done, self.step * self.batch / self.rows)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.lr * rate
+        loss = self.network.loss(self.codes[picked.to(self.device)])
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1e3)
+        self.optimizer.step()
+        self.step += 1
+        self.running += torch.stack([part.detach() for part in loss])
+        if self.average is not None:
+            share = 1 - min(0.998, self.step / (10 + self.step))
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], share)
+
+    def _look(self) -> None:
+        """Judge the weights by the held-out rows, and write a line of history."""
+        total, reconstruction, kl = (self.running.cpu() / (self.step - self.looked)).tolist()
+        self.running.zero_()
+        self.looked = self.step
+        with _averaged(self.parameters, self.average):
+            judged = total if self.held_out is None else _judge(self.network, self.held_out)
+            if judged < self.best:
+                self.best, self.best_weights, self.waited = judged, _weights(self.network), 0
+            else:
+                self.waited += 1
+        self.history.append(
+            {
+                "member": self.name,
+                "step": self.step,
+                "epoch": round(self.step * self.batch / self.rows, 2),
+                "total": total,
+                "reconstruction": reconstruction,
+                "kl": kl,
+                "held_out": None if self.held_out is None else judged,
+                "lr": self.optimizer.param_groups[0]["lr"],
+                "seconds": round(self.spent, 3),
+            }
+        )
+        if not math.isfinite(total):
+            self.notes.append(
+                f"{self.name}: the loss became infinite at step {self.step}; the best weights before are kept"
+            )
+            self.finished = True
+        if self.settings.patience and self.waited >= self.settings.patience:
+            self.finished = True
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All that it takes to go on exactly: plain values, and tensors."""
+        names = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
+        tensors = {"order": self.order, "running": self.running, "draws": torch.get_rng_state()}
+        tensors |= {f"weights/{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"best/{k}": v for k, v in self.best_weights.items()}
+        tensors |= {f"average/{i}": v for i, v in enumerate(self.average or [])}
+        for i, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{i}/{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
+        return {n: getattr(self, n) for n in names}, tensors
+
+    def restore(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Go back to what `state` took out."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.order, self.running = tensors["order"], tensors["running"].to(self.device)
+        self.network.load_state_dict(under(tensors, "weights/"))
+        self.best_weights = {k: v.to(self.device) for k, v in under(tensors, "best/").items()}
+        if self.average is not None:
+            self.average = [tensors[f"average/{i}"].to(self.device) for i in range(len(self.average))]
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in under(tensors, "optimizer/").items():
+            index, _, key = name.partition("/")
+            slots.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        torch.set_rng_state(tensors["draws"])
+
+
+class Keeper(Protocol):
+    """Keeps runs, so that they can go on: see `diabolo.checkpoint`."""
+
+    def restore(self, run: Run) -> None:
+        """Go on from what was kept, if anything was."""
+
+    def keep(self, run: Run, *, now: bool = False) -> None:
+        """Keep the run, if it is time to."""
+
+
 def train(
     network: Network,
     codes: Codes,
@@ -151,6 +307,7 @@ def train(
     *,
     name: str = "network",
     progress: Progress | None = None,
+    checkpoint: Keeper | None = None,
 ) -> Outcome:
     """Train a network in place; what remains are the weights that did best on the held-out rows.
 
@@ -161,94 +318,24 @@ def train(
         settings: how.
         name: what the history and the bar call it.
         progress: told how far it is.
+        checkpoint: where to go on from, and what to go on from later.
     """
-    rows = len(codes)
-    batch = min(settings.batch_size, rows)
-    total = settings.steps(rows)
-    parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
-    options: dict[str, Any] = {"weight_decay": settings.weight_decay}
-    if settings.optimizer != "sgd":
-        options["fused"] = True
-    optimizer = OPTIMIZERS[settings.optimizer](parameters, lr=settings.lr, **options)  # type: ignore[call-arg]
-    average = [p.detach().clone() for p in parameters] if settings.average else None
-    outcome = Outcome([], [])
-    best, best_weights, waited = math.inf, _weights(network), 0
-    every = max(total // CHECKS, 1)
-    order, at = torch.empty(0, dtype=torch.long), 0
-    device = codes_device(codes)
-    running = torch.zeros(3, device=device)  # added up where the network is: reading it would wait for it
-    began = time.perf_counter()
-    network.train()
+    run, interrupted = Run(network, codes, held_out, settings, name), False
     try:
-        step = 0
-        while step < total:
-            if at + batch > len(order):
-                order, at = torch.randperm(rows), 0
-            picked, at = order[at : at + batch], at + batch
-            elapsed = time.perf_counter() - began
-            done = step / total
-            if settings.budget is not None:
-                done = max(done, elapsed / settings.budget)
-                if done >= 1:
-                    break
-            rate = settings.lr * SCHEDULES[settings.schedule](done, step * batch / rows)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            loss = network.loss(codes[picked.to(device)])
-            optimizer.zero_grad(set_to_none=True)
-            loss.total.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(parameters, 1e3)
-            optimizer.step()
-            step += 1
-            running += torch.stack([part.detach() for part in loss])
-            if average is not None:
-                torch._foreach_lerp_(
-                    average, [p.detach() for p in parameters], 1 - min(0.998, step / (10 + step))
-                )
-            if step % every and step != total:
-                continue
-            means = [float(x) for x in running.cpu() / (every if step % every == 0 else step % every)]
-            running.zero_()
-            with _averaged(parameters, average):
-                judged = _judge(network, held_out) if held_out is not None else means[0]
-                if judged < best:
-                    best, best_weights, waited = judged, _weights(network), 0
-                else:
-                    waited += 1
-            outcome.history.append(
-                {
-                    "member": name,
-                    "step": step,
-                    "epoch": round(step * batch / rows, 2),
-                    "total": means[0],
-                    "reconstruction": means[1],
-                    "kl": means[2],
-                    "held_out": judged if held_out is not None else None,
-                    "lr": rate,
-                    "seconds": round(time.perf_counter() - began, 3),
-                }
-            )
-            if not math.isfinite(means[0]):
-                outcome.notes.append(
-                    f"{name}: the loss became infinite at step {step}; the best weights before are kept"
-                )
-                break
-            if settings.patience and waited >= settings.patience:
-                break
-            if progress is not None:
-                spent = time.perf_counter() - began
-                progress(name, max(done, step / total), spent / (step / total) - spent)
+        if checkpoint is not None:
+            checkpoint.restore(run)
+        run.go(progress, checkpoint.keep if checkpoint is not None else None)
+        if checkpoint is not None:
+            checkpoint.keep(run, now=True)
     except KeyboardInterrupt:
-        outcome.interrupted = True
-        outcome.notes.append(
-            f"{name}: interrupted at step {step} of {total}; the best weights so far are kept"
+        interrupted = True
+        run.end()
+        run.notes.append(
+            f"{name}: interrupted at step {run.step} of {run.total}; the best weights so far are kept"
         )
-    network.load_state_dict(best_weights)
-    network.eval()
-    outcome.notes += _judge_collapse(network, codes, name)
     if progress is not None:
         progress(name, 1.0, 0.0)
-    return outcome
+    return Outcome(run.history, run.notes + _judge_collapse(network, codes, name), interrupted)
 
 
 def codes_device(codes: Codes) -> torch.device:

@@ -139,7 +139,8 @@ def test_swap_exchanges_the_share_asked_for(codes: Codes, probability: float) ->
     damaged, _ = damage(Swap(probability), codes)
     changed = (damaged.values["real"] != codes.values["real"])[:, [0, 2]]
     there = codes.visible["real"][:, [0, 2]]
-    assert float(changed[there].float().mean()) == pytest.approx(probability, abs=0.06)
+    # A donor whose cell is a hole gives nothing: about one in ten.
+    assert float(changed[there].float().mean()) == pytest.approx(0.9 * probability, abs=0.06)
 
 
 def test_swapped_values_are_values_of_other_rows(codes: Codes) -> None:

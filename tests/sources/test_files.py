@@ -18,6 +18,7 @@ from diabolo import Autoencoder
 from diabolo.errors import DataError
 from diabolo.sources.files import FORMATS, read_file
 from tests import made
+from tests.conftest import fitted
 
 WANTED = {"name": ["Åse", "Bo", None], "size": [1.5, None, 3.0], "count": [1, 2, 3]}
 TEXT = "name{0}size{0}count\nÅse{0}1.5{0}1\nBo{0}NA{0}2\n?{0}3.0{0}3\n"
@@ -220,7 +221,7 @@ def test_models_read_files(tmp_path: Path) -> None:
     table = made.mixed(200)
     pa.parquet.write_table(table, tmp_path / "t.parquet")
     pa.csv.write_csv(table, tmp_path / "t.csv")
-    model = Autoencoder("denoising", epochs=2).fit(tmp_path / "t.parquet")
+    model = fitted(tmp_path / "t.parquet", "denoising", epochs=2)
     same = model.anomaly_score(str(tmp_path / "t.parquet"))
     assert (same == model.anomaly_score(table)).all()
     written = model.anomaly_score(tmp_path / "t.csv")

@@ -353,7 +353,7 @@ def _with_keys(model: Autoencoder, native: Any, answer: pa.Table) -> pa.Table:
 def _answer(table: pa.Table, output: Path | None, json: bool, title: str, shown: pa.Table) -> None:
     """To a file, to a pipe as csv or ndjson, or a few rows to a terminal."""
     if output is not None and str(output) != "-":
-        from diabolo.storage import write_whole
+        from diabolo.atomic import write_whole
 
         write_whole(output, to_bytes(table, output.suffix))
     elif json or not sys.stdout.isatty():

@@ -154,6 +154,7 @@ def _title(view: View, strand: Strand, start: int, end: int, oddest: int) -> tup
     first, last, top = (view.when(int(strand.rows[i])) for i in (start, end, oddest))
     if view.dates and first[:10] == last[:10]:
         last = last[11:]
+    last = last.removeprefix("row ")
     name = f"{strand.label}: " if strand.label else ""
     if start == end:
         return f"{name}{first}", f"oddest value at {top}"

@@ -101,12 +101,10 @@ def make_card(view: View, said: Explanation, i: int, row: int, near: dict[str, s
             _expected(view, name, part[name], i) for part in (said.expected, said.low, said.high)
         )
         between = f"{low} to {high}" if low is not None and high is not None and low != high else None
-        odd = got is not None and bool(
-            said.p_wrong[i, at] >= 0.5 or (said.share[i, at] >= MARKED and _outside(said, name, i))
-        )
-        cells.append(
-            Cell(clipped(name, 40), got, expected, between, near.get(name), float(said.share[i, at]), odd)
-        )
+        share, suspect = float(said.share[i, at]), bool(said.p_wrong[i, at] >= 0.5)
+        # A wild value misleads what is expected beside it: cells without a share are no suspects.
+        odd = share >= (1 if suspect else MARKED) and got is not None and (suspect or _outside(said, name, i))
+        cells.append(Cell(clipped(name, 40), got, expected, between, near.get(name), share, odd))
     others = order[CELLS:]
     rest = ""
     if len(others):
@@ -129,11 +127,9 @@ def make_card(view: View, said: Explanation, i: int, row: int, near: dict[str, s
 
 def _outside(said: Explanation, name: str, i: int) -> bool:
     """Whether a value lies outside the range expected of it, or is another label, and speaks for an error."""
-    if said.bits[i, said.names.index(name)] <= 0:
-        return False
     got, low, high = (_value(part[name], i) for part in (said.got, said.low, said.high))
     if low is None or high is None:
-        return bool(got != _value(said.expected[name], i))
+        return bool(got != _value(said.expected[name], i) and said.bits[i, said.names.index(name)] > 0)
     try:
         return not low <= got <= high
     except TypeError:

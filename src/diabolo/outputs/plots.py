@@ -63,13 +63,13 @@ def number_axis(
 ) -> Axis:
     """An axis that holds the finite values with a small margin, and about `count` round ticks."""
     known = np.asarray(values, dtype=float)
-    known = known[np.isfinite(known)]
+    # Beyond that the arithmetic of the axis itself would overflow.
+    known = np.clip(known[np.isfinite(known)], -1e300, 1e300)
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     if not high > low:
         gap = abs(low) * 0.1 or 1.0
         low, high = low - gap, high + gap
-    # Halves first: the range of the largest floats would overflow.
-    pad = (high / 2 - low / 2) * 2 * margin if abs(high / 2 - low / 2) < 1e307 else 0.0
+    pad = (high - low) * margin
     low, high = low - pad, high + pad
     return Axis(Scale(low, high, start, end), number_ticks(low, high, count))
 

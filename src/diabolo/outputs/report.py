@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import platform
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from diabolo.atomic import write_whole
 from diabolo.calibration import severity
 from diabolo.errors import need
 from diabolo.outputs import charts, quality
@@ -21,7 +23,6 @@ from diabolo.outputs.oddest import Card, odd_rows
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, count, duration, one_in, percent, rough, several
 from diabolo.sources import Native
-from diabolo.storage import write_whole
 from diabolo.version import __version__
 
 STRANDS = 6  # series of one table that are drawn
@@ -43,22 +44,31 @@ def write_report(model: Any, data: Any, path: str | Path, *, command: str | None
 
     Raises:
         MissingExtraError: jinja2 is not installed.
-        DataError: the data cannot be read, or columns are missing.
-        ModelFileError: the file cannot be written.
+        DataError: the data cannot be read, columns are missing, or the file cannot be written.
     """
     jinja2 = need("jinja2", "report")
     path = Path(path)
     view = View(model, data)
     name = Path(data).name if isinstance(data, str | Path) else ""
-    text = resources.files(__package__).joinpath("report.html.jinja").read_text("utf-8")
+    parts = {ending: _part(f"report.{ending}") for ending in ("html.jinja", "css", "js")}
+    # Only a script with this hash may run in the page, and nothing may be loaded from anywhere.
+    script_hash = base64.b64encode(hashlib.sha256(parts["js"].encode()).digest()).decode()
     setting = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    page = setting.from_string(text).render(
-        **content(view, clipped(name), command or python_lines(model, name, path))
+    page = setting.from_string(parts["html.jinja"]).render(
+        style=parts["css"],
+        script=parts["js"],
+        script_hash=script_hash,
+        **content(view, clipped(name), command or python_lines(model, name, path)),
     )
     write_whole(path, page.encode("utf-8", "replace"))
     return path
+
+
+def _part(name: str) -> str:
+    """A file beside this one; read as a resource, as the package may be a zip file."""
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 def content(view: View, name: str, command: str) -> dict[str, Any]:
@@ -237,7 +247,7 @@ def facts(view: View) -> list[tuple[str, str]]:
     """What is needed to get the same report again."""
     engine = view.engine
     made = [("SHA-256 of the data", digest(view.native))]
-    made += [(k.replace("_", " "), clipped(str(v))) for k, v in engine.facts.items()]
+    made += [(f"fit: {k.replace('_', ' ')}", clipped(str(v))) for k, v in engine.facts.items()]
     made += [
         (
             "networks",

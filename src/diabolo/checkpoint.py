@@ -1,0 +1,74 @@
+"""Runs that were cut off go on as if they had not been."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from diabolo.atomic import write_whole
+from diabolo.errors import OptionError
+from diabolo.training import Run
+
+
+class Checkpoint:
+    """A file from which a run that was cut off goes on as if it had not been.
+
+    Args:
+        path: the file; each network's run has its own beside it.
+        every: seconds between two savings.
+        key: stands for the data and the options: a file with another key is not gone on from.
+    """
+
+    def __init__(self, path: str | Path, every: float, key: str) -> None:
+        self.path, self.every, self.key = Path(path), every, key
+        self.saved = time.perf_counter()
+        self.files: list[Path] = []
+
+    def keep(self, run: Run, *, now: bool = False) -> None:
+        """Save the run, if it is time to."""
+        if not now and time.perf_counter() - self.saved < self.every:
+            return
+        values, tensors = run.state()
+        values = {**values, "best": None if math.isinf(run.best) else run.best}
+        card = json.dumps({"key": self.key, "values": values})
+        write_whole(
+            self._file(run), to_bytes({k: v.cpu().clone() for k, v in tensors.items()}, {"card": card})
+        )
+        self.saved = time.perf_counter()
+
+    def restore(self, run: Run) -> None:
+        """Go on from the file, if there is one.
+
+        Raises:
+            OptionError: it was written for other data or other options, or is damaged.
+        """
+        file = self._file(run)
+        if not file.exists():
+            return
+        hint = f"remove {file} to start afresh"
+        try:
+            with safe_open(str(file), framework="pt") as stored:
+                card = json.loads((stored.metadata() or {})["card"])
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise OptionError(f"checkpoint={str(self.path)!r} cannot be read: {error}", hint=hint) from error
+        if card["key"] != self.key:
+            raise OptionError(f"checkpoint={str(self.path)!r} is of other data or other options", hint=hint)
+        values = card["values"]
+        run.restore({**values, "best": math.inf if values["best"] is None else values["best"]}, tensors)
+
+    def remove(self) -> None:
+        """The fit has ended: there is nothing left to go on from."""
+        for file in self.files:
+            file.unlink(missing_ok=True)
+
+    def _file(self, run: Run) -> Path:
+        file = self.path.with_name(f"{self.path.name}.{run.name}")
+        if file not in self.files:
+            self.files.append(file)
+        return file

@@ -1,0 +1,281 @@
+import re
+import warnings
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from diabolo import Autoencoder
+from diabolo.errors import DataError, SchemaError
+from diabolo.outputs.report import digest
+from diabolo.sources import read_native
+
+LIMIT = 2 * 1024 * 1024
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed where it should be, and gathers what tests ask about."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.links, self.handlers, self.ids, self.words = [], {}, [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        for name, value in attrs:
+            if name in ("src", "href", "action", "data", "xlink:href", "poster", "srcset"):
+                self.links.append(value)
+            if name.startswith("on"):
+                self.handlers.append((tag, name))
+            if name == "id":
+                self.ids.append(value)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join("".join(self.words).split())
+
+
+def fitted(data, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of small data
+        return Autoencoder(epochs=2, **options).fit(data)
+
+
+def write(model, data, folder, **options):
+    path = model.report(data, folder / "report.html", **options)
+    raw = path.read_bytes()
+    assert len(raw) <= LIMIT
+    text = raw.decode()
+    page = Page(text)
+    assert all(link.startswith("#") or link == "data:," for link in page.links), page.links
+    assert not re.search(r"https?:|url\(|@import", text)
+    assert page.handlers == []
+    assert page.tags["script"] == 1
+    assert len(page.ids) == len(set(page.ids))
+    assert "nan" not in re.findall(r'="([^"]*)"', text)
+    assert not re.search(r'[ "MLV](nan|inf)\b', "".join(re.findall(r"<svg.*?</svg>", text, re.S)))
+    return page
+
+
+def people(rows=240):
+    draw = np.random.default_rng(0)
+    size = draw.normal(size=rows)
+    made = pd.DataFrame(
+        {
+            "id": [f"P{i:04d}" for i in range(rows)],
+            "height": 170 + 10 * size,
+            "weight": 70 + 8 * size + draw.normal(size=rows),
+            "city": np.where(size > 0, "Oslo", "Bergen"),
+            "member": size > 0.5,
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(draw.integers(0, 900, rows), "D"),
+        }
+    )
+    return made
+
+
+def machine(points=400, pumps=1):
+    draw = np.random.default_rng(1)
+    parts = []
+    for pump in range(pumps):
+        value = np.sin(np.arange(points) / 8 + pump) + 0.05 * draw.normal(size=points)
+        value[300:306] = 4
+        time = pd.date_range("2026-01-01", periods=points, freq="10min")
+        parts.append(pd.DataFrame({"time": time, "flow": value, "load": 3 - value, "pump": f"pump {pump}"}))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def table():
+    data = people()
+    odd = data.copy()
+    odd.loc[17, "weight"] = 400.0
+    return fitted(data), odd
+
+
+@pytest.fixture(scope="module")
+def series():
+    data = machine().drop(columns="pump")
+    return fitted(data, time="time", window=16), data
+
+
+def test_a_table_is_reported(table, tmp_path):
+    page = write(*table, tmp_path, command="diabolo report people.csv -o report.html")
+    assert "row 17: weight is 400" in page.text
+    assert "P0017" in page.text
+    assert "diabolo report people.csv -o report.html" in page.text
+    assert digest(read_native(table[1])) in page.text
+    for heading in (
+        "Every row",
+        "The oddest rows",
+        "How many alarms?",
+        "Columns",
+        "Map of the latent",
+        "Caveats",
+    ):
+        assert heading in page.text
+
+
+def test_a_series_is_reported(series, tmp_path):
+    page = write(*series, tmp_path)
+    assert "2026-01-03" in page.text
+    assert "The oddest episodes" in page.text
+    assert "Autoencoder(epochs=2, time='time', window=16)" in page.text
+    assert page.tags["svg"] >= 5
+
+
+def test_several_series_with_channels_gaps_and_shuffled_rows(tmp_path):
+    data = machine(pumps=2).drop(index=range(100, 130)).sample(frac=1, random_state=0)
+    page = write(fitted(data, time="time", by="pump", window=16), data, tmp_path)
+    assert "pump 0" in page.text and "pump 1" in page.text
+
+
+def test_a_series_without_times(tmp_path):
+    data = {"value": machine()["flow"].to_numpy()}
+    assert "Rows in alarm" not in write(fitted(data, window=16), data, tmp_path).text
+
+
+def test_a_table_of_few_rows(tmp_path):
+    draw = np.random.default_rng(0)
+    data = pd.DataFrame({"a": draw.normal(size=30), "b": draw.choice(list("xyz"), 30)})
+    page = write(fitted(data), data, tmp_path)
+    assert "Nothing stands out" in page.text
+    assert write(fitted(data), data.head(1), tmp_path).tags["article"] == 1
+
+
+def test_holes(tmp_path):
+    data = people()
+    holes = np.random.default_rng(0).random(data.shape) < 0.3
+    data = data.mask(holes).astype({"height": float, "weight": float})
+    data["height"] = data["height"].where(data.index < 100)
+    page = write(fitted(data), data, tmp_path)
+    assert "missing" in page.text
+    assert "More than a fifth of the values is missing" in page.text
+
+
+def test_new_data_without_alarms_or_with_infinities(table, tmp_path):
+    model, data = table
+    new = data.drop(index=17).head(60).assign(extra=1)
+    assert "Not in the data of the fit, and not read: extra" in write(model, new, tmp_path).text
+    new["weight"] = np.where(new.index == 3, np.inf, new["weight"])
+    assert "row 3: weight is ∞" in write(model, new, tmp_path).text
+
+
+def test_plain_arrays_and_other_kinds_of_model(tmp_path):
+    data = np.random.default_rng(0).normal(size=(100, 3))
+    for recipe in ("vanilla", "variational", "masked"):
+        write(fitted(data, recipe=recipe), data, tmp_path)
+
+
+def test_what_the_data_says_is_never_markup(tmp_path):
+    evil = "</title></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
+    data = people(80).drop(columns="since")
+    data["city"] = np.where(data.index % 3 == 0, evil, "\u202eOslo\x00")
+    data = data.rename(columns={"weight": evil, "id": f"id {evil}"})
+    data.index = [f"{evil}{i}" for i in range(len(data))]
+    page = write(fitted(data), data, tmp_path, command=evil)
+    assert "img" not in page.tags and "{{7*7}}" in page.text
+    assert "\u202e" not in page.text and "\x00" not in page.text
+    chart = machine().rename(columns={"flow": evil}).assign(pump=evil)
+    page = write(fitted(chart, time="time", by="pump", window=16), chart, tmp_path)
+    assert "img" not in page.tags
+
+
+def test_wide_and_wordy_data_stays_small(tmp_path):
+    draw = np.random.default_rng(0)
+    wide = {f"{'long ' * 60}{i}": draw.normal(size=60) for i in range(230)}
+    wide["text"] = np.array(["x" * 20_000, "y" * 20_000] * 30)
+    page = write(fitted(wide), wide, tmp_path)
+    assert "31 more columns are not listed" in page.text
+
+
+def test_long_series_are_thinned_but_keep_their_spikes(tmp_path):
+    value = np.sin(np.arange(30_000) / 50)
+    model = fitted({"value": value[:2000]}, window=16)
+    value[12_345] = 50
+    page = write(model, {"value": value}, tmp_path)
+    assert "50" in page.text and "12,3" in page.text
+
+
+def test_the_same_data_gives_the_same_report(table, tmp_path):
+    model, data = table
+    first = model.report(data, tmp_path / "a.html", command="x").read_bytes()
+    assert model.report(data, tmp_path / "b.html", command="x").read_bytes() == first
+
+
+def test_the_hash_does_not_depend_on_how_the_data_is_held():
+    whole = pa.table({"a": [1.0, None, 3.0], "b": ["x", "y", None]})
+    pieces = pa.concat_tables([whole.slice(0, 1), whole.slice(1)]).replace_schema_metadata({"note": "x"})
+    assert digest(read_native(whole)) == digest(read_native(pieces))
+    assert digest(read_native(whole)) != digest(read_native(whole.slice(1)))
+
+
+def test_errors_leave_no_file(table, tmp_path):
+    model, data = table
+    with pytest.raises(SchemaError, match="height"):
+        model.report(data.drop(columns="height"), tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DataError):
+        model.report(data, tmp_path / "nowhere" / "report.html")
+
+
+@pytest.mark.browser
+def test_the_slider_moves_in_a_browser(series, table, tmp_path):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    import shutil
+
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        for number, (model, data) in enumerate((series, table)):
+            path = model.report(data, tmp_path / f"{number}.html")
+            chrome.get(path.as_uri())
+            slider, said = (chrome.find_element("id", name) for name in ("slider", "said"))
+            lines = chrome.find_elements("css selector", ".threshold")
+            before = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
+            assert "bits" in before[0] and len(lines) == 2
+            slider.send_keys(webdriver.Keys.HOME)
+            after = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
+            assert after[0].startswith("At 1.0 bits:")
+            assert all(old != new for old, new in zip(before[1], after[1], strict=True))
+            assert chrome.execute_script("return performance.getEntriesByType('resource').length") == 0
+            wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            chrome.set_window_size(520, 900)
+            assert chrome.execute_script(wide) <= 0
+            assert chrome.get_log("browser") == []
+    finally:
+        chrome.quit()
