@@ -14,7 +14,13 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs(path: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", str(path), *([str(tmp_path)] if "FOLDER" in path.read_text() else [])]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        str(path),
+        *([str(tmp_path)] if "FOLDER" in path.read_text() else []),
+    ]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout

@@ -175,7 +175,7 @@ def lacking(*keys: str) -> Any:
         lambda card: {**card, "schema": [{"name": "x"}]},
         lambda card: {**card, "schema": None},
         lambda card: {**card, "options": None},
-        lambda card: {**card, "options": {**card["options"], "unheard_of": 1}},
+        lambda card: {**card, "options": {**card["options"], "arguments": {"unheard_of": 1}}},
         lacking("format"),
         lacking("schema"),
         lacking("members"),

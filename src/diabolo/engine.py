@@ -12,7 +12,7 @@ import torch
 
 from diabolo.calibration import Calibration
 from diabolo.errors import SchemaError
-from diabolo.evidence import ROWS, Residuals
+from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
 from diabolo.fields import Codes, Curve, Symbol
 from diabolo.memory import Memory, Neighbours
 from diabolo.network import Network
@@ -137,12 +137,23 @@ class Engine:
         """(user rows,) how odd each row is."""
         return self.calibration.bits(self.oddness(frame))
 
+    def place(self, frame: Frame, kind: str, values: np.ndarray) -> np.ndarray:
+        """What was said of one field of every frame row, on the user's rows.
+
+        The points of windows are averaged over the windows that cover them; anything else was read at the
+        middle of its window, and belongs there.
+        """
+        return self.source.fold(frame, values) if kind == Curve.kind else self.source.pick(frame, values)
+
     def evidence(self, codes: Codes, positions: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Evidence -> (rows,): root mean squared residual, distance to the nearest remembered row."""
         parts = self.parts(codes)
         count = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
         residual = sum(p.reshape(len(codes), -1).sum(1) for p in parts.values()) / np.maximum(count, 1)
-        return {"residual": np.sqrt(residual), "distance": self.neighbours(codes, positions).distance}
+        return {
+            "residual": np.sqrt(residual),
+            "distance": self.neighbours(self.whole(codes), positions).distance,
+        }
 
     def parts(self, codes: Codes) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell): each cell's part of the squared residual of its row."""
@@ -163,15 +174,12 @@ class Engine:
 
     def filled(self, codes: Codes) -> Codes:
         """The rows with what is expected in their holes."""
-        if all(bool(v.all()) for v in codes.visible.values()):
-            return codes
-        reader, filled = self.cell_reader, codes
-        # A network that has not learnt to read holes is read again with its own answers in them.
-        for _ in range(1 if reader.corruption.hides else 5):
-            with torch.no_grad(), threads(self.threads):
-                said = reader(filled.padded().to(self.device)).likelihoods
-            filled = codes.fill({k: said[k].mean.cpu()[: len(codes)] for k in said})
-        return filled
+        with threads(self.threads):
+            return fill_holes(self.cell_reader, codes, self.device)
+
+    def whole(self, codes: Codes) -> Codes:
+        """The rows with the holes of their windows filled, as they are remembered."""
+        return whole_windows(self.cell_reader, codes, self.device)
 
     @torch.no_grad()
     def latent(self, codes: Codes) -> np.ndarray:

@@ -86,3 +86,25 @@ def raw_errors(network: Network, codes: Codes) -> dict[str, tuple[np.ndarray, np
         there = codes.visible[kind] & scored.view(1, -1, *[1] * (value.dim() - 2))
         found[kind] = (error.cpu().numpy()[:rows], there.cpu().numpy()[:rows])
     return found
+
+
+@torch.no_grad()
+def fill_holes(network: Network, codes: Codes, device: str) -> Codes:
+    """The rows with what a network expects in their holes."""
+    if all(bool(v.all()) for v in codes.visible.values()):
+        return codes
+    filled = codes
+    # A network that has not learnt to read holes is read again with its own answers in them.
+    for _ in range(1 if network.corruption.hides else 5):
+        said = network(filled.padded().to(device)).likelihoods
+        filled = codes.fill({k: said[k].mean.cpu()[: len(codes)] for k in said})
+    return filled
+
+
+def whole_windows(network: Network, codes: Codes, device: str) -> Codes:
+    """The rows with the holes of their windows filled: a distance after whitening needs every point."""
+    if Curve.kind not in codes.values or bool(codes.visible[Curve.kind].all()):
+        return codes
+    parts = [fill_holes(network, chunk, device) for chunk in codes.chunks(ROWS)]
+    curve = torch.cat([part.values[Curve.kind] for part in parts])
+    return codes.replace({Curve.kind: curve}, {Curve.kind: torch.ones_like(curve, dtype=torch.bool)})

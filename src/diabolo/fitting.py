@@ -16,7 +16,7 @@ import torch
 from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
 from diabolo.engine import Engine
-from diabolo.evidence import Residuals
+from diabolo.evidence import Residuals, whole_windows
 from diabolo.fields import Codes
 from diabolo.memory import Memory, fingerprints
 from diabolo.network import Member, Network
@@ -139,7 +139,7 @@ def fit_engine(
                 settings = replace(settings, budget=left / (len(members) - number))
             if interrupted:
                 # Who stops a fit wants an end to it: what was not begun gets a moment only.
-                settings = replace(settings, budget=2.0)
+                settings = replace(settings, max_steps=settings.steps(len(codes)) // 20 + 1)
             network = Network(schema.fields, schema.scored_fields, member)
             network.start(codes)
             network.to(device)
@@ -149,7 +149,7 @@ def fit_engine(
                 held_out.to(device) if held_out is not None else None,
                 settings,
                 name=name,
-                progress=progress,
+                progress=None if interrupted else progress,
                 checkpoint=keeper,
             )
             interrupted = interrupted or outcome.interrupted
@@ -159,7 +159,9 @@ def fit_engine(
     scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
     remembered = np.sort(np.concatenate([split.fit, split.held_out]))
     memory = Memory.fit(
-        schema.encode(frame[remembered]) if not series else codes,
+        whole_windows(list(networks.values())[-1], codes, device)
+        if series
+        else schema.encode(frame[remembered]),
         scored,
         None if frame.positions is None else frame.positions[remembered if not series else fit_rows],
     )

@@ -15,26 +15,15 @@ from sklearn.exceptions import NotFittedError
 from diabolo import storage, tasks
 from diabolo.columns import Column
 from diabolo.engine import Engine
-from diabolo.errors import OptionError, UnsupportedError
+from diabolo.errors import DataError, ModelFileError, UnsupportedError
 from diabolo.fitting import fit_engine
 from diabolo.network import Member
+from diabolo.options import choose_device, make_schema, make_source, training_options
 from diabolo.recipes import make_members
-from diabolo.schema import Schema, as_kind
-from diabolo.sources import SOURCES, Native, Series, Source, Table, read_native
-from diabolo.training import Progress, Training
+from diabolo.schema import Schema
+from diabolo.sources import Native, Series, read_native
+from diabolo.training import Progress
 from diabolo.version import __version__
-
-MODEL_OPTIONS = ("latent", "beta", "noise", "layers", "embedding", "activation", "batch_norm")
-TRAINING_OPTIONS = (
-    "optimizer",
-    "schedule",
-    "lr",
-    "weight_decay",
-    "batch_size",
-    "epochs",
-    "patience",
-    "budget",
-)
 
 
 class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -82,7 +71,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
     Attributes:
         schema_: what each column is.
         history_: the losses, one line for each look at the held-out rows.
-        alarm_rate_, threshold_: the rate of false alarms, and the bits from which a row is an alarm.
+        alarm_rate_, threshold_: the rate of false alarms, and the bits above which a row is an alarm.
         notes_: what happened in the fit that is worth knowing.
 
     Example:
@@ -184,18 +173,17 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
             OptionError: an option cannot work.
         """
         native = read_native(X)
-        source = self._source(native)
+        options = self.get_params(deep=False)
+        source = make_source(options, native)
         frame = source.read(native)
-        schema = self._schema(frame.columns, source, native.named)
-        series = isinstance(source, Series)
-        options = {name: getattr(self, name) for name in MODEL_OPTIONS}
-        members = self.members or make_members(self.recipe, options, series=series)
+        schema = make_schema(options, frame, source)
+        members = self.members or make_members(self.recipe, options, series=frame.positions is not None)
         engine = fit_engine(
             frame,
             source,
             schema,
             members,
-            self._training(),
+            training_options(options),
             seed=self.seed,
             device=choose_device(self.device),
             thread_count=self.threads,
@@ -206,10 +194,8 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         self._library = native.library
         for note in engine.notes:
             warnings.warn(note, DiaboloWarning, stacklevel=2)
-        if not native.named:
-            self.n_features_in_ = native.table.num_columns
-        else:
-            self.n_features_in_ = native.table.num_columns
+        self.n_features_in_ = native.table.num_columns
+        if native.named:
             self.feature_names_in_ = np.asarray(native.table.column_names, dtype=object)
         engine.calibration.threshold(self.alarm_rate_, asked=self.alarm_rate is not None)
         return self
@@ -223,9 +209,9 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
             age     number    scored  0.0%     int64 values   28 to 45, mean 34.67
             city    category  scored  0.0%     string values  2 levels: Oslo, Bergen
         """
-        native = read_native(X)
-        source = self._source(native)
-        return self._schema(source.read(native).columns, source, native.named)
+        native, options = read_native(X), self.get_params(deep=False)
+        source = make_source(options, native)
+        return make_schema(options, source.read(native), source)
 
     @property
     def engine_(self) -> Engine:
@@ -263,7 +249,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
 
     @property
     def threshold_(self) -> float:
-        """Bits from which a row is an alarm."""
+        """Bits above which a row is an alarm."""
         return self.engine_.calibration.threshold(self.alarm_rate_, asked=self.alarm_rate is not None)
 
     @property
@@ -293,7 +279,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
 
     def predict(self, X: Any) -> np.ndarray:
         """(rows,) +1 for a normal row, -1 for an alarm."""
-        return np.where(self.anomaly_score(X) >= self.threshold_, -1, 1)
+        return np.where(self.anomaly_score(X) > self.threshold_, -1, 1)
 
     def transform(self, X: Any) -> np.ndarray:
         """(rows, latent) the latent coordinates of each row: `embed`, as an array."""
@@ -313,6 +299,10 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
                 hint='fit a table with a bottleneck: Autoencoder("vanilla", latent=8)',
             )
         z = torch.as_tensor(np.asarray(Z), dtype=torch.float32)
+        if z.ndim != 2 or z.shape[1] != network.bottleneck.latent:
+            raise DataError(
+                f"expected codes of {network.bottleneck.latent} numbers, got shape {tuple(z.shape)}"
+            )
         with torch.no_grad():
             said = network.decode(z.to(engine.device))
         means = {k: v.mean.cpu().numpy() for k, v in said.items()}
@@ -341,12 +331,10 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file; `diabolo.load` reads it, on any machine, without the data."""
-        options = {
-            k: v
-            for k, v in self.get_params(deep=False).items()
-            if k not in ("members", "columns", "checkpoint")
-        }
-        return storage.write(path, self.engine_, {**options, "library": self._library}, __version__)
+        engine, left = self.engine_, ("members", "columns", "checkpoint")
+        options = {k: v for k, v in self.get_params(deep=False).items() if k not in left}
+        memory = {"library": self._library, "columns": list(getattr(self, "feature_names_in_", []))}
+        return storage.write(path, engine, {"arguments": options, **memory}, __version__)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", threads: int | None = 1) -> Self:
@@ -356,51 +344,16 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
             ModelFileError: it is no model, is damaged, or was written by a newer version.
         """
         stored = storage.read(path, device=choose_device(device), threads=threads)
-        options = dict(stored.options)
-        library = options.pop("library")
-        model = cls(**{**options, "device": device, "threads": threads})
-        model._engine, model._library = stored.engine, library
-        entries = stored.engine.schema.entries
-        model.n_features_in_ = len(entries)
+        try:
+            model = cls(**{**stored.options["arguments"], "device": device, "threads": threads})
+            model._engine, model._library = stored.engine, str(stored.options["library"])
+            names = [str(name) for name in stored.options["columns"]]
+        except (KeyError, TypeError) as error:
+            raise ModelFileError(f"{path} does not fit together: {error}") from error
+        model.n_features_in_ = len(stored.engine.schema.entries)
+        if names:
+            model.feature_names_in_ = np.asarray(names, dtype=object)
         return model
-
-    def _source(self, native: Native) -> Source:
-        options = {"time": self.time, "by": self.by, "window": self.window}
-        kind = next(s for s in SOURCES if s.claims(options))
-        if kind is Table:
-            return Table().fit(native)
-        if isinstance(self.window, str) and self.window != "auto":
-            raise OptionError(
-                f"window={self.window!r}: expected a number of points", hint='window=64, or window="auto"'
-            )
-        window = None if isinstance(self.window, str) else self.window
-        beside = (*(self.context or ()), *(self.ignore or ()), *(self.categorical or ()))
-        return Series(time=self.time, by=self.by, window=window, beside=beside).fit(native)
-
-    def _schema(self, columns: Mapping[str, Any], source: Source, named: bool) -> Schema:
-        kinds = as_kind(columns, self.numeric or (), self.categorical or ())
-        calendar = source.time if isinstance(source, Series) else None
-        context = list(self.context or ())
-        if isinstance(source, Series) and source.by is not None:
-            context.append(source.by)
-        return Schema.infer(
-            columns,
-            scored=self.scored,
-            context=context,
-            ignore=self.ignore,
-            kinds={**kinds, **(self.columns or {})},
-            calendar=calendar,
-            named=named,
-        )
-
-    def _training(self) -> dict[str, Any]:
-        given = {n: getattr(self, n) for n in TRAINING_OPTIONS if getattr(self, n) is not None}
-        if "budget" in given:
-            given["budget"] = seconds(given["budget"])
-        if "epochs" in given:
-            given |= {"min_steps": 1, "max_steps": 0}
-        Training().change(given)
-        return given
 
     def _bar(self) -> Progress | None:
         if not self.verbose:
@@ -438,34 +391,3 @@ def load(path: str | Path, *, device: str = "auto", threads: int | None = 1) -> 
         ModelFileError: it is no model, is damaged, or was written by a newer version.
     """
     return Autoencoder.load(path, device=device, threads=threads)
-
-
-def choose_device(wanted: str) -> str:
-    """The device to use: "auto" is CUDA where there is one, then MPS, then the CPU."""
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if wanted == "auto":
-        return "cuda" if cuda else "mps" if mps else "cpu"
-    if wanted.split(":")[0] not in ("cpu", "cuda", "mps"):
-        raise OptionError(f"device={wanted!r} is not known", hint='device="auto", "cpu", "cuda" or "mps"')
-    if (wanted.startswith("cuda") and not cuda) or (wanted == "mps" and not mps):
-        raise OptionError(f"device={wanted!r}: torch finds none on this machine", hint='device="auto"')
-    return wanted
-
-
-def seconds(value: float | str) -> float:
-    """Seconds from a number or from text: 90, "90", "30s", "2min", "1h".
-
-    Example:
-        >>> seconds("2min")
-        120.0
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    text = str(value).strip().lower()
-    for unit, factor in (("min", 60.0), ("m", 60.0), ("h", 3600.0), ("s", 1.0), ("", 1.0)):
-        if text.endswith(unit):
-            try:
-                return float(text.removesuffix(unit) if unit else text) * factor
-            except ValueError:
-                continue
-    raise OptionError(f"budget={value!r}: expected seconds", hint='budget="30s" or budget="2min"')

@@ -52,7 +52,8 @@ def make_members(recipe: str, options: Mapping[str, Any], *, series: bool) -> Me
 
     Args:
         recipe: a name in `RECIPES`.
-        options: latent, beta, noise, layers, embedding, activation, batch_norm; None where not given.
+        options: latent, beta, noise, layers, embedding, activation, batch_norm (None where not given), and
+            others, which are not looked at.
         series: whether rows are windows of a series.
 
     Raises:

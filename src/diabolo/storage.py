@@ -21,7 +21,7 @@ from diabolo.calibration import Calibration
 from diabolo.engine import Engine
 from diabolo.errors import DiaboloError, ModelFileError
 from diabolo.evidence import Residuals
-from diabolo.fields import Codes
+from diabolo.fields import Codes, Symbol
 from diabolo.memory import Memory
 from diabolo.network import Member, Network
 from diabolo.schema import Schema
@@ -173,6 +173,10 @@ def _restored(
                 raise ValueError(f"{name}: {key} is {stored[key].dtype}, expected {tensor.dtype}")
         network.load_state_dict(stored)
         networks[name] = network.to(device).eval()
+    needed = {f"memory/{part}/{kind}" for part in ("values", "visible") for kind in schema.fields}
+    needed |= {f"residuals/{kind}" for kind in schema.fields if kind != Symbol.kind}
+    if needed - set(tensors):
+        raise ValueError(f"{sorted(needed - set(tensors))[0]} is missing")
     scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
     codes = Codes(under(tensors, "memory/values/"), under(tensors, "memory/visible/"))
     positions, whitening = tensors.get("memory/positions"), tensors.get("memory/whitening")

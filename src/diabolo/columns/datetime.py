@@ -37,6 +37,7 @@ class Datetime(Column):
         parts: the parts in use, each a circle of symbols.
         counts: part -> (symbols + 1,) how often each occurs.
         clock: the elapsed seconds, as a number.
+        unit: seconds that all moments are whole multiples of: a day, an hour, a minute, a second; or 0.
         type: the arrow type of the column, restored in answers.
     """
 
@@ -44,6 +45,7 @@ class Datetime(Column):
     parts: list[str] = field(default_factory=list)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
     clock: Number = field(default_factory=Number)
+    unit: float = 0.0
     type: str = "timestamp[us]"
 
     kind = "datetime"
@@ -72,8 +74,9 @@ class Datetime(Column):
             symbols = read(moments).drop_null().to_numpy(zero_copy_only=False).astype(np.int64) + 1
             if days >= 2 * circle and len(np.unique(symbols)) > 1:
                 counts[part] = np.bincount(symbols, minlength=size + 1).astype(float)
+        unit = next((u for u in (DAY, 3600.0, 60.0, 1.0) if not (known % u).any()), 0.0)
         clock = Number().fit(pa.array(seconds, from_pandas=True), name)
-        return replace(self, parts=list(counts), counts=counts, clock=clock, type=str(values.type))
+        return replace(self, parts=list(counts), counts=counts, clock=clock, unit=unit, type=str(values.type))
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -96,8 +99,8 @@ class Datetime(Column):
         if self.elapsed:
             seconds = parts[0].astype(float) * self.clock.scale + self.clock.mean
         target = arrow_time(self.type)
-        if pa.types.is_date(target):
-            seconds = np.round(seconds / DAY) * DAY
+        if self.unit:
+            seconds = np.round(seconds / self.unit) * self.unit
         moments = pa.array((seconds * 1e6).astype(np.int64), pa.timestamp("us"))
         if getattr(target, "tz", None):
             moments = moments.cast(pa.timestamp("us", target.tz))

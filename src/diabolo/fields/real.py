@@ -14,6 +14,8 @@ from diabolo.fields.base import Field, Head, Reading, Stem
 from diabolo.layers import Alphabet
 from diabolo.likelihoods import Binned, Bins, Normal
 
+BEYOND = 1.0  # standard units beyond the range seen up to which values are read as they are
+
 
 @dataclass
 class Real(Field):
@@ -53,12 +55,20 @@ class Real(Field):
 
     def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
         if isinstance(likelihood, Binned):
-            return likelihood.log_prob(values)
+            # Beyond the range that was seen, the end bin's mass falls exponentially, as fast as the
+            # values inside that bin suggest.
+            ends, reach = self.edges, 0.02 * float(self.edges[-1] - self.edges[0]) + 1e-6
+            low = max(float(self.high[0] - self.centres[0]), reach)
+            high = max(float(self.centres[-1] - self.low[-1]), reach)
+            beyond = (float(ends[0]) - values).clamp_min(0) / low
+            beyond = beyond + (values - float(ends[-1])).clamp_min(0) / high
+            log_p: Tensor = likelihood.log_prob(values) - beyond
+            return log_p
         # The mass that a density puts into the value's bin; the end bins reach to infinity.
         inner = torch.as_tensor(self.edges[1:-1], dtype=values.dtype, device=values.device).contiguous()
-        ends = torch.cat([inner.new_tensor([-torch.inf]), inner, inner.new_tensor([torch.inf])])
+        walls = torch.cat([inner.new_tensor([-torch.inf]), inner, inner.new_tensor([torch.inf])])
         found = torch.searchsorted(inner, values.contiguous(), right=True)
-        mass = likelihood.cdf(ends[found + 1]) - likelihood.cdf(ends[found])
+        mass = likelihood.cdf(walls[found + 1]) - likelihood.cdf(walls[found])
         return mass.clamp_min(1e-30).log()
 
 
@@ -74,9 +84,17 @@ class RealStem(Stem):
         self.last: Tensor
         self.register_buffer("centres", _padded([f.centres for f in fields], widest, 1e9))
         self.register_buffer("last", torch.tensor([len(f.centres) - 1 for f in fields]))
+        self.low: Tensor
+        self.high: Tensor
+        self.register_buffer("low", torch.tensor([f.edges[0] - BEYOND for f in fields], dtype=torch.float32))
+        self.register_buffer(
+            "high", torch.tensor([f.edges[-1] + BEYOND for f in fields], dtype=torch.float32)
+        )
 
     def forward(self, values: Tensor, visible: Tensor) -> Tensor:
         seen = visible.to(values.dtype)
+        # A value far outside is read as one at the edge: else it would mislead what is said of all others.
+        values = values.clamp(self.low, self.high)
         parts = [values * seen, 1 - seen]
         if self.alphabet is not None:
             columns = values.T.contiguous()

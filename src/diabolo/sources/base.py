@@ -75,6 +75,10 @@ class Source(ABC):
         """(frame rows, ...) -> (user rows, ...); for windows, (frame rows, length) -> (user rows,)."""
 
     @abstractmethod
+    def pick(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+        """(frame rows, ...) -> (user rows, ...): from the frame's row that each user row is the middle of."""
+
+    @abstractmethod
     def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         """(user rows,) flags -> the chosen rows that belong together, each stretch in its order."""
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import sys
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ def read_file(path: str | Path) -> pa.Table:
             return pa.json.read_json(stream)
         if kind in (".csv", ".tsv", ".txt", ""):
             return _read_text(stream, str(path), "\t" if kind == ".tsv" else None)
-    except (pa.ArrowInvalid, pa.ArrowException, EOFError, gzip.BadGzipFile, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowException, EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
         raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
     raise DataError(
         f"{path}: the format {kind!r} is not known", hint=f"one of {', '.join(FORMATS)}, also .gz and .zst"

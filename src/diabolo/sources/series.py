@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 
 from diabolo.columns import Values
+from diabolo.columns.category import to_text
 from diabolo.columns.datetime import to_moments, to_seconds
 from diabolo.columns.number import Number, to_float
 from diabolo.errors import ColumnError, DataError, OptionError
@@ -57,6 +58,7 @@ class Series(Source):
             times are too irregular for a grid, and the points simply follow each other.
         length: points in a window.
         channels: the names of the columns that windows are made of.
+        groups: the names of the series that were seen; each has its own place in time.
     """
 
     time: str | None = None
@@ -66,11 +68,12 @@ class Series(Source):
     step: float = 1.0
     length: int = 0
     channels: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     kind = "series"
 
     def __post_init__(self) -> None:
-        self.beside, self.channels = tuple(self.beside), tuple(self.channels)
+        self.beside, self.channels, self.groups = tuple(self.beside), tuple(self.channels), tuple(self.groups)
 
     @classmethod
     def claims(cls, options: Mapping[str, Any]) -> bool:
@@ -103,7 +106,8 @@ class Series(Source):
         length = self.window if self.window is not None else int(np.clip(longest // 3, 4, WINDOW))
         if not 2 <= length <= longest:
             raise OptionError(f"window={length} does not fit a series of {longest} points")
-        return replace(self, step=_step(times, groups), length=length, channels=channels)
+        seen = tuple(np.unique(groups).tolist())
+        return replace(self, step=_step(times, groups), length=length, channels=channels, groups=seen)
 
     def read(self, native: Native) -> Frame:
         columns = native.columns()
@@ -116,7 +120,9 @@ class Series(Source):
         point = np.empty(native.rows, np.int64)
         starts, positions, clocks, total = [], [], [], 0
         several = len(np.unique(groups)) > 1
-        for number, group in enumerate(np.unique(groups)):
+        known = {name: number for number, name in enumerate(self.groups)}
+        for group in np.unique(groups).tolist():
+            number = known.setdefault(group, len(known))
             rows = np.flatnonzero(groups == group)
             order = rows[np.argsort(times[rows], kind="stable")]
             if self.step:
@@ -181,6 +187,15 @@ class Series(Source):
         mean = np.divide(total, count, out=np.full(place.points + 1, np.nan), where=count > 0.5)
         return np.asarray(mean[place.point])
 
+    def pick(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+        # The nearest window, at the ends of a series.
+        start = frame.place.start
+        wanted = frame.place.point - self.length // 2
+        after = np.clip(np.searchsorted(start, wanted), 0, len(start) - 1)
+        before = np.maximum(after - 1, 0)
+        nearest = np.where(np.abs(start[before] - wanted) < np.abs(start[after] - wanted), before, after)
+        return np.asarray(answers[nearest])
+
     def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         rows = np.flatnonzero(chosen)
         if len(rows) == 0:
@@ -212,9 +227,8 @@ class Series(Source):
 
     def _groups(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         if self.by is None:
-            return np.zeros(len(next(iter(columns.values()))), np.int64)
-        codes = pc.rank(columns[self.by].cast(pa.string()), tiebreaker="dense")
-        return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
+            return np.full(len(next(iter(columns.values()))), "")
+        return np.asarray(pc.fill_null(to_text(columns[self.by], self.by), ""), dtype=str)
 
 
 def _step(times: np.ndarray, groups: np.ndarray) -> float:

@@ -31,6 +31,9 @@ class Table(Source):
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         return answers
 
+    def pick(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+        return answers
+
     def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         return [np.array([row]) for row in np.flatnonzero(chosen)]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.engine import Engine
-from diabolo.sources import Native
+from diabolo.sources import Frame, Native
 
 
 class Model(Protocol):
@@ -46,19 +46,23 @@ class Answer(ABC):
         return Native(self.native.table).give(self.columns())
 
 
-def decoded(engine: Engine, name: str, codes: dict[str, np.ndarray], rows: np.ndarray, fold: Any) -> pa.Array:
-    """One column's own values from codes: folded onto the user's rows, then those of `rows`.
+def decoded(
+    engine: Engine, frame: Frame, name: str, codes: dict[str, np.ndarray], rows: np.ndarray
+) -> pa.Array:
+    """One column's own values from codes: put onto the user's rows, then those of `rows`.
 
     Args:
         engine: the fitted model.
+        frame: what was read.
         name: the column.
         codes: kind -> (frame rows, fields, *cell).
         rows: user rows wanted.
-        fold: (frame rows, ...) -> (user rows,).
     """
     slots = engine.schema.slots_of(name)
     parts = {s.kind: np.zeros((len(rows), codes[s.kind].shape[1])) for s in slots}
     for slot in slots:
-        parts[slot.kind][:, slot.index] = fold(codes[slot.kind][:, slot.index])[rows]
+        parts[slot.kind][:, slot.index] = engine.place(frame, slot.kind, codes[slot.kind][:, slot.index])[
+            rows
+        ]
     values = engine.schema.decode(name, parts, exact=True)
     return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)

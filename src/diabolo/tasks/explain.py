@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,26 @@ class Explanation(Answer):
     def nearest(self) -> Any:
         """The most similar remembered rows, as a dataframe."""
         return self.native.give(self.neighbours, aligned=False)
+
+    def first(self, count: int) -> Explanation:
+        """Only the first rows."""
+
+        def cut(table: dict[str, Any]) -> dict[str, Any]:
+            return {k: None if v is None else v[:count] for k, v in table.items()}
+
+        lines = count * (len(self.neighbours.get("row", ())) // max(len(self.rows), 1))
+        return replace(
+            self,
+            rows=self.rows[:count],
+            got=cut(self.got),
+            expected=cut(self.expected),
+            low=cut(self.low),
+            high=cut(self.high),
+            bits=self.bits[:count],
+            p_wrong=self.p_wrong[:count],
+            share=self.share[:count],
+            neighbours={k: v[:lines] for k, v in self.neighbours.items()},
+        )
 
     def value(self, part: str, column: str, line: int) -> Any:
         """One value: of "got", "expected", "low" or "high", in a column, of the line-th explained row."""
@@ -100,21 +120,21 @@ def explain(
     wanted = np.arange(frame.native.rows) if rows is None else np.asarray(rows, dtype=np.int64).reshape(-1)
     if len(wanted) and (wanted.min() < 0 or wanted.max() >= frame.native.rows):
         raise OptionError(f"rows: row {wanted.max()} is not in data of {frame.native.rows} rows")
+    if len(wanted) == 0:
+        return explain(model, data, rows=[0], neighbours=neighbours).first(0)
     frame, wanted, origin = _narrowed(engine, frame, wanted)
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
     cells, parts = engine.cells(codes), engine.parts(codes)
-    found = engine.neighbours(codes, frame.positions, k=max(neighbours, 1))
-    closest = engine.memory.shares(codes, found.places[:, 0])
+    whole = engine.whole(codes)
+    found = engine.neighbours(whole, frame.positions, k=max(neighbours, 1))
+    closest = engine.memory.shares(whole, found.places[:, 0])
     names = engine.schema.scored
-
-    def fold(values: np.ndarray) -> np.ndarray:
-        return engine.source.fold(frame, values)
 
     def by_column(table: dict[str, np.ndarray]) -> np.ndarray:
         sums = []
         for name in names:
             slots = engine.schema.slots_of(name)
-            sums.append(sum(fold(table[s.kind][:, s.index])[wanted] for s in slots))
+            sums.append(sum(engine.place(frame, s.kind, table[s.kind][:, s.index])[wanted] for s in slots))
         return np.stack(sums, axis=1)
 
     nats = by_column(cells.nats)
@@ -126,9 +146,9 @@ def explain(
         rows=origin,
         names=names,
         got=shown,
-        expected={n: decoded(engine, n, cells.expected, wanted, fold) for n in names},
-        low={n: decoded(engine, n, cells.low, wanted, fold) if ranged[n] else None for n in names},
-        high={n: decoded(engine, n, cells.high, wanted, fold) if ranged[n] else None for n in names},
+        expected={n: decoded(engine, frame, n, cells.expected, wanted) for n in names},
+        low={n: decoded(engine, frame, n, cells.low, wanted) if ranged[n] else None for n in names},
+        high={n: decoded(engine, frame, n, cells.high, wanted) if ranged[n] else None for n in names},
         bits=np.nan_to_num(nats) / np.log(2),
         p_wrong=engine.wrong(nats),
         share=_percent(share) * 100,

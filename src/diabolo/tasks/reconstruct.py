@@ -47,9 +47,6 @@ def reconstruct(model: Model, data: Any) -> Reconstruction:
     whole = {k: np.concatenate(v) for k, v in means.items()}
     everything = np.arange(frame.native.rows)
 
-    def fold(values: np.ndarray) -> np.ndarray:
-        return engine.source.fold(frame, values)
-
     return Reconstruction(
-        frame.native, {n: decoded(engine, n, whole, everything, fold) for n in engine.schema.scored}
+        frame.native, {n: decoded(engine, frame, n, whole, everything) for n in engine.schema.scored}
     )

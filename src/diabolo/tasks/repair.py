@@ -65,19 +65,18 @@ def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repair
                     store[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
                 store[kind][rows] = values
 
-    def fold(values: np.ndarray) -> np.ndarray:
-        return engine.source.fold(frame, values)
-
     lines: dict[str, list[Any]] = {k: [] for k in ("row", "column", "old", "new", "why", "p_wrong")}
     for name in names:
         old = table[name]
-        evidence = sum(fold(nats[s.kind][:, s.index]) for s in engine.schema.slots_of(name))
+        evidence = sum(
+            engine.place(frame, s.kind, nats[s.kind][:, s.index]) for s in engine.schema.slots_of(name)
+        )
         hole = old.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
         p_wrong = np.where(hole, 1.0, engine.wrong(np.asarray(evidence)))
         replaced = hole if threshold is None else hole | (p_wrong >= threshold)
         if not replaced.any():
             continue
-        new = decoded(engine, name, expected, everything, fold)
+        new = decoded(engine, frame, name, expected, everything)
         table[name] = _merged(old, new, replaced)
         picked = np.flatnonzero(replaced)
         lines["row"] += picked.tolist()

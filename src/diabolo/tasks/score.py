@@ -35,7 +35,7 @@ class Scores(Answer):
         bits: (rows,) -log2 of the share of normal rows that are at least as odd.
         severity: (rows,) the same from 0 to 100; 50 is one row in a thousand.
         alarm: (rows,) whether the row is an alarm.
-        threshold: bits from which a row is an alarm.
+        threshold: bits above which a row is an alarm.
         alarm_rate: the share of normal rows that are alarms.
         episodes: alarms that belong together, in the order of time.
     """
@@ -75,7 +75,7 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores
     rate = engine.calibration.default_rate() if rate is None else rate
     threshold = engine.calibration.threshold(rate, asked=asked)
     bits = engine.bits(frame)
-    alarm, severe = bits >= threshold, severity(bits)
+    alarm, severe = bits > threshold, severity(bits)
     episodes = []
     for stretch in engine.source.stretches(frame, alarm):
         peak = int(stretch[np.argmax(bits[stretch])])

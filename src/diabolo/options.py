@@ -1,0 +1,90 @@
+"""Options as people write them, turned into what the code needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from diabolo.errors import OptionError
+from diabolo.schema import Schema, as_kind
+from diabolo.sources import SOURCES, Frame, Native, Series, Source, Table
+from diabolo.training import Training
+
+TRAINING = ("optimizer", "schedule", "lr", "weight_decay", "batch_size", "epochs", "patience", "budget")
+
+
+def make_source(options: Mapping[str, Any], native: Native) -> Source:
+    """The source that the options ask for, fitted: a series with `time`, `by` or `window`, else a table."""
+    if next(s for s in SOURCES if s.claims(options)) is Table:
+        return Table().fit(native)
+    window = options["window"]
+    if isinstance(window, str) and window != "auto":
+        raise OptionError(
+            f"window={window!r}: expected a number of points", hint='window=64, or window="auto"'
+        )
+    beside = tuple(name for option in ("context", "ignore", "categorical") for name in options[option] or ())
+    points = None if isinstance(window, str) else window
+    return Series(time=options["time"], by=options["by"], window=points, beside=beside).fit(native)
+
+
+def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Schema:
+    """What the columns are, overruled by the options."""
+    kinds = as_kind(frame.columns, options["numeric"] or (), options["categorical"] or ())
+    context, calendar = list(options["context"] or ()), None
+    if isinstance(source, Series):
+        calendar = source.time
+        context += [source.by] if source.by is not None else []
+    return Schema.infer(
+        frame.columns,
+        scored=options["scored"],
+        context=context,
+        ignore=options["ignore"],
+        kinds={**kinds, **(options["columns"] or {})},
+        calendar=calendar,
+        named=frame.native.named,
+    )
+
+
+def training_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of training that were asked for; they are checked here, before work starts."""
+    given = {name: options[name] for name in TRAINING if options[name] is not None}
+    if "budget" in given:
+        given["budget"] = seconds(given["budget"])
+    if "epochs" in given:
+        # Epochs that are asked for are kept to exactly.
+        given |= {"min_steps": 1, "max_steps": 0}
+    Training().change(given)
+    return given
+
+
+def choose_device(wanted: str) -> str:
+    """The device to use: "auto" is CUDA where there is one, then MPS, then the CPU."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if wanted == "auto":
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    if wanted.split(":")[0] not in ("cpu", "cuda", "mps"):
+        raise OptionError(f"device={wanted!r} is not known", hint='device="auto", "cpu", "cuda" or "mps"')
+    if (wanted.startswith("cuda") and not cuda) or (wanted == "mps" and not mps):
+        raise OptionError(f"device={wanted!r}: torch finds none on this machine", hint='device="auto"')
+    return wanted
+
+
+def seconds(value: float | str) -> float:
+    """Seconds from a number or from text: 90, "90", "30s", "2min", "1h".
+
+    Example:
+        >>> seconds("2min")
+        120.0
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).strip().lower()
+    for unit, factor in (("min", 60.0), ("m", 60.0), ("h", 3600.0), ("s", 1.0), ("", 1.0)):
+        if text.endswith(unit):
+            try:
+                return float(text.removesuffix(unit) if unit else text) * factor
+            except ValueError:
+                continue
+    raise OptionError(f"budget={value!r}: expected seconds", hint='budget="30s" or budget="2min"')
