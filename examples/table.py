@@ -19,14 +19,16 @@ people.loc[7, ["age", "education"]] = [17, "Doctorate"]
 people.loc[100, "hours-per-week"] = 400
 people.loc[1500, ["relationship", "sex"]] = ["Wife", "Male"]
 
-model = Autoencoder().fit(people)
+model = Autoencoder(alarm_rate=0.01).fit(people)
 scores = model.score_rows(people)
 print("the oddest rows:", *scores["bits"].nlargest(5).round(1).items())
 
 for row in (7, 100, 1500):
     cells = model.explain(people, rows=[row]).to_frame().nlargest(2, "share")
     for cell in cells.itertuples():
-        print(f"row {row}, {cell.column}: got {cell.got}, expected {cell.expected} ({cell.share:.0f} % of it)")
+        print(
+            f"row {row}, {cell.column}: got {cell.got}, expected {cell.expected} ({cell.share:.0f} % of it)"
+        )
 
 repaired = model.repair(people)
 repaired.to_frame().to_csv(folder / "repaired.csv", index=False)

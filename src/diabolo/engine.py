@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -193,26 +193,42 @@ class Engine:
             ]
         return np.concatenate(parts)
 
-    def cells(self, codes: Codes, *, kinds: tuple[str, ...] | None = None, recheck: bool = True) -> Cells:
+    def cells(
+        self,
+        codes: Codes,
+        *,
+        kinds: tuple[str, ...] | None = None,
+        recheck: bool = True,
+        suspects: Mapping[str, torch.Tensor] | None = None,
+    ) -> Cells:
         """What is expected in each scored cell, given the others.
 
         A cell that is probably wrong would mislead the expectation of the others: with `recheck`, rows
         with such cells are read again with those hidden.
+
+        Args:
+            codes: rows.
+            kinds: only fields of these kinds.
+            recheck: see above.
+            suspects: kind -> cells that are known to be odd, and hidden from the start.
         """
         found = Cells.blank(codes)
         for start in range(0, len(codes), ROWS):
             rows = np.arange(start, min(start + ROWS, len(codes)))
             chunk = codes[start : start + ROWS]
             with threads(self.threads):
-                found.put(self._cells(chunk, chunk, kinds), rows)
+                read = chunk
+                if suspects is not None:
+                    read = chunk.hide({k: s[start : start + ROWS] for k, s in suspects.items()})
+                found.put(self._cells(chunk, read, kinds), rows)
                 if not recheck or not self.cell_reader.corruption.hides:
                     continue
-                suspects = {k: self.wrong(found.nats[k][rows]) > 0.5 for k in found.nats}
-                hit = np.flatnonzero(sum(s.reshape(len(rows), -1).sum(1) for s in suspects.values()))
+                wrong = {k: self.wrong(found.nats[k][rows]) > 0.5 for k in found.nats}
+                hit = np.flatnonzero(sum(w.reshape(len(rows), -1).sum(1) for w in wrong.values()))
                 if len(hit):
-                    again = chunk[torch.from_numpy(hit)]
-                    hidden = {k: torch.from_numpy(s[hit]) for k, s in suspects.items()}
-                    found.put(self._cells(again, again.hide(hidden), kinds), rows[hit])
+                    again = torch.from_numpy(hit)
+                    hidden = {k: torch.from_numpy(w[hit]) for k, w in wrong.items()}
+                    found.put(self._cells(chunk[again], read[again].hide(hidden), kinds), rows[hit])
         return found
 
     def wrong(self, nats: np.ndarray) -> np.ndarray:

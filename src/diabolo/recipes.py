@@ -30,7 +30,7 @@ def _noisy(series: bool) -> Member:
 
 
 def _masked(series: bool) -> Member:
-    return Member(corruption=Mask(), full=True, residual=True, training=HIDDEN)
+    return Member(corruption=Mask(), full=True, residual=not series, linear=False, training=HIDDEN)
 
 
 def _with(bottleneck: Bottleneck) -> Member:

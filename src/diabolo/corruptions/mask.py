@@ -54,12 +54,12 @@ class Mask(Corruption):
         return dict(zip(flat, torch.split(drawn, widths, 1), strict=True))
 
     def _blocks(self, value: Tensor) -> Tensor:
-        """One block of a sixteenth to a half of each window; half the time in all channels at once."""
+        """One block of a sixteenth to all of each window; half the time in all channels at once."""
         rows, channels, length = value.shape
         size = torch.rand(rows, channels, 1, device=value.device)
         start = torch.rand(rows, channels, 1, device=value.device)
         alike = torch.rand(rows, 1, 1, device=value.device) < 0.5
-        size = torch.where(alike, size[:, :1], size).mul(0.5 - 1 / 16).add(1 / 16).mul(length).ceil()
+        size = torch.where(alike, size[:, :1], size).mul(1 - 1 / 16).add(1 / 16).mul(length).ceil()
         start = (torch.where(alike, start[:, :1], start) * (length - size + 1)).floor()
         place = torch.arange(length, device=value.device)
         return (place >= start) & (place < start + size)

@@ -272,13 +272,14 @@ def demo(
     model = _fitted(table, {"time": "timestamp"}, quiet)
     answer = tasks.score(model, table)
     _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(answer.episodes)} odd stretches:", quiet)
-    found = tasks.explain(model, table, rows=[e.peak for e in answer.episodes])
     times = table["timestamp"].to_pylist()
-    for number, episode in enumerate(answer.episodes):
-        got, low, high = (found.value(part, "value", number) for part in ("got", "low", "high"))
+    for episode in answer.episodes:
+        found = tasks.explain(model, table, rows=range(episode.start, episode.end + 1))
+        worst = int(found.bits.argmax())
+        got, low, high = (found.value(part, "value", worst) for part in ("got", "low", "high"))
         print(
             f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "
-            f"at {times[episode.peak]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
+            f"at {times[found.rows[worst]]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
         )
     model.report(table, output, command="diabolo demo")
     _say(f"{output} has the pictures: open it in a browser", quiet)

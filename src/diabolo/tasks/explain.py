@@ -13,9 +13,11 @@ import torch
 
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.fields import Codes, Symbol
+from diabolo.fields import Codes, Curve, Symbol
 from diabolo.sources import Frame, Native, Series
 from diabolo.tasks.base import Answer, Model, decoded
+
+HEART = 0.8  # of the highest bits of a stretch
 
 
 @dataclass
@@ -124,7 +126,7 @@ def explain(
         return explain(model, data, rows=[0], neighbours=neighbours).first(0)
     frame, wanted, origin = _narrowed(engine, frame, wanted)
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
-    cells, parts = engine.cells(codes), engine.parts(codes)
+    cells, parts = engine.cells(codes, suspects=_suspects(model, frame, codes)), engine.parts(codes)
     whole = engine.whole(codes)
     found = engine.neighbours(whole, frame.positions, k=max(neighbours, 1))
     closest = engine.memory.shares(whole, found.places[:, 0])
@@ -160,14 +162,35 @@ def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, 
     """Read only what the wanted rows need: (frame, rows within it, rows within the data)."""
     if isinstance(engine.source, Series):
         # The windows that cover the rows.
-        place = frame.place
-        near = np.zeros(place.points + engine.source.length, bool)
+        # ... and those of the stretch around them, so that what is odd beside them can be told.
+        place, length = frame.place, engine.source.length
+        near = np.zeros(place.points + length, bool)
         for point in np.unique(place.point[wanted]):
-            near[max(point - engine.source.length + 1, 0) : point + 1] = True
+            near[max(point - 2 * length + 1, 0) : point + length] = True
         return frame.only(np.flatnonzero(near[place.start])), wanted, wanted
     table = frame.native.table.take(pa.array(wanted))
     native = Native(table, frame.native.library, _index(frame.native.index, wanted), frame.native.named)
     return engine.source.read(native), np.arange(len(wanted)), wanted
+
+
+def _suspects(model: Model, frame: Frame, codes: Codes) -> dict[str, torch.Tensor] | None:
+    """The points at the heart of an alarm: what was expected there must come from the others.
+
+    A single odd point raises its neighbours for a window's length, in a triangle: its heart is the top.
+    """
+    engine = model.engine_
+    if Curve.kind not in codes.values:
+        return None
+    bits, place = engine.bits(frame), frame.place
+    heart = np.zeros(place.points, bool)
+    rate = model.alarm_rate
+    threshold = engine.calibration.threshold(
+        engine.calibration.default_rate() if rate is None else rate, asked=rate is not None
+    )
+    for stretch in engine.source.stretches(frame, np.nan_to_num(bits) > threshold):
+        heart[place.point[stretch[bits[stretch] >= HEART * bits[stretch].max()]]] = True
+    hidden = torch.from_numpy(heart[place.start[:, None] + np.arange(engine.source.length)])
+    return {Curve.kind: hidden[:, None].expand_as(codes.visible[Curve.kind])}
 
 
 def _index(index: Any, rows: np.ndarray) -> Any:
