@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from diabolo.schema import Schema
 from diabolo.sources import Native, Series, read_native
 from diabolo.training import Progress
 from diabolo.version import __version__
+
+if TYPE_CHECKING:
+    from diabolo.outputs.pyod import Detector
 
 
 class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -318,16 +321,20 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         return np.asarray([f"z{i}" for i in range(size)], dtype=object)
 
     def report(self, X: Any, path: str | Path = "report.html", *, command: str | None = None) -> Path:
-        """Write a report on the data: one HTML file that needs no network.
-
-        Args:
-            X: rows with the columns of the fit.
-            path: where to.
-            command: the command line to show for doing it again.
-        """
+        """Write a report on rows with the columns of the fit: one HTML file that needs no network."""
         from diabolo.outputs.report import write_report
 
         return write_report(self, X, path, command=command)
+
+    def to_pyod(self, X: Any = None) -> Detector:
+        """The model in PyOD's vocabulary: decision_scores_, labels_, threshold_.
+
+        Args:
+            X: the rows of the fit, if the model is fitted and their scores are wanted.
+        """
+        from diabolo.outputs.pyod import Detector
+
+        return Detector(self) if X is None else Detector(self).refer(X)
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file; `diabolo.load` reads it, on any machine, without the data."""
@@ -338,11 +345,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", threads: int | None = 1) -> Self:
-        """Read a model from a file.
-
-        Raises:
-            ModelFileError: it is no model, is damaged, or was written by a newer version.
-        """
+        """Read a model from a file: see `diabolo.load`."""
         stored = storage.read(path, device=choose_device(device), threads=threads)
         try:
             model = cls(**{**stored.options["arguments"], "device": device, "threads": threads})

@@ -24,6 +24,13 @@ PARTS: dict[str, tuple[int, Any, float]] = {
 }
 DAY = 86_400.0
 
+# How dates are written as text. After dots the month, everywhere; with slashes and dashes the month comes
+# first unless a day above 12 rules that out, so "%m/%d" stands before "%d/%m".
+DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y")
+TIMES = ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", "T%H:%M:%SZ", " %I:%M %p", " %I:%M:%S %p")
+ISO = "%Y-%m-%dT%H:%M:%S"
+WORDS = {"%Y": "year", "%m": "month", "%d": "day", "%H": "hour", "%I": "hour", "%M": "minute", "%S": "second"}
+
 
 @dataclass
 class Datetime(Column):
@@ -32,6 +39,7 @@ class Datetime(Column):
     Args:
         elapsed: hold the elapsed time too. Off for the calendar of a series: in new data the time only
             ever lies beyond what was seen, which says nothing.
+        form: how dates are written where they are text, as `strftime` has it: "%d/%m/%Y"; empty to find out.
 
     Attributes:
         parts: the parts in use, each a circle of symbols.
@@ -42,6 +50,7 @@ class Datetime(Column):
     """
 
     elapsed: bool = True
+    form: str = ""
     parts: list[str] = field(default_factory=list)
     counts: dict[str, np.ndarray] = field(default_factory=dict)
     clock: Number = field(default_factory=Number)
@@ -57,13 +66,15 @@ class Datetime(Column):
 
     @classmethod
     def claims(cls, values: Values) -> bool:
-        return isinstance(values, pa.Array) and bool(
-            pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)
+        return isinstance(values, pa.Array) and (
+            bool(pa.types.is_timestamp(values.type) or pa.types.is_date(values.type))
+            or bool(forms_of(values))
         )
 
     def fit(self, values: Values, name: str) -> Self:
         values = to_array(values)
-        moments = to_moments(values, name)
+        form = self.form or next(iter(forms_of(values)), "")
+        moments = to_moments(values, name, form)
         seconds = to_seconds(moments)
         known = seconds[~np.isnan(seconds)]
         if len(known) == 0:
@@ -76,7 +87,8 @@ class Datetime(Column):
                 counts[part] = np.bincount(symbols, minlength=size + 1).astype(float)
         unit = next((u for u in (DAY, 3600.0, 60.0, 1.0) if not (known % u).any()), 0.0)
         clock = Number().fit(pa.array(seconds, from_pandas=True), name)
-        return replace(self, parts=list(counts), counts=counts, clock=clock, unit=unit, type=str(values.type))
+        learnt = {"form": form, "parts": list(counts), "counts": counts, "clock": clock, "unit": unit}
+        return replace(self, **learnt, type=str(values.type))
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -84,7 +96,7 @@ class Datetime(Column):
         return (*self.clock.fields, *circles) if self.elapsed else circles
 
     def encode(self, values: Values, name: str) -> list[Part]:
-        moments = to_moments(values, name)
+        moments = to_moments(values, name, self.form)
         visible = moments.is_valid().to_numpy(zero_copy_only=False)
         parts: list[Part] = []
         if self.elapsed:
@@ -98,10 +110,12 @@ class Datetime(Column):
         seconds = np.zeros(len(parts[0]))
         if self.elapsed:
             seconds = parts[0].astype(float) * self.clock.scale + self.clock.mean
-        target = arrow_time(self.type)
         if self.unit:
             seconds = np.round(seconds / self.unit) * self.unit
         moments = pa.array((seconds * 1e6).astype(np.int64), pa.timestamp("us"))
+        if is_text(self.type):
+            return pc.strftime(moments.cast(pa.timestamp("s"), safe=False), format=self.form or ISO)
+        target = arrow_time(self.type)
         if getattr(target, "tz", None):
             moments = moments.cast(pa.timestamp("us", target.tz))
         return moments.cast(target, safe=False)
@@ -111,9 +125,25 @@ class Datetime(Column):
         return f"{str(first)[:19]} to {str(last)[:19]}; {', '.join(self.parts) or 'no'} cycle"
 
 
-def to_moments(values: Values, name: str) -> pa.Array:
-    """Dates as timestamps of microseconds in their own time zone; text is read as ISO 8601."""
+def to_moments(values: Values, name: str, form: str = "") -> pa.Array:
+    """Dates as timestamps of microseconds in their own time zone.
+
+    Args:
+        values: dates, or text.
+        name: the column's.
+        form: how text is to be read; without one, as ISO 8601.
+    """
     values = to_array(values)
+    if form and is_text(values.type):
+        text = values.cast(pa.string())
+        moments = _read(text, form)
+        bad = pc.and_(text.is_valid(), moments.is_null()).to_numpy(zero_copy_only=False)
+        if bad.any():
+            row = int(bad.argmax())
+            raise ColumnError(
+                f"expected a date as {in_words(form)}, got {text[row].as_py()!r}", column=name, row=row
+            )
+        return moments
     try:
         zone = getattr(values.type, "tz", None)
         return values.cast(pa.timestamp("us", zone), safe=False)
@@ -123,6 +153,53 @@ def to_moments(values: Values, name: str) -> pa.Array:
             column=name,
             hint="write dates as 2026-01-31 or 2026-01-31T12:00:00",
         ) from error
+
+
+def forms_of(values: Values) -> list[str]:
+    """The forms in which all of a column's text reads as dates, the likeliest first; none if it is no text.
+
+    Example:
+        >>> forms_of(pa.array(["31/12/2024", "01/02/2024"])), forms_of(pa.array(["03/04/2024"]))
+        (['%d/%m/%Y'], ['%m/%d/%Y', '%d/%m/%Y'])
+    """
+    if not isinstance(values, pa.Array) or not is_text(values.type):
+        return []
+    text = values.cast(pa.string()).drop_null()
+    # Most text is no date, and the first few values show it.
+    few = text[:20]
+    if len(few) == 0 or not pc.all(pc.match_substring_regex(few, r"^\s*\d{1,4}[./-]\d")).as_py():
+        return []
+    forms = [date + time for date in DATES for time in TIMES]
+    return [f for f in forms if _read(few, f).null_count == 0 and _read(text, f).null_count == 0]
+
+
+def in_words(form: str) -> str:
+    """A form as people say it.
+
+    Example:
+        >>> in_words("%d.%m.%Y %H:%M")
+        'day.month.year hour:minute'
+    """
+    for sign, word in WORDS.items():
+        form = form.replace(sign, word)
+    return form.replace("%p", "AM/PM")
+
+
+def _read(text: pa.Array, form: str) -> pa.Array:
+    """Text as moments; null where it is not written like this."""
+    text = pc.utf8_upper(pc.utf8_trim_whitespace(text))
+    moments = pc.strptime(text, format=form, unit="s", error_is_null=True)
+    # strptime takes 31.02. for a day of March, and 24 for a year: what is read must be what was written,
+    # but for zeros in front.
+    there, back = (
+        pc.replace_substring_regex(t, r"\b0(\d)", r"\1") for t in (text, pc.strftime(moments, format=form))
+    )
+    return pc.if_else(pc.equal(there, back), moments, None).cast(pa.timestamp("us"))
+
+
+def is_text(kind: pa.DataType | str) -> bool:
+    """Whether this arrow type, or its name, is text."""
+    return str(kind) in ("string", "large_string", "string_view")
 
 
 def to_seconds(moments: pa.Array) -> np.ndarray:
