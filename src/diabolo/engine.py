@@ -161,11 +161,24 @@ class Engine:
         for chunk in codes.chunks(ROWS):
             symbols = None
             if Symbol.kind in chunk.values and self.cell_reader.corruption.hides:
-                symbols = self.cells(chunk, kinds=(Symbol.kind,), recheck=False).surprise[Symbol.kind]
+                symbols = self._rarity(chunk)
             with threads(self.threads):
                 found.append(self.residuals.of(self.row_reader, self.filled(chunk).to(self.device), symbols))
         parts = {k: np.concatenate([f[k] for f in found]) for k in found[0]}
         return {k: np.where(self._scored_cells(codes, k), p, 0.0) for k, p in parts.items()}
+
+    def _rarity(self, codes: Codes) -> np.ndarray:
+        """(rows, fields) surprise of the symbols in nats: the mean of how rare each is, and how rare here.
+
+        Given the other cells alone, a rare label that implies another rare one is no surprise; by its
+        frequency alone, a wrong combination is none.
+        """
+        here = self.cells(codes, kinds=(Symbol.kind,), recheck=False).surprise[Symbol.kind]
+        rare = np.empty_like(here)
+        for index, field_ in enumerate(self.schema.fields[Symbol.kind]):
+            counts = field_.counts + 0.5  # type: ignore[attr-defined]
+            rare[:, index] = -np.log(counts / counts.sum())[codes.values[Symbol.kind][:, index].numpy()]
+        return np.asarray((here + rare) / 2)
 
     def neighbours(self, codes: Codes, positions: np.ndarray | None = None, k: int = 1) -> Neighbours:
         """The nearest remembered rows."""
