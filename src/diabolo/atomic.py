@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import re
+import secrets
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,29 +15,51 @@ from diabolo.errors import DataError
 
 T = TypeVar("T")
 
+STALE = 3600.0  # seconds after which a file that was never renamed belongs to a writer that is dead
+
 
 def write_whole(path: Path, raw: bytes) -> None:
     """Write a file beside its place, flush it, then rename it: a crash leaves the old one or the new.
 
+    What writers that were killed left beside it is swept, once it is an hour old.
+
     Raises:
         DataError: the folder does not exist, cannot be written to, or is full; what was there is as it was.
     """
-    beside = None
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        _sweep(path)
+        with open(beside, "xb") as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, 0o644)
         os.replace(beside, path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}; what was there is as it was") from error
     finally:
-        if beside is not None:
-            Path(beside).unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    _flush_folder(path.parent)
 
 
 def under(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
     """The tensors whose names start with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _sweep(path: Path) -> None:
+    left = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{16}\.part")
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if left.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > STALE:
+                os.unlink(entry.path)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name outlast a power cut, where folders can be flushed; the file itself already is."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -64,20 +64,16 @@ class Calibration:
     def bits(self, odd: np.ndarray) -> np.ndarray:
         """Oddness -> -log2 of the share of normal rows that are at least as odd.
 
-        Among n calibration rows that share is (number at least as odd + 1) / (n + 1), which is an honest
-        p-value whatever the model (Vovk et al., "Algorithmic learning in a random world", 2005). Between
-        two calibration rows it is interpolated, beyond all of them it is extrapolated.
+        A row that is odder than all but k - 1 of n calibration rows has a share of at most k / (n + 1),
+        whatever the model (conformal prediction: Vovk et al., "Algorithmic learning in a random world",
+        2005). So the k-th oddest calibration row stands for the share k / (n + 1), which only rows
+        beyond it go below. Between two rows the share is interpolated, beyond all of them extrapolated.
         """
         n = len(self.oddness)
-        above = n - np.arange(n)  # calibration rows at least as odd as each of them
         value, place = np.unique(self.oddness, return_index=True)
-        known = -np.log2((above + 1) / (n + 1))[place]
-        # The least odd calibration row would have no bits at all; half of what the next one has leaves
-        # room below it for rows that are less odd still.
-        known[0] = known[1] / 2 if len(known) > 1 else -np.log2((n + 1) / (n + 2))
+        known = -np.log2((n - place) / (n + 1))
         bits = np.interp(odd, value, known)
-        top, highest = value[-1], known[-1]
-        bits = np.where(odd > top, highest + np.maximum((odd - top) * self.slope, 0), bits)
+        bits = np.where(odd > value[-1], known[-1] + np.maximum((odd - value[-1]) * self.slope, 0), bits)
         # Below every calibration row: towards 0, so that ranks are kept.
         below = known[0] * np.exp(np.minimum(odd - value[0], 0))
         return np.asarray(np.where(odd < value[0], below, bits))

@@ -7,10 +7,8 @@ import math
 import time
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
-
 from diabolo.atomic import write_whole
+from diabolo.container import opened, pack
 from diabolo.errors import OptionError
 from diabolo.training import Run
 
@@ -36,9 +34,7 @@ class Checkpoint:
         values, tensors = run.state()
         values = {**values, "best": None if math.isinf(run.best) else run.best}
         card = json.dumps({"key": self.key, "values": values})
-        write_whole(
-            self._file(run), to_bytes({k: v.cpu().clone() for k, v in tensors.items()}, {"card": card})
-        )
+        write_whole(self._file(run), pack(tensors, card))
         self.saved = time.perf_counter()
 
     def restore(self, run: Run) -> None:
@@ -52,14 +48,13 @@ class Checkpoint:
             return
         hint = f"remove {file} to start afresh"
         try:
-            with safe_open(str(file), framework="pt") as stored:
-                card = json.loads((stored.metadata() or {})["card"])
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            with opened(file) as stored:
+                card, tensors = json.loads(stored.card), stored.tensors()
+            key, values = card["key"], card["values"]
+        except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
             raise OptionError(f"checkpoint={str(self.path)!r} cannot be read: {error}", hint=hint) from error
-        if card["key"] != self.key:
+        if key != self.key:
             raise OptionError(f"checkpoint={str(self.path)!r} is of other data or other options", hint=hint)
-        values = card["values"]
         run.restore({**values, "best": math.inf if values["best"] is None else values["best"]}, tensors)
 
     def remove(self) -> None:

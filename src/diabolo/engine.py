@@ -114,7 +114,8 @@ class Engine:
         if not native.named and columns != len(self.schema.entries):
             expected = len(self.schema.entries)
             raise SchemaError(
-                f"X has {columns} features, but Autoencoder is expecting {expected} features as input"
+                f"X has {columns} features, but Autoencoder is expecting {expected} features as input",
+                hint="give it the columns of the fit, in their order",
             )
         self.schema.check(native.table.column_names)
         return self.source.read(native)

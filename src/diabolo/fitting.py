@@ -122,8 +122,13 @@ def fit_engine(
     budget = training.get("budget")
     keeper = None
     if checkpoint is not None:
+        # Every row counts, and their order: another one draws other batches.
+        rows = [fingerprints(part).tobytes() for part in (codes, held_out) if part is not None]
         state = [
-            int(fingerprints(codes).sum()),
+            # Every row counts, and their order: another one draws other batches.
+            [fingerprints(part).tobytes() for part in (codes, held_out) if part is not None],
+            source.to_json(),
+            thread_count,
             seed,
             dict(training),
             [(n, m.to_json()) for n, m in members.items()],

@@ -18,7 +18,7 @@ from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError, UnsupportedError
 from diabolo.fitting import fit_engine
 from diabolo.network import Member
-from diabolo.options import choose_device, make_schema, make_source, training_options
+from diabolo.options import check_width, choose_device, make_schema, make_source, training_options
 from diabolo.recipes import make_members
 from diabolo.schema import Schema
 from diabolo.sources import Native, Series, read_native
@@ -181,6 +181,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         frame = source.read(native)
         schema = make_schema(options, frame, source)
         members = self.members or make_members(self.recipe, options, series=frame.positions is not None)
+        check_width(schema, members)
         engine = fit_engine(
             frame,
             source,
@@ -193,6 +194,8 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
             progress=progress or self._bar(),
             checkpoint=(str(self.checkpoint), self.checkpoint_every) if self.checkpoint else None,
         )
+        doubts = schema.say_doubts()
+        engine.notes[:0] = [*source.notes, *([doubts] if doubts else [])]
         self._engine = engine
         self._library = native.library
         for note in engine.notes:

@@ -7,12 +7,16 @@ from typing import Any
 
 import torch
 
-from diabolo.errors import OptionError
+from diabolo.errors import DataError, OptionError
+from diabolo.network import Member
 from diabolo.schema import Schema, as_kind
 from diabolo.sources import SOURCES, Frame, Native, Series, Source, Table
 from diabolo.training import Training
 
 TRAINING = ("optimizer", "schedule", "lr", "weight_decay", "batch_size", "epochs", "patience", "budget")
+
+# Columns that are hidden in turn cost the square of their number: 600 take 10 seconds, 2,000 two minutes.
+WIDEST = 2_000
 
 
 def make_source(options: Mapping[str, Any], native: Native) -> Source:
@@ -45,6 +49,20 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
         calendar=calendar,
         named=frame.native.named,
     )
+
+
+def check_width(schema: Schema, members: Mapping[str, Member]) -> None:
+    """Refuse more columns than a network that hides them one by one can answer for.
+
+    Raises:
+        DataError: there are more.
+    """
+    columns = len(schema.scored)
+    if columns > WIDEST and list(members.values())[-1].corruption.hides:
+        raise DataError(
+            f"{columns:,} columns are scored; a masked network hides them one by one, at most {WIDEST:,}",
+            hint='Autoencoder("vanilla") and Autoencoder("denoising") read them all at once; or scored=[...]',
+        )
 
 
 def training_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,10 +16,13 @@ import torch
 
 from diabolo.columns import COLUMNS, Category, Column, Datetime, Number, Values
 from diabolo.columns.base import to_array
+from diabolo.columns.category import nearly_numbers
+from diabolo.columns.datetime import forms_of, in_words
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.fields import FIELDS, Codes, Field
 
 AS_ASKED = "as asked"
+NEARLY, TOO = "text: ", "would fit too"
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,24 @@ class Schema:
             f"ignored: {'; '.join(left[:5])}{more}. To read one all the same: context=[...] or scored=[...]"
         )
 
+    def say_doubts(self) -> str | None:
+        """One sentence on the columns that are read, but perhaps not as they were meant, or None."""
+        doubtful = [
+            f"{e.name} ({e.reason})"
+            for e in self.entries
+            if e.role != "ignored" and (e.reason.startswith(NEARLY) or e.reason.endswith(TOO))
+        ]
+        if not doubtful:
+            return None
+        more = f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else ""
+        return f"perhaps meant otherwise: {'; '.join(doubtful[:5])}{more}"
+
     def __getitem__(self, name: str) -> Column:
-        for entry in self.entries:
-            if entry.name == name and entry.column is not None:
-                return entry.column
-        raise KeyError(name)
+        return self._columns[name]
+
+    @cached_property
+    def _columns(self) -> dict[str, Column]:
+        return {e.name: e.column for e in self.entries if e.column is not None}
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
@@ -194,7 +210,15 @@ class Schema:
 
     def slots_of(self, name: str) -> list[Slot]:
         """Where the parts of one column lie."""
-        return [s for s in self.slots if s.name == name]
+        return list(self._slots.get(name, ()))
+
+    @cached_property
+    def _slots(self) -> dict[str, list[Slot]]:
+        # Tasks ask for every column in turn: looking through all slots each time is slow for wide tables.
+        found: dict[str, list[Slot]] = {}
+        for slot in self.slots:
+            found.setdefault(slot.name, []).append(slot)
+        return found
 
     def check(self, columns: Collection[str]) -> None:
         """Raise `SchemaError` if a column that the model reads is not there."""
@@ -304,7 +328,13 @@ def _kind_of(values: Values) -> Column | None:
 
 
 def _looks(values: Values) -> str:
-    return "windows of a series" if isinstance(values, np.ndarray) else f"{values.type} values"
+    if isinstance(values, np.ndarray):
+        return "windows of a series"
+    if forms := forms_of(values):
+        other = [in_words(f) for f in forms[1:]]
+        return f"text, read as {in_words(forms[0])}" + (f"; {other[0]} {TOO}" if other else "")
+    near = nearly_numbers(values)
+    return f"{values.type} values" if near is None else f"{NEARLY}{near}"
 
 
 def _missing(values: Values) -> float:
@@ -332,7 +362,9 @@ def _why_ignored(name: str, values: Values, named: bool) -> str | None:
     if not named or len(known) < 20:
         return None
     share = distinct / len(known)
-    if Category.claims(known) and share > 0.9:
+    if isinstance(_kind_of(values), Category) and share > 0.9:
+        if (near := nearly_numbers(known)) is not None:
+            return f"{NEARLY}{near}; nearly every value is different"
         text = known.cast(pa.string())
         length, spaced = pc.mean(pc.utf8_length(text)).as_py(), pc.mean(pc.match_substring(text, " ")).as_py()
         return (

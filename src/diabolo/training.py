@@ -21,6 +21,7 @@ Progress = Callable[[str, float, float | None], None]
 """Called with what is done, the share that is done, and the seconds that are left if they are known."""
 
 CHECKS = 20  # how often the held-out rows are looked at in one run
+KEPT = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
 
 
 def _onecycle(progress: float, epoch: float) -> float:
@@ -262,19 +263,18 @@ class Run:
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All that it takes to go on exactly: plain values, and tensors."""
-        names = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
         tensors = {"order": self.order, "running": self.running, "draws": torch.get_rng_state()}
         tensors |= {f"weights/{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"best/{k}": v for k, v in self.best_weights.items()}
         tensors |= {f"average/{i}": v for i, v in enumerate(self.average or [])}
         for i, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{i}/{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
-        return {n: getattr(self, n) for n in names}, tensors
+        return {name: getattr(self, name) for name in KEPT}, tensors
 
     def restore(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Go back to what `state` took out."""
-        for name, value in values.items():
-            setattr(self, name, value)
+        for name in KEPT:
+            setattr(self, name, values[name])
         self.order, self.running = tensors["order"], tensors["running"].to(self.device)
         self.network.load_state_dict(under(tensors, "weights/"))
         self.best_weights = {k: v.to(self.device) for k, v in under(tensors, "best/").items()}

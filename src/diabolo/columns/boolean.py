@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import shorten
 from typing import Self
 
 import numpy as np
@@ -47,7 +48,9 @@ class Boolean(Column):
         try:
             flags = values.cast(pa.bool_())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ColumnError(f"expected true or false, got {values.type} values", column=name) from error
+            raise _refusal(values, name) from error
+        if pa.types.is_integer(values.type) and pc.any(pc.not_equal(values, flags.cast(values.type))).as_py():
+            raise _refusal(values, name)
         visible = flags.is_valid().to_numpy(zero_copy_only=False)
         return [(pc.fill_null(flags, False).to_numpy(zero_copy_only=False).astype(np.int64) + 1, visible)]
 
@@ -56,3 +59,14 @@ class Boolean(Column):
 
     def describe(self) -> str:
         return f"true in {self.counts[2] / max(self.counts.sum(), 1):.1%}"
+
+
+def _refusal(values: pa.Array, name: str) -> ColumnError:
+    known = ((row, v) for row, v in enumerate(values.to_pylist()) if v is not None)
+    row, got = next(
+        ((r, v) for r, v in known if str(v).lower() not in ("true", "false", "0", "1")), (None, None)
+    )
+    shown = f"{values.type} values" if row is None else shorten(repr(got), 60)
+    return ColumnError(
+        f"expected true or false, got {shown}", column=name, row=row, hint="write true, false, 1 or 0"
+    )

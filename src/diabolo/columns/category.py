@@ -12,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.columns.base import Column, Part, Values, to_array
+from diabolo.columns.datetime import is_text
 from diabolo.errors import ColumnError
 from diabolo.fields import Symbol
 
 # The most frequent levels are symbols of their own; the others share symbols, so that 100,000 levels
 # cost as much as 256.
 OWN, SHARED = 192, 63
+NUMBER = r"^[-+]?(\d+([.,' ]\d+)*|\.\d+)([eE][-+]?\d+)?$"
+UNIT = r"^(?P<before>[$€£¥]?) ?[-+]?\d+(?:[.,' ]\d+)*\s?(?P<after>[^\d\s.,]{0,6})$"
 
 
 def _none() -> np.ndarray:
@@ -103,6 +106,31 @@ class Category(Column):
     def describe(self) -> str:
         shown = ", ".join(self.levels[:3])
         return f"{len(self.levels)} levels: {shown}{', ...' if len(self.levels) > 3 else ''}"
+
+
+def nearly_numbers(values: Values) -> str | None:
+    """What keeps text from being read as numbers, in a few words; None if it does not look like numbers.
+
+    Example:
+        >>> nearly_numbers(pa.array(["5 %", "12 %"])), nearly_numbers(pa.array(["5", "7", "8", "9", "new"]))
+        ("numbers with '%'", "numbers but for 'new'")
+    """
+    if not isinstance(values, pa.Array) or not is_text(values.type):
+        return None
+    text = pc.utf8_trim_whitespace(values.cast(pa.string()).drop_null())
+    parts = pc.extract_regex(text, UNIT).drop_null()
+    plain = pc.match_substring_regex(text, NUMBER)
+    if len(text) and len(parts) >= 0.8 * len(text):
+        signs = pc.value_counts(pc.binary_join_element_wise(parts.field("before"), parts.field("after"), ""))
+        sign = max(signs.to_pylist(), key=lambda s: s["counts"])
+        if sign["values"] and sign["counts"] >= 0.9 * len(parts):
+            return f"numbers with {sign['values']!r}"
+    if len(text) == 0 or pc.mean(plain).as_py() < 0.8:
+        return None
+    others = pc.unique(text.filter(pc.invert(plain))).to_pylist()
+    if not others:
+        return "numbers as text" if pc.any(pc.match_substring_regex(text, "[.,]")).as_py() else None
+    return f"numbers but for {others[0][:20]!r}" + (f" and {len(others) - 1} more" if others[1:] else "")
 
 
 def to_text(values: Values, name: str) -> pa.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import shorten
 from typing import Any, Self
 
 import numpy as np
@@ -87,8 +88,15 @@ class Datetime(Column):
                 counts[part] = np.bincount(symbols, minlength=size + 1).astype(float)
         unit = next((u for u in (DAY, 3600.0, 60.0, 1.0) if not (known % u).any()), 0.0)
         clock = Number().fit(pa.array(seconds, from_pandas=True), name)
-        learnt = {"form": form, "parts": list(counts), "counts": counts, "clock": clock, "unit": unit}
-        return replace(self, **learnt, type=str(values.type))
+        return replace(
+            self,
+            form=form,
+            parts=list(counts),
+            counts=counts,
+            clock=clock,
+            unit=unit,
+            type=str(values.type),
+        )
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -121,8 +129,10 @@ class Datetime(Column):
         return moments.cast(target, safe=False)
 
     def describe(self) -> str:
-        first, last = (np.datetime64(int(s * 1e6), "us") for s in (self.clock.low, self.clock.high))
-        return f"{str(first)[:19]} to {str(last)[:19]}; {', '.join(self.parts) or 'no'} cycle"
+        ends = (np.datetime64(int(s * 1e6), "us") for s in (self.clock.low, self.clock.high))
+        digits = 10 if self.unit == DAY else 19
+        first, last = (str(t)[:digits].replace("T", " ") for t in ends)
+        return f"{first} to {last}; {', '.join(self.parts) or 'no'} cycle"
 
 
 def to_moments(values: Values, name: str, form: str = "") -> pa.Array:
@@ -141,18 +151,38 @@ def to_moments(values: Values, name: str, form: str = "") -> pa.Array:
         if bad.any():
             row = int(bad.argmax())
             raise ColumnError(
-                f"expected a date as {in_words(form)}, got {text[row].as_py()!r}", column=name, row=row
+                f"expected a date as {in_words(form)}, got {shorten(repr(text[row].as_py()), 60)}",
+                column=name,
+                row=row,
+                hint="write it like the others, or leave it empty",
             )
         return moments
+    hint = "write dates as 2026-01-31 or 2026-01-31T12:00:00"
+    if pa.types.is_integer(values.type):
+        raise ColumnError(f"expected dates, got {values.type} values", column=name, hint=hint)
+    zone = getattr(values.type, "tz", None)
     try:
-        zone = getattr(values.type, "tz", None)
-        return values.cast(pa.timestamp("us", zone), safe=False)
+        moments = values.cast(pa.timestamp("us", zone), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        bad = _first_bad(values)
+        got = f"{values.type} values" if bad is None else shorten(repr(values[bad].as_py()), 60)
+        raise ColumnError(f"expected dates, got {got}", column=name, row=bad, hint=hint) from error
+    try:
+        pc.hour(moments.slice(0, 1))
+    except pa.ArrowInvalid as error:
         raise ColumnError(
-            f"expected dates, got {values.type} values",
-            column=name,
-            hint="write dates as 2026-01-31 or 2026-01-31T12:00:00",
+            f"the time zone {zone!r} is not known here", column=name, hint="convert it to UTC"
         ) from error
+    return moments
+
+
+def _first_bad(values: pa.Array) -> int | None:
+    for row in range(len(values) if is_text(values.type) else 0):
+        try:
+            values.slice(row, 1).cast(pa.timestamp("us"))
+        except pa.ArrowInvalid:
+            return row
+    return None
 
 
 def forms_of(values: Values) -> list[str]:
@@ -164,7 +194,7 @@ def forms_of(values: Values) -> list[str]:
     """
     if not isinstance(values, pa.Array) or not is_text(values.type):
         return []
-    text = values.cast(pa.string()).drop_null()
+    text = pc.unique(values.cast(pa.string()).drop_null())
     # Most text is no date, and the first few values show it.
     few = text[:20]
     if len(few) == 0 or not pc.all(pc.match_substring_regex(few, r"^\s*\d{1,4}[./-]\d")).as_py():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import shorten
 from typing import Self
 
 import numpy as np
@@ -67,11 +68,7 @@ class Number(Column):
         x = x[np.isfinite(x)]
         if len(x) == 0:
             raise ColumnError("no finite number in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
-        # Numbers near the largest float would overflow when squared: measure them in units of the largest.
-        unit = max(float(np.abs(x).max()) / 1e100, 1.0)
-        mean, scale = float((x / unit).mean() * unit), float((x / unit).std() * unit)
-        if not scale > 1e-12 * max(abs(mean), 1e-300):
-            scale = 1.0
+        mean, scale = centre(x)
         edges, lows, highs, centres, counts = make_bins((x - mean) / scale)
         return replace(
             self,
@@ -96,8 +93,7 @@ class Number(Column):
         x = to_float(values, name)
         visible = ~np.isnan(x)
         # An infinity is a value far outside, not a hole.
-        z = np.clip((np.where(visible, x, self.mean) - self.mean) / self.scale, -LIMIT, LIMIT)
-        return [(z.astype(np.float32), visible)]
+        return [(standard(np.where(visible, x, self.mean), self.mean, self.scale), visible)]
 
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
         x = parts[0].astype(float) * self.scale + self.mean
@@ -120,6 +116,8 @@ def to_float(values: Values, name: str) -> np.ndarray:
     """Numbers as float64, holes as NaN."""
     if isinstance(values, np.ndarray):
         return values.astype(float)
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
     try:
         if pa.types.is_decimal(values.type) or pa.types.is_boolean(values.type):
             values = values.cast(pa.float64(), safe=False)
@@ -129,8 +127,13 @@ def to_float(values: Values, name: str) -> np.ndarray:
             raise pa.ArrowInvalid(f"{values.type} values")
     except pa.ArrowInvalid as error:
         row = _first_bad(values)
-        got = f"{values[row].as_py()!r}" if row is not None else str(values.type)
-        raise ColumnError(f"expected a number, got {got}", column=name, row=row) from error
+        got = shorten(repr(values[row].as_py()), 60) if row is not None else f"{values.type} values"
+        raise ColumnError(
+            f"expected a number, got {got}",
+            column=name,
+            row=row,
+            hint=f"write a number or leave it empty; labels need a model fitted with categorical=[{name!r}]",
+        ) from error
     return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=float)
 
 
@@ -158,7 +161,10 @@ def _arrow_type(name: str) -> pa.DataType:
 def _decimals(x: np.ndarray) -> int | None:
     sample = x[:: max(1, len(x) // 1000)]
     for digits in range(7):
-        if np.allclose(sample, np.round(sample, digits), rtol=1e-12, atol=1e-9):
+        # Rounding multiplies: the largest floats have no digits to count.
+        with np.errstate(over="ignore"):
+            rounded = np.round(sample, digits)
+        if np.allclose(sample, rounded, rtol=1e-12, atol=1e-9):
             return digits
     return None
 
@@ -187,3 +193,17 @@ def make_bins(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     centres = np.add.reduceat(values * seen, starts) / counts
     edges = np.r_[lows[0], (highs[:-1] + lows[1:]) / 2, highs[-1]]
     return edges, lows, highs, centres, counts
+
+
+def centre(x: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation of numbers; a deviation of 1 where they do not differ."""
+    # Numbers near the largest float would overflow when squared: measure them in units of the largest.
+    unit = max(float(np.abs(x).max()) / 1e100, 1.0)
+    mean, scale = float((x / unit).mean() * unit), float((x / unit).std() * unit)
+    return mean, scale if scale > 1e-12 * max(abs(mean), 1e-300) else 1.0
+
+
+def standard(x: np.ndarray, mean: float, scale: float) -> np.ndarray:
+    """Numbers in standard units, in single precision."""
+    with np.errstate(over="ignore"):
+        return np.clip((x - mean) / scale, -LIMIT, LIMIT).astype(np.float32)

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from diabolo.columns.base import Column, Part, Values
-from diabolo.columns.number import LIMIT
+from diabolo.columns.number import centre, standard
 from diabolo.errors import ColumnError
 from diabolo.fields import Curve
 
@@ -42,9 +42,7 @@ class Window(Column):
         points = points[np.isfinite(points)]
         if len(points) == 0:
             raise ColumnError("no finite number in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
-        mean, scale = float(points.mean()), float(points.std())
-        if not scale > 1e-12 * max(abs(mean), 1e-300):
-            scale = 1.0
+        mean, scale = centre(points)
         low, high = float(points.min()), float(points.max())
         return replace(self, length=values.shape[1], mean=mean, scale=scale, low=low, high=high)
 
@@ -58,8 +56,7 @@ class Window(Column):
         if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] != self.length:
             raise ColumnError(f"expected windows of {self.length} points", column=name)
         visible = ~np.isnan(values)
-        z = np.clip((np.where(visible, values, self.mean) - self.mean) / self.scale, -LIMIT, LIMIT)
-        return [(z.astype(np.float32), visible)]
+        return [(standard(np.where(visible, values, self.mean), self.mean, self.scale), visible)]
 
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> np.ndarray:
         return np.asarray(parts[0], dtype=float) * self.scale + self.mean

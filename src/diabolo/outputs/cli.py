@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
-from diabolo.outputs.tables import check_format, show, to_bytes
+from diabolo.outputs.tables import check_format, check_place, show, to_bytes
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ app = cyclopts.App(
     "expected there; fills holes; embeds. DATA is a csv, tsv, parquet, arrow or ndjson file (text also as "
     ".gz or .zst), or - for csv on standard input.",
     help_format="plaintext",
+    # main says it.
+    suppress_keyboard_interrupt=False,
 )
 
 Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
@@ -114,8 +116,7 @@ def fit(
     quiet: Quiet = False,
 ) -> None:
     """Learn what DATA looks like, and write a model."""
-    if not output.parent.is_dir():
-        raise OptionError(f"{output}: there is no folder {output.parent}")
+    check_place(output)
     model = _fitted(data, (options or Options()).resolve(), quiet)
     model.save(output)
     facts = model.engine_.facts
@@ -167,6 +168,8 @@ def explain(
     from diabolo import tasks
 
     check_format(output)
+    if top < 1:
+        raise OptionError(f"top={top}: expected at least one row", hint="--top 20")
     loaded, native = _load(model), _native(data)
     if rows is None:
         scores = tasks.score(loaded, native)
@@ -223,8 +226,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Write a page about DATA that opens in any browser."""
-    if not output.parent.is_dir():
-        raise OptionError(f"{output}: there is no folder {output.parent}")
+    check_place(output)
     _load(model).report(_native(data), output, command=_command())
     _say(f"{output} ({output.stat().st_size / 1e6:.1f} MB)", quiet)
 
@@ -262,8 +264,7 @@ def demo(
     from diabolo import tasks
     from diabolo.datasets import machine_temperature
 
-    if not output.parent.is_dir():
-        raise OptionError(f"{output}: there is no folder {output.parent}")
+    check_place(output)
     table = machine_temperature()
     _say(
         f"a machine's temperature every five minutes, {table.num_rows:,} times (Numenta Anomaly Benchmark)",
@@ -288,7 +289,7 @@ def demo(
 def main() -> None:
     """Run the command line; errors become one message and an exit status."""
     try:
-        app(exit_on_error=True)
+        app(sys.argv[1:], exit_on_error=True)
     except ModelFileError as error:
         _fail(error, BAD_MODEL)
     except (DiaboloError, ImportError) as error:

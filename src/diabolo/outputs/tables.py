@@ -29,8 +29,19 @@ def check_format(path: str | Path | None) -> None:
         raise DataError(
             f"{path}: the format {path.suffix!r} cannot be written", hint=f"one of {', '.join(FORMATS)}"
         )
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a file that cannot be written before the work starts.
+
+    Raises:
+        DataError: its folder does not exist, or it is a folder itself.
+    """
     if not path.parent.is_dir():
         raise DataError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a file")
 
 
 def to_bytes(table: pa.Table, suffix: str) -> bytes:
@@ -74,7 +85,8 @@ def show(table: pa.Table, title: str) -> None:
 
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name, kind in zip(table.column_names, table.schema.types, strict=True):
-        shown.add_column(name, justify="right" if str(kind) in ("double", "float", "int64") else "left")
+        # As text: rich would read [kg] as a style.
+        shown.add_column(Text(name), justify="right" if str(kind) in ("double", "float", "int64") else "left")
     for row in table.to_pylist():
         shown.add_row(*(Text(_short(v)) for v in row.values()))
     Console().print(shown)

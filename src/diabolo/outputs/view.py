@@ -86,7 +86,9 @@ class View:
         if source is None or source.time is None:
             return np.arange(self.native.rows, dtype=float)
         values = self.columns[source.time]
-        return to_seconds(to_moments(values, source.time)) if self.dates else to_float(values, source.time)
+        if not self.dates:
+            return to_float(values, source.time)
+        return to_seconds(to_moments(values, source.time, source.form))
 
     @cached_property
     def strands(self) -> list[Strand]:

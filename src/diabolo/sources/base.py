@@ -56,6 +56,8 @@ class Source(ABC):
     kind: ClassVar[str]
     length: int = 1
     """Points in a row of the frame."""
+    notes: tuple[str, ...] = ()
+    """What `fit` saw that is worth knowing."""
 
     @classmethod
     @abstractmethod

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from diabolo.columns import Values
 from diabolo.columns.category import to_text
-from diabolo.columns.datetime import to_moments, to_seconds
+from diabolo.columns.datetime import forms_of, in_words, is_text, to_moments, to_seconds
 from diabolo.columns.number import Number, to_float
 from diabolo.errors import ColumnError, DataError, OptionError
 from diabolo.sources.base import Frame, Source
@@ -59,6 +59,8 @@ class Series(Source):
         length: points in a window.
         channels: the names of the columns that windows are made of.
         groups: the names of the series that were seen; each has its own place in time.
+        form: how the times are written, where they are text.
+        notes: what is worth knowing about the times.
     """
 
     time: str | None = None
@@ -69,11 +71,14 @@ class Series(Source):
     length: int = 0
     channels: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    form: str = ""
+    notes: tuple[str, ...] = ()
 
     kind = "series"
 
     def __post_init__(self) -> None:
-        self.beside, self.channels, self.groups = tuple(self.beside), tuple(self.channels), tuple(self.groups)
+        for name in ("beside", "channels", "groups", "notes"):
+            setattr(self, name, tuple(getattr(self, name)))
 
     @classmethod
     def claims(cls, options: Mapping[str, Any]) -> bool:
@@ -96,18 +101,36 @@ class Series(Source):
             n for n, v in columns.items() if n not in beside and Number.claims(v) and v.null_count < len(v)
         )
         if not channels:
+            text = [n for n, v in columns.items() if n not in beside and is_text(v.type)]
             raise DataError(
-                "the series has no column of numbers", hint="a series needs a value column beside its time"
+                "the series has no column of numbers" + (f"; {text[0]!r} is text" if text else ""),
+                hint="a series needs a value column beside its time",
             )
-        times, groups = self._times(columns), self._groups(columns)
+        forms = forms_of(columns[self.time]) if self.time is not None else []
+        form = forms[0] if forms else ""
+        times, groups = replace(self, form=form)._times(columns), self._groups(columns)
         longest = max(int((groups == g).sum()) for g in np.unique(groups))
         if longest < 8:
-            raise DataError(f"the longest series has {longest} points; at least 8 are needed")
+            raise DataError(
+                f"the longest series has {longest} points; at least 8 are needed",
+                hint="more points, or no time=... to read it as a table",
+            )
         length = self.window if self.window is not None else int(np.clip(longest // 3, 4, WINDOW))
         if not 2 <= length <= longest:
-            raise OptionError(f"window={length} does not fit a series of {longest} points")
+            raise OptionError(
+                f"window={length} does not fit a series of {longest} points",
+                hint=f"window={min(max(longest // 3, 2), WINDOW)}",
+            )
         seen = tuple(np.unique(groups).tolist())
-        return replace(self, step=_step(times, groups), length=length, channels=channels, groups=seen)
+        return replace(
+            self,
+            step=_step(times, groups),
+            length=length,
+            channels=channels,
+            groups=seen,
+            form=form,
+            notes=tuple(self._notes(forms, times, groups)),
+        )
 
     def read(self, native: Native) -> Frame:
         columns = native.columns()
@@ -216,7 +239,7 @@ class Series(Source):
         seconds = (
             to_float(values, self.time)
             if Number.claims(values)
-            else to_seconds(to_moments(values, self.time))
+            else to_seconds(to_moments(values, self.time, self.form))
         )
         if not np.isfinite(seconds).all():
             row = int(np.flatnonzero(~np.isfinite(seconds))[0])
@@ -224,6 +247,18 @@ class Series(Source):
                 "a point without a time", column=self.time, row=row, hint="drop the rows without a time"
             )
         return seconds
+
+    def _notes(self, forms: list[str], times: np.ndarray, groups: np.ndarray) -> list[str]:
+        notes = []
+        if len(forms) > 1:
+            first, other = in_words(forms[0]), in_words(forms[1])
+            notes.append(f"the times in {self.time!r} are read as {first}; {other} would fit too")
+        shared = len(times) - sum(len(np.unique(times[groups == g])) for g in np.unique(groups))
+        if shared > len(times) / 20:
+            hint = "" if self.by else '; by="..." names the column that tells several series apart'
+            said = f"{shared:,} of {len(times):,} rows have the time of another, and are read as their mean"
+            notes.append(said + hint)
+        return notes
 
     def _groups(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         if self.by is None:

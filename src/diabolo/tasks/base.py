@@ -58,11 +58,9 @@ def decoded(
         codes: kind -> (frame rows, fields, *cell).
         rows: user rows wanted.
     """
-    slots = engine.schema.slots_of(name)
-    parts = {s.kind: np.zeros((len(rows), codes[s.kind].shape[1])) for s in slots}
-    for slot in slots:
-        parts[slot.kind][:, slot.index] = engine.place(frame, slot.kind, codes[slot.kind][:, slot.index])[
-            rows
-        ]
-    values = engine.schema.decode(name, parts, exact=True)
+    parts = [
+        engine.place(frame, s.kind, codes[s.kind][:, s.index])[rows].astype(float)
+        for s in engine.schema.slots_of(name)
+    ]
+    values = engine.schema[name].decode(parts, exact=True)
     return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)

@@ -141,7 +141,8 @@ def explain(
 
     nats = by_column(cells.nats)
     share = _percent(by_column(parts)) + _percent(by_column(closest))
-    shown = {n: frame.native.columns()[n].take(pa.array(wanted)) for n in names}
+    given = frame.native.columns()
+    shown = {n: given[n].take(pa.array(wanted)) for n in names}
     ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
     return Explanation(
         native=frame.native,
@@ -168,7 +169,7 @@ def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, 
         for point in np.unique(place.point[wanted]):
             near[max(point - 2 * length + 1, 0) : point + length] = True
         return frame.only(np.flatnonzero(near[place.start])), wanted, wanted
-    table = frame.native.table.take(pa.array(wanted))
+    table = pa.table(frame.native.columns()).take(pa.array(wanted))
     native = Native(table, frame.native.library, _index(frame.native.index, wanted), frame.native.named)
     return engine.source.read(native), np.arange(len(wanted)), wanted
 

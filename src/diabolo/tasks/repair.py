@@ -21,11 +21,17 @@ class Repaired(Answer):
     Attributes:
         table: column -> values; columns that are not scored are as they were.
         changed: one line for each changed cell: row, column, old, new, why, p_wrong.
+        places: column -> (rows,) where it was changed.
     """
 
     native: Native
     table: dict[str, Any]
     changed: dict[str, Any]
+    places: dict[str, np.ndarray]
+
+    def to_frame(self) -> Any:
+        """The user's own table, repaired: types, index and whatever is not scored are as they were."""
+        return self.native.mend({name: self.table[name] for name in self.places}, self.places)
 
     @property
     def changes(self) -> Any:
@@ -65,6 +71,7 @@ def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repair
                     store[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
                 store[kind][rows] = values
 
+    places: dict[str, np.ndarray] = {}
     lines: dict[str, list[Any]] = {k: [] for k in ("row", "column", "old", "new", "why", "p_wrong")}
     for name in names:
         old = table[name]
@@ -77,7 +84,7 @@ def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repair
         if not replaced.any():
             continue
         new = decoded(engine, frame, name, expected, everything)
-        table[name] = _merged(old, new, replaced)
+        table[name], places[name] = _merged(old, new, replaced), replaced
         picked = np.flatnonzero(replaced)
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
@@ -88,7 +95,7 @@ def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repair
     order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
     types = {"row": pa.int64(), "p_wrong": pa.float64()}
     changed = {k: pa.array([v[i] for i in order], types.get(k, pa.string())) for k, v in lines.items()}
-    return Repaired(frame.native, table, changed)
+    return Repaired(frame.native, table, changed, places)
 
 
 def _merged(old: pa.Array, new: pa.Array, replaced: np.ndarray) -> pa.Array:
@@ -96,7 +103,9 @@ def _merged(old: pa.Array, new: pa.Array, replaced: np.ndarray) -> pa.Array:
     kind = old.type
     if pa.types.is_dictionary(kind):
         old = old.dictionary_decode()
-    if old.type != new.type:
+    if pa.types.is_null(old.type):
+        old = old.cast(new.type)
+    elif old.type != new.type:
         new = new.cast(old.type, safe=False)
     merged = pc.if_else(pa.array(replaced), new, old)
     return merged.dictionary_encode() if pa.types.is_dictionary(kind) else merged

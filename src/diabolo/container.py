@@ -1,0 +1,188 @@
+"""Tensors and a card (text) in one safetensors file, with a checksum. Never a pickle.
+
+Files are read without the library that writes them: every size is checked before memory is taken for it,
+and what is read is a copy. A file that is mapped into memory changes a loaded model when it is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+DTYPES = {"BOOL": np.bool_, "U8": np.uint8, "I64": np.int64, "F32": np.float32, "F64": np.float64}
+MAX_BYTES = 2 << 30
+MAX_HEADER = 32 << 20
+MAX_TENSORS = 2_000
+# A list or a number takes twenty times the memory of its text, so these are counted before they are read.
+MAX_LISTS, MAX_ITEMS = 100_000, 2_000_000
+
+
+class Spec(NamedTuple):
+    """What the header says of a tensor; `begin` and `end` are bytes of the data behind the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+class Container:
+    """An open file: what it says of itself, and its tensors once they are asked for.
+
+    Attributes:
+        card: the text, not yet checked against the checksum.
+        specs: name -> what the header says of the tensor.
+    """
+
+    def __init__(self, file: BufferedReader) -> None:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES >> 30} GiB")
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, MAX_HEADER):
+            raise ValueError("it has no header")
+        raw = file.read(length)
+        _check_parts(raw)
+        header = plain(raw.decode())
+        if not isinstance(header, dict) or len(header) > MAX_TENSORS:
+            raise ValueError(f"it does not hold 1 to {MAX_TENSORS} tensors")
+        meta = header.pop("__metadata__", None)
+        if not isinstance(meta, dict) or not all(isinstance(meta.get(k), str) for k in ("card", "sha256")):
+            raise ValueError("it has no card")
+        self.card: str = meta["card"]
+        self._file, self._start, self._sha256 = file, 8 + length, meta["sha256"]
+        found = sorted(((k, _spec(k, v)) for k, v in header.items()), key=lambda item: item[1].begin)
+        self.specs = dict(found)
+        end = 0
+        for name, spec in found:
+            if spec.begin != end:
+                raise ValueError(f"tensor {name!r} does not begin where the one before it ends")
+            end = spec.end
+        if end != size - self._start:
+            raise ValueError(f"it holds {size - self._start} bytes of tensors, not {end}")
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Read the tensors.
+
+        Raises:
+            ValueError: they or the card are not those that were written.
+        """
+        found = {}
+        self._file.seek(self._start)
+        for name, spec in self.specs.items():
+            array: np.ndarray = np.empty(math.prod(spec.shape), DTYPES[spec.dtype])
+            raw = array.view(np.uint8)
+            if self._file.readinto(raw.data if len(raw) else bytearray()) != len(raw):
+                raise ValueError("it became shorter while it was read")
+            if spec.dtype == "BOOL" and len(raw) and raw.max() > 1:
+                raise ValueError(f"tensor {name!r} holds flags that are neither true nor false")
+            found[name] = torch.from_numpy(array.reshape(spec.shape))
+        if digest(self.card, found) != self._sha256:
+            raise ValueError("its checksum does not fit its content")
+        return found
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Container]:
+    """Open a file and check its header.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        ValueError: it is no such file, or it is damaged.
+    """
+    with path.open("rb") as file:
+        yield Container(file)
+
+
+def pack(tensors: Mapping[str, Tensor], card: str) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ValueError: it would be larger than what is read.
+    """
+    whole = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    raw = to_bytes(whole)
+    length = int.from_bytes(raw[:8], "little")
+    # The library puts the metadata in any order; the same model should be the same bytes.
+    meta = {"__metadata__": {"card": card, "sha256": digest(card, whole)}}
+    header = json.dumps({**meta, **json.loads(raw[8 : 8 + length])}).encode()
+    header += b" " * (-len(header) % 8)
+    raw, length = len(header).to_bytes(8, "little") + header + raw[8 + length :], len(header)
+    if length > MAX_HEADER or len(raw) > MAX_BYTES or len(tensors) > MAX_TENSORS:
+        raise ValueError(f"{length >> 20} MB of text and {len(raw) >> 20} MB of tensors are too much")
+    _check_parts(raw[8 : 8 + length])
+    return raw
+
+
+def digest(card: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the card and of every tensor's name, type, shape and bytes, in the order of their names."""
+    made = hashlib.sha256(card.encode())
+    names = {np.dtype(v): k for k, v in DTYPES.items()}
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name].numpy())
+        if array.dtype not in names:
+            raise ValueError(f"tensor {name!r} has type {array.dtype}")
+        made.update(f"|{name}|{names[array.dtype]}|{tuple(tensors[name].shape)}|".encode())
+        made.update(array.reshape(-1).view(np.uint8).data if array.size else b"")
+    return made.hexdigest()
+
+
+def plain(text: str) -> Any:
+    """JSON without what it cannot say: no infinity, no NaN, no name twice in an object.
+
+    Raises:
+        ValueError: it is no such JSON, or too deep.
+    """
+    try:
+        return json.loads(text, parse_constant=_number, parse_float=_number, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise ValueError("lists within lists, too deep") from error
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name stands twice")
+    return made
+
+
+def _check_parts(raw: bytes) -> None:
+    if raw.count(b"[") + raw.count(b"{") > MAX_LISTS or raw.count(b",") > MAX_ITEMS:
+        raise ValueError(f"its text has more than {MAX_LISTS} lists or {MAX_ITEMS} items")
+
+
+def _spec(name: str, said: Any) -> Spec:
+    if not isinstance(said, dict) or set(said) != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"tensor {name!r} is not described")
+    dtype, shape, ends = said["dtype"], said["shape"], said["data_offsets"]
+    if dtype not in list(DTYPES):
+        raise ValueError(f"tensor {name!r} has type {str(dtype)[:20]!r}")
+    if not _sizes(shape) or len(shape) > 8 or not _sizes(ends) or len(ends) != 2:
+        raise ValueError(f"tensor {name!r} has no shape or no place")
+    if ends[1] - ends[0] != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
+        raise ValueError(f"tensor {name!r} does not fill its place")
+    return Spec(dtype, tuple(shape), ends[0], ends[1])
+
+
+def _sizes(value: Any) -> bool:
+    # Sizes beyond the largest file would make products of thousands of digits.
+    return isinstance(value, list) and all(type(v) is int and 0 <= v <= MAX_BYTES for v in value)

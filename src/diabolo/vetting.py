@@ -1,0 +1,238 @@
+"""Whether what a model file says of itself fits together: told before memory is taken or anything is used.
+
+A checksum tells damage, not malice: whoever forges a file writes a checksum that fits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diabolo.bottlenecks import Identity
+from diabolo.columns import Boolean, Category, Datetime, Number, Window
+from diabolo.columns.datetime import PARTS
+from diabolo.container import Spec
+from diabolo.fields import FIELDS, Curve, Reading, Real, Symbol
+from diabolo.memory import LIMIT
+from diabolo.network import Member, Network
+from diabolo.schema import Entry, Schema
+from diabolo.sources import SOURCES, Series, Source
+from diabolo.training import private_draws
+
+EVIDENCE = {"residual", "distance"}
+MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
+MAX_CALIBRATION = 20_000_000
+SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
+RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # buffers that a fit changes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a card describes, checked against the header."""
+
+    source: Source
+    schema: Schema
+    members: dict[str, Member]
+
+
+def make_plan(card: Any, specs: Mapping[str, Spec]) -> Plan:
+    """Read a card, and check it and the shapes that a header claims, by what they say of each other.
+
+    Raises:
+        Exception: they do not fit together; a forged card can provoke any.
+    """
+    _check_plain(card)
+    source, schema = _source(card["source"]), Schema.from_json(card["schema"])
+    for entry in schema.entries:
+        _check_entry(entry, source)
+    names = [e.name for e in schema.entries]
+    _need(len(set(names)) == len(names) and bool(schema.scored), "its columns")
+    members = {name: Member.from_json(state) for name, state in card["members"].items()}
+    _need(0 < len(members) <= len(specs), "its networks")
+    with private_draws(0):  # stems are built for their width, and begin at random
+        widths = [_width(name, member, schema, specs) for name, member in members.items()]
+    _check_shapes(schema, source, specs, widths[-1])
+    for entry in schema.used:
+        _try(entry, source.length)
+    return Plan(source, schema, members)
+
+
+def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
+    """Check what tensors hold, beside those of networks."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point():
+            _need(bool(torch.isfinite(tensor).all()), f"{name!r} holds numbers that are not finite, which")
+    if Symbol.kind in plan.schema.fields:
+        symbols = tensors[f"memory/values/{Symbol.kind}"]
+        sizes = torch.tensor([len(f.counts) for f in plan.schema.fields[Symbol.kind]])  # type: ignore[attr-defined]
+        _need(bool(((symbols >= 0) & (symbols < sizes)).all()), "a remembered symbol")
+    if Real.kind in plan.schema.fields:
+        _need(bool((tensors[f"residuals/{Real.kind}"] > 0).all()), "the size of an error")
+    oddness = tensors["calibration/oddness"]
+    _need(bool((oddness[1:] >= oddness[:-1]).all()), "the order of its calibration")
+
+
+def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> None:
+    """Put stored weights into a fresh network; what follows from the schema must be as the schema has it."""
+    state = network.state_dict()
+    stored = {key: tensors[f"network/{name}/{key}"] for key in state}
+    learnt = {key for key, _ in network.named_parameters(remove_duplicate=False)}
+    for key, tensor in state.items():
+        fits = stored[key].dtype == tensor.dtype and stored[key].shape == tensor.shape
+        if key not in learnt and not key.endswith(RUNNING):
+            fits = fits and torch.equal(stored[key], tensor)
+        if key.endswith("running_var"):
+            fits = fits and bool((stored[key] >= 0).all())
+        _need(fits, f"network {name!r}, {key}")
+    network.load_state_dict(stored)
+
+
+def _need(fits: bool, what: str) -> None:
+    if not fits:
+        raise ValueError(f"{what} cannot be")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
+
+
+def _check_plain(card: Any) -> None:
+    options, history, calibration = card["options"], card["history"], card["calibration"]
+    _need(isinstance(options["arguments"], dict) and isinstance(options["library"], str), "its options")
+    _need(_texts(options["columns"]), "the names of its columns")
+    rate = options["arguments"].get("alarm_rate")
+    _need(rate is None or (_is_number(rate) and 0 < rate < 1), "its rate of alarms")
+    _need(isinstance(history, list) and all(isinstance(h, dict) for h in history), "its history")
+    _need(all(h.keys() == history[0].keys() for h in history), "its history")
+    _need(_texts(card["notes"]) and isinstance(card["facts"], dict), "its notes")
+    _need(_is_number(card["error_rate"]) and 0 < card["error_rate"] < 1, "its rate of errors")
+    sizes = [*calibration["medians"].values(), calibration["slope"]]
+    _need(all(_is_number(v) and v > 0 for v in sizes), "its calibration")
+    _need(set(calibration["medians"]) == EVIDENCE, "its evidence")
+
+
+def _source(state: Mapping[str, Any]) -> Source:
+    options = dict(state)
+    source = {s.kind: s for s in SOURCES}[options.pop("kind")](**options)
+    if isinstance(source, Series):
+        _need(all(v is None or isinstance(v, str) for v in (source.time, source.by)), "its time")
+        _need(_is_number(source.step) and source.step >= 0, "its step")
+        _need(type(source.length) is int and source.length >= 2, "the length of its windows")
+        _need(all(_texts(v) for v in (source.beside, source.channels, source.groups)), "its channels")
+    return source
+
+
+def _check_entry(entry: Entry, source: Source) -> None:
+    name, column = f"column {str(entry.name)[:50]!r}", entry.column
+    _need(_texts([entry.name, entry.reason]) and _is_number(entry.missing), name)
+    _need(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
+    if isinstance(column, Window):
+        channels = source.channels if isinstance(source, Series) else ()
+        _need(entry.name in channels and column.length == source.length, name)
+    if isinstance(column, Boolean):
+        _need(len(column.counts) == 3, name)
+    if isinstance(column, Category):
+        symbols = column.symbols
+        _need(_texts(column.levels) and symbols.shape == (len(column.levels),) and len(symbols) > 0, name)
+        _need(bool(((symbols > 0) & (symbols < len(column.counts))).all()), name)
+    if isinstance(column, Datetime):
+        _need(all(column.counts[p].shape == (PARTS[p][0] + 1,) for p in column.parts), name)
+        _need(_is_number(column.unit) and column.unit >= 0, name)
+    for part in column.fields if column is not None else ():
+        if isinstance(part, Symbol):
+            _need(
+                _fine(part.counts) and 2 <= len(part.counts) <= MAX_SYMBOLS and part.counts.min() >= 0, name
+            )
+        elif isinstance(part, Real):
+            bins = len(part.centres)
+            tables = (part.centres, part.low, part.high, part.counts)
+            _need(all(_fine(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name)
+            _need(_fine(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name)
+            _need(bool((np.diff(part.edges) >= 0).all()), name)
+        elif isinstance(part, Curve):
+            _need(_is_number(part.low) and _is_number(part.high), name)
+
+
+def _fine(table: np.ndarray) -> bool:
+    return table.ndim == 1 and bool(np.isfinite(table).all())
+
+
+def _try(entry: Entry, length: int) -> None:
+    """Decode a cell and encode it again: what a column learnt must do for that."""
+    column, parts = entry.column, []
+    assert column is not None
+    for part in column.fields:
+        cell = (1, length) if isinstance(part, Curve) else (1,)
+        parts.append(np.ones(cell, np.int64) if isinstance(part, Symbol) else np.zeros(cell, np.float32))
+    for number in (column, getattr(column, "clock", None)):
+        if isinstance(number, Number | Window):
+            _need(_is_number(number.mean) and _is_number(number.scale) and number.scale > 0, entry.name)
+    values = column.decode(parts, exact=isinstance(column, Number))
+    _need(all(bool(np.isfinite(value).all()) for value, _ in column.encode(values, entry.name)), entry.name)
+    column.describe()
+
+
+def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec]) -> int:
+    """The width of a network's codes, once the network has been found to be no larger than what is stored."""
+    what, layers, size = f"network {str(name)[:50]!r}", member.layers, member.embedding
+    _need(all(type(v) is int and v > 0 for v in (*layers, size)) and len(layers) <= len(specs), what)
+    stored = sum(s.end - s.begin for k, s in specs.items() if k.startswith(f"network/{name}/"))
+    numbers, inputs, kinds = 0, 0, {f.kind: f for f in FIELDS}
+    for kind, fields in schema.fields.items():
+        if kind != Curve.kind:
+            widest = max(len(f.counts) for f in fields)  # type: ignore[attr-defined]
+            numbers += 4 * len(fields) * widest * (size + 2 if kind == Symbol.kind or member.full else 2)
+            _need(4 * numbers <= 16 * stored + SPARE, what)
+        inputs += kinds[kind].stem(fields, Reading(size, full=member.full)).width
+    there = [inputs, *layers]
+    latent = getattr(member.bottleneck, "latent", there[-1])
+    back = [latent, *layers[::-1]]
+    numbers += sum(a * b for way in (there, back) for a, b in pairwise(way))
+    numbers += 2 * there[-1] * latent + 2 * back[-1] * inputs
+    if member.linear and Curve.kind in schema.fields and isinstance(member.bottleneck, Identity):
+        numbers += sum(f.length for f in schema.fields[Curve.kind]) ** 2  # type: ignore[attr-defined]
+    _need(4 * numbers <= 16 * stored + SPARE and stored <= 16 * numbers + SPARE, what)
+    return int(latent)
+
+
+def _check_shapes(schema: Schema, source: Source, specs: Mapping[str, Spec], latent: int) -> None:
+    """Every tensor that is no network's must be there, as the schema and the source have it."""
+    kinds = schema.fields
+    rows = specs[f"memory/values/{next(iter(kinds))}"].shape[0]
+    ranked = math.prod(specs["calibration/oddness"].shape)
+    _need(1 <= rows <= LIMIT and 1 <= ranked <= MAX_CALIBRATION, "the number of its rows")
+    points = len(kinds.get(Curve.kind, ())) * source.length
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {"calibration/oddness": ("F64", (ranked,))}
+    for kind, fields in kinds.items():
+        shape: tuple[int, ...] = (rows, len(fields))
+        shape += (source.length,) if kind == Curve.kind else ()
+        expected[f"memory/values/{kind}"] = ("I64" if kind == Symbol.kind else "F32", shape)
+        expected[f"memory/visible/{kind}"] = ("BOOL", shape)
+        expected[f"residuals/{kind}"] = ("F32", (points, points) if kind == Curve.kind else (len(fields),))
+    if isinstance(source, Series):
+        expected["memory/positions"] = ("I64", (rows,))
+    if points:
+        expected["memory/whitening"] = ("F32", (points, points))
+    if "axes/centre" in specs:
+        axes = specs["axes/directions"].shape[0]
+        _need(1 <= axes <= latent, "the number of its axes")
+        expected |= {"axes/centre": ("F32", (latent,)), "axes/directions": ("F32", (axes, latent))}
+    for name, (dtype, shape) in expected.items():
+        if name not in specs:
+            raise ValueError(f"{name!r} is missing")
+        got = specs[name]
+        if (got.dtype, got.shape) != (dtype, shape):
+            raise ValueError(f"{name!r} is {got.dtype} {got.shape}, expected {dtype} {shape}")
+    for name in specs:
+        _need(name in expected or name.startswith("network/"), f"tensor {name[:50]!r}")

@@ -1,0 +1,53 @@
+"""Writes docs/input.md: what happens to every kind of input, from the lists that the tests run over.
+
+python -m tests.inputs.page
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+from tests.inputs.everything import KINDS
+from tests.inputs.kinds import STAGES, Expected, Refusal
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "input.md"
+HEAD = f"""# What can be read
+
+What happens to odd and bad input: **{len(KINDS)} kinds, each tried at fit, score, explain and repair.**
+This page is generated from the tests that try them (`python -m tests.inputs.page`).
+
+A refusal is a `DiaboloError` that says what was got, where, and a hint; what it names is in brackets. All
+answers are finite, of the length of the data, and in its own dataframe library; a repaired table has the
+types and the index that it had. *Fit* is on the odd input itself, and the model must then answer for it;
+*score*, *explain* and *repair* are asked of a model fitted on the same data with nothing odd in it.
+"""
+
+
+def shown(expected: Expected) -> str:
+    """One cell of the table."""
+    if isinstance(expected, Refusal):
+        named = ", ".join(_short(word) for word in expected.words)
+        return f"`{expected.error.__name__}` ({named})"
+    return _short(expected.says)
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for group, kinds in groupby(KINDS, lambda kind: kind.group):
+        parts.append(f"\n## {group}\n\n| input | {' | '.join(STAGES)} |\n|{'---|' * (len(STAGES) + 1)}\n")
+        for kind in kinds:
+            cells = [_short(kind.name), *(shown(kind.expected[stage]) for stage in STAGES)]
+            parts.append(f"| {' | '.join(cells)} |\n")
+    return "".join(parts)
+
+
+def _short(text: str) -> str:
+    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    text = text if len(text) <= 90 else f"{text[:60]}..."
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,140 @@
+"""Bad and odd input: every kind is answered rightly, or refused in words that help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from diabolo import tasks
+from diabolo.errors import DiaboloError
+from diabolo.sources import read_native
+from diabolo.tasks import Explanation
+from tests.conftest import fitted
+from tests.inputs.everything import KINDS
+from tests.inputs.kinds import OPTIONS, QUICK, STAGES, Asked, Kind, Refusal, plain_model
+from tests.inputs.page import PAGE, page
+
+
+def ask(stage: str, kind: Kind, data: Any) -> Any:
+    """The answer of one stage; of explain, for few rows of wide data."""
+    if stage == "fit":
+        return fitted(data, **QUICK, **{**OPTIONS.get(kind.base, {}), **kind.options})
+    model = plain_model(kind.base)
+    return tasks.score(model, data) if stage == "score" else getattr(model, stage)(data)
+
+
+def plainly(values: pa.Array) -> pa.Array:
+    """Values in a type that arrow can compare."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    return values.cast(pa.float32()) if pa.types.is_float16(values.type) else values
+
+
+def scores_are_right(answer: Any, rows: int) -> None:
+    for values in (answer.bits, answer.severity):
+        assert values.shape == (rows,) and np.isfinite(values).all() and (values >= 0).all()
+    assert answer.alarm.dtype == bool
+    frame = answer.to_frame()
+    assert len(frame) == rows and list(answer.to_arrow().column_names) == ["bits", "severity", "alarm"]
+
+
+def explanation_is_right(answer: Explanation, rows: int) -> None:
+    assert answer.bits.shape == answer.p_wrong.shape == answer.share.shape == (rows, len(answer.names))
+    assert np.isfinite(answer.bits).all()
+    assert (answer.p_wrong >= 0).all() and (answer.p_wrong <= 1).all()
+    assert (answer.share >= 0).all() and np.allclose(answer.share.sum(1), 100)
+    for name in answer.names:
+        assert answer.expected[name].null_count == 0
+        low, high = answer.low[name], answer.high[name]
+        for values in (answer.expected[name], low, high):
+            if values is not None and pa.types.is_floating(values.type):
+                assert pc.all(pc.is_finite(values)).as_py()
+        if low is not None:
+            assert pc.all(pc.less_equal(plainly(low), plainly(high))).as_py()
+    assert answer.to_arrow().num_rows == len(answer.to_frame()) == rows * len(answer.names)
+    # A row of nothing but holes has no row that is most like it.
+    assert len(answer.nearest) <= rows
+
+
+def repair_is_right(answer: Any, data: Any, scored: list[str]) -> None:
+    before, after = read_native(data), read_native(answer.to_frame())
+    assert after.library == before.library and after.rows == before.rows
+    assert after.table.column_names == before.table.column_names
+    changed: dict[str, set[int]] = {}
+    lines = answer.changed
+    for row, name in zip(lines["row"].to_pylist(), lines["column"].to_pylist(), strict=True):
+        changed.setdefault(name, set()).add(row)
+    was, now = before.columns(), after.columns()
+    for name in scored:
+        one, other = was[name], now[name]
+        assert not pc.any(other.is_null(nan_is_null=True)).as_py()
+        holes = one.is_null(nan_is_null=True).to_pylist()
+        assert changed.get(name, set()) == {i for i, hole in enumerate(holes) if hole}
+        there = pa.array([not hole for hole in holes])
+        assert pa.types.is_null(one.type) or plainly(one).filter(there).equals(plainly(other).filter(there))
+    if before.library == "pandas" and not isinstance(data, pd.Series):
+        assert answer.to_frame().dtypes.equals(data.dtypes)
+        assert answer.to_frame().index.equals(data.index)
+    elif before.library == "polars" and isinstance(data, pl.DataFrame):
+        assert answer.to_frame().schema == data.schema
+    elif isinstance(data, pa.Table):
+        types = zip(answer.to_frame().schema.types, data.schema.types, strict=True)
+        assert all(new == old or pa.types.is_null(old) for new, old in types)
+
+
+def answers_are_right(stage: str, answer: Any, data: Any, rows: int, scored: list[str]) -> None:
+    if stage == "score":
+        scores_are_right(answer, rows)
+    elif stage == "explain":
+        explanation_is_right(answer, rows)
+    else:
+        repair_is_right(answer, data, scored)
+
+
+def tried(kind: Kind, stage: str, folder: Path) -> None:
+    """One kind of input at one stage, against what is expected of it."""
+    data, expected = kind.make(folder), kind.expected[stage]
+    if isinstance(expected, Refusal):
+        with pytest.raises(DiaboloError) as caught:
+            ask(stage, kind, data)
+        assert type(caught.value) is expected.error
+        assert isinstance(caught.value, ValueError)
+        missing = [w for w in expected.words if w not in str(caught.value)]
+        assert not missing, f"{missing} not in {caught.value}"
+        assert caught.value.hint and "\nHint: " in str(caught.value), f"no hint: {caught.value}"
+        assert len(str(caught.value)) < 2_000
+        return
+    answer = ask(stage, kind, data)
+    if stage == "fit":
+        for name in STAGES[1:]:
+            again = kind.make(folder)
+            own = tasks.score(answer, again) if name == "score" else getattr(answer, name)(again)
+            again = kind.make(folder)
+            answers_are_right(name, own, again, kind.rows, answer.schema_.scored)
+    else:
+        answers_are_right(stage, answer, kind.make(folder), kind.rows, plain_model(kind.base).schema_.scored)
+    if expected.check is not None:
+        expected.check(Asked(stage, kind.base, kind.make(folder), answer))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_kind_of_input(kind: Kind, stage: str, tmp_path: Path) -> None:
+    tried(kind, stage, tmp_path)
+
+
+def test_there_are_many_kinds_each_named_once() -> None:
+    names = [(k.group, k.name) for k in KINDS]
+    assert len(set(names)) == len(names) >= 60
+    assert all(set(k.expected) == set(STAGES) for k in KINDS)
+
+
+def test_the_page_says_what_the_tests_try() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.inputs.page"
