@@ -123,10 +123,9 @@ def fit_engine(
     keeper = None
     if checkpoint is not None:
         # Every row counts, and their order: another one draws other batches.
-        rows = [fingerprints(part).tobytes() for part in (codes, held_out) if part is not None]
+        rows = [fingerprints(part) for part in (codes, held_out) if part is not None]
         state = [
-            # Every row counts, and their order: another one draws other batches.
-            [fingerprints(part).tobytes() for part in (codes, held_out) if part is not None],
+            hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest(),
             source.to_json(),
             thread_count,
             seed,
