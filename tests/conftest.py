@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
+
+# scikit-learn's check of array-API inputs runs only with this, set before scipy is imported.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import pyarrow as pa
 import pytest

@@ -83,8 +83,11 @@ class OptionError(DiaboloError, ValueError):
     """An option has a value that cannot work."""
 
 
-class UnsupportedError(DiaboloError, NotImplementedError):
-    """This kind of model cannot do this task; the hint names one that can."""
+class UnsupportedError(DiaboloError, NotImplementedError, AttributeError):
+    """This kind of model cannot do this task; the hint names one that can.
+
+    An AttributeError too, so that `hasattr` tells what a model can do, as scikit-learn expects.
+    """
 
 
 class ModelFileError(DiaboloError):

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diabolo import storage, tasks
 from diabolo.columns import Column
 from diabolo.engine import Engine
-from diabolo.errors import DataError, ModelFileError, UnsupportedError
+from diabolo.errors import ModelFileError
 from diabolo.fitting import fit_engine
 from diabolo.network import Member
 from diabolo.options import check_width, choose_device, make_schema, make_source, training_options
 from diabolo.recipes import make_members
 from diabolo.schema import Schema
-from diabolo.sources import Native, Series, read_native
+from diabolo.sources import Native, read_native
 from diabolo.training import Progress
 from diabolo.version import __version__
 
@@ -291,28 +290,19 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         """(rows, latent) the latent coordinates of each row: `embed`, as an array."""
         return tasks.embed(self, X).z
 
-    def inverse_transform(self, Z: Any) -> Any:
-        """What rows with these latent coordinates look like: the scored columns, in the library of the fit.
+    @property
+    def inverse_transform(self) -> Callable[[Any], Any]:
+        """Latent coordinates -> the scored columns of such rows, in the dataframe library of the fit.
 
         Raises:
             UnsupportedError: the model has no bottleneck, so its coordinates are not all of a row.
         """
-        engine = self.engine_
-        network = engine.cell_reader
-        if not hasattr(network.bottleneck, "latent") or isinstance(engine.source, Series):
-            raise UnsupportedError(
-                "there is no way back from these coordinates",
-                hint='fit a table with a bottleneck: Autoencoder("vanilla", latent=8)',
-            )
-        z = torch.as_tensor(np.asarray(Z), dtype=torch.float32)
-        if z.ndim != 2 or z.shape[1] != network.bottleneck.latent:
-            raise DataError(
-                f"expected codes of {network.bottleneck.latent} numbers, got shape {tuple(z.shape)}"
-            )
-        with torch.no_grad():
-            said = network.decode(z.to(engine.device))
-        means = {k: v.mean.cpu().numpy() for k, v in said.items()}
-        columns = {n: engine.schema.decode(n, means) for n in engine.schema.scored}
+        if hasattr(self, "_engine"):
+            tasks.check_way_back(self._engine)
+        return self._inverse_transform
+
+    def _inverse_transform(self, Z: Any) -> Any:
+        columns = tasks.way_back(self.engine_, Z)
         return Native(read_native({"_": [0]}).table, self._library).give(columns)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

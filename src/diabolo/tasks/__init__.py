@@ -1,7 +1,7 @@
 """The questions that a fitted model answers: one file, one function, one typed answer each."""
 
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import Embedding, embed
+from diabolo.tasks.embed import Embedding, check_way_back, embed, way_back
 from diabolo.tasks.explain import Explanation, explain
 from diabolo.tasks.reconstruct import Reconstruction, reconstruct
 from diabolo.tasks.repair import Repaired, repair
@@ -19,9 +19,11 @@ __all__ = [
     "Reconstruction",
     "Repaired",
     "Scores",
+    "check_way_back",
     "embed",
     "explain",
     "reconstruct",
     "repair",
     "score",
+    "way_back",
 ]

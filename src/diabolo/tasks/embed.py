@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from diabolo.bottlenecks import Identity
-from diabolo.sources import Native
+from diabolo.engine import Engine
+from diabolo.errors import DataError, UnsupportedError
+from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
 
 
@@ -47,3 +50,26 @@ def embed(model: Model, data: Any) -> Embedding:
         z = (z - centre) @ directions.T
     folded = np.stack([engine.source.fold(frame, z[:, i]) for i in range(z.shape[1])], axis=1)
     return Embedding(frame.native, folded)
+
+
+def check_way_back(engine: Engine) -> None:
+    """Raise `UnsupportedError` if rows cannot be had from coordinates."""
+    if not hasattr(engine.cell_reader.bottleneck, "latent") or isinstance(engine.source, Series):
+        raise UnsupportedError(
+            "there is no way back from these coordinates",
+            hint='fit a table with a bottleneck: Autoencoder("vanilla", latent=8)',
+        )
+
+
+def way_back(engine: Engine, z: Any) -> dict[str, Any]:
+    """Latent coordinates -> scored column -> values: the inverse of `embed`, as far as there is one."""
+    check_way_back(engine)
+    network = engine.cell_reader
+    codes = torch.as_tensor(np.asarray(z), dtype=torch.float32)
+    latent = network.bottleneck.latent
+    if codes.ndim != 2 or codes.shape[1] != latent:
+        raise DataError(f"expected codes of {latent} numbers, got shape {tuple(codes.shape)}")
+    with torch.no_grad():
+        said = network.decode(codes.to(engine.device))
+    means = {kind: likelihood.mean.cpu().numpy() for kind, likelihood in said.items()}
+    return {name: engine.schema.decode(name, means) for name in engine.schema.scored}
