@@ -115,7 +115,7 @@ DETECTORS: dict[str, Detector] = {
 }
 
 BENCHMARK = detection.Benchmark(
-    claim="With its defaults, diabolo ranks odd rows of numeric tables better than nearest neighbours do.",
+    claim="With its defaults, diabolo ranks odd rows of tables better (AUROC) than nearest neighbours do.",
     protocol=(
         "clean: fit on a shuffled half of the normal rows (at most 10,000); score the other half and all odd "
         "rows (at most 20,000); peers get standardised values, diabolo the raw ones; AUROC and AUPR in "

@@ -174,3 +174,13 @@ def test_similar_rows_are_shown(model: Autoencoder, table: pa.Table) -> None:
         assert twins and twins != [row]
         when = known[twins[0]]["when"]
         assert when is None or abs(pd.Timestamp(when) - shown["when"]) < pd.Timedelta(seconds=20)
+
+
+def test_the_nearest_window_of_a_series_is_told(wave_model: Autoencoder, wave: pa.Table) -> None:
+    nearest = wave_model.explain(wave, rows=[100, 300], neighbours=2).nearest
+    names = nearest.column_names if isinstance(nearest, pa.Table) else list(nearest.columns)
+    assert names == ["row", "distance", "time"]
+    table = pa.table(nearest) if not isinstance(nearest, pa.Table) else nearest
+    assert table["row"].to_pylist() == [100, 100, 300, 300]
+    first, last = min(wave["time"].to_pylist()), max(wave["time"].to_pylist())
+    assert all(first <= start <= last for start in table["time"].to_pylist())

@@ -219,6 +219,22 @@ class Series(Source):
         nearest = np.where(np.abs(start[before] - wanted) < np.abs(start[after] - wanted), before, after)
         return np.asarray(answers[nearest])
 
+    def starts(self, positions: np.ndarray, frame: Frame) -> dict[str, Any]:
+        """When windows at these positions start, under the names of the time and key columns of a frame."""
+        number, step = np.divmod(positions, APART)
+        names = dict(enumerate(self.groups))
+        found: dict[str, Any] = {}
+        if self.by is not None:
+            found[self.by] = pa.array([names.get(int(n)) for n in number], pa.string())
+        if self.time is None or not self.step:
+            # Points that simply follow each other are counted.
+            found["point"] = pa.array(step)
+        elif Number.claims(frame.native.columns()[self.time]):
+            found[self.time] = pa.array(step * self.step)
+        else:
+            found[self.time] = pa.array((step * self.step * 1e6).astype(np.int64)).cast(pa.timestamp("us"))
+        return found
+
     def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         rows = np.flatnonzero(chosen)
         if len(rows) == 0:

@@ -162,8 +162,8 @@ def explain(
 def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, np.ndarray, np.ndarray]:
     """Read only what the wanted rows need: (frame, rows within it, rows within the data)."""
     if isinstance(engine.source, Series):
-        # The windows that cover the rows.
-        # ... and those of the stretch around them, so that what is odd beside them can be told.
+        # The windows that cover the rows, and those of the stretch around them, so that what is odd beside
+        # them can be told.
         place, length = frame.place, engine.source.length
         near = np.zeros(place.points + length, bool)
         for point in np.unique(place.point[wanted]):
@@ -214,9 +214,13 @@ def _nearest(
     origin: np.ndarray,
 ) -> dict[str, Any]:
     if isinstance(engine.source, Series):
-        return {}
+        middle = engine.source.pick(frame, np.arange(frame.rows))[wanted]
+        index, distance = index[middle], distance[middle]
     rows, picked = np.repeat(origin, index.shape[1]), index.ravel()
     known = picked >= 0
+    if isinstance(engine.source, Series) and engine.memory.positions is not None:
+        starts = engine.source.starts(engine.memory.positions[picked[known]], frame)
+        return {"row": rows[known], "distance": np.repeat(distance, index.shape[1])[known], **starts}
     memory = engine.memory.codes[torch.from_numpy(picked[known])]
     found: dict[str, Any] = {"row": rows[known], "distance": np.repeat(distance, index.shape[1])[known]}
     values = {k: v.numpy() for k, v in memory.values.items()}
