@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from diabolo.bottlenecks import Identity
 from diabolo.calibration import Calibration
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
@@ -206,6 +207,14 @@ class Engine:
                 for c in read.chunks(ROWS)
             ]
         return np.concatenate(parts)
+
+    def coordinates(self, codes: Codes) -> np.ndarray:
+        """(rows, latent) the codes; without a bottleneck, their first principal components."""
+        z = self.latent(codes)
+        if not isinstance(self.cell_reader.bottleneck, Identity) or self.axes is None:
+            return z
+        centre, directions = self.axes
+        return np.asarray((z - centre) @ directions.T)
 
     def cells(
         self,

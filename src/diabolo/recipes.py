@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from diabolo.bottlenecks import Bottleneck, Vanilla, Variational
-from diabolo.bottlenecks.base import whole
+from diabolo.checks import whole
 from diabolo.corruptions import Clean, Mask, Noise
 from diabolo.errors import OptionError
 from diabolo.network import Member

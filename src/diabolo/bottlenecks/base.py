@@ -7,8 +7,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from diabolo.errors import OptionError
-
 
 class Bottleneck(nn.Module, ABC):
     """Turns the encoder's output into a latent code, and back into what the decoder reads.
@@ -42,17 +40,3 @@ class Bottleneck(nn.Module, ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options().items())})"
-
-
-def positive(name: str, value: object) -> float:
-    """A number of at least 0, or an OptionError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise OptionError(f"{name}={value!r}: expected a number of at least 0")
-    return float(value)
-
-
-def whole(name: str, value: object) -> int:
-    """A size as a whole number of at least 1, or an OptionError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{name}={value!r}: expected a whole number of at least 1")
-    return value

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from diabolo.bottlenecks.base import Bottleneck, whole
+from diabolo.bottlenecks.base import Bottleneck
+from diabolo.checks import whole
 from diabolo.errors import UnsupportedError
 
 

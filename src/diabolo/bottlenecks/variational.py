@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diabolo.bottlenecks.base import Bottleneck, positive, whole
+from diabolo.bottlenecks.base import Bottleneck
+from diabolo.checks import positive, whole
 
 
 class Variational(Bottleneck):

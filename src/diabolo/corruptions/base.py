@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from diabolo.errors import OptionError
 from diabolo.fields import Codes
 
 
@@ -55,17 +54,3 @@ def by_field(scored: Tensor, like: Tensor) -> Tensor:
 def everything(codes: Codes, scored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weight 1 for every scored cell that is there."""
     return {k: (v & by_field(scored[k], v)).float() for k, v in codes.visible.items()}
-
-
-def positive(name: str, value: object) -> float:
-    """A number of at least 0, or an OptionError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise OptionError(f"{name}={value!r}: expected a number of at least 0")
-    return float(value)
-
-
-def share(name: str, value: object) -> float:
-    """A share between 0 and 1, or an OptionError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise OptionError(f"{name}={value!r}: expected a number between 0 and 1")
-    return float(value)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged, by_field, everything, positive
+from diabolo.checks import positive
+from diabolo.corruptions.base import Corruption, Damaged, by_field, everything
 from diabolo.corruptions.swap import Swap
 from diabolo.fields import Codes, Symbol
 

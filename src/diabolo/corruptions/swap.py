@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged, everything, share
+from diabolo.checks import share
+from diabolo.corruptions.base import Corruption, Damaged, everything
 from diabolo.fields import Codes
 
 

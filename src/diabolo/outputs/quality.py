@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.bottlenecks import Identity
 from diabolo.calibration import severity
 from diabolo.fields import Symbol
 from diabolo.outputs import charts
@@ -119,10 +118,7 @@ def latent_map(view: View) -> str:
     engine, bits = view.engine, view.frame_bits
     top = np.argsort(-bits, kind="stable")[:20]
     rows = np.unique(np.r_[view.even(SAMPLE - len(top)), top])
-    z = engine.latent(engine.schema.encode(view.frame[rows]))
-    if isinstance(engine.cell_reader.bottleneck, Identity) and engine.axes is not None:
-        centre, directions = engine.axes
-        z = (z - centre) @ directions.T
+    z = engine.coordinates(engine.schema.encode(view.frame[rows]))
     if z.shape[1] < 2 or len(z) < 3 or not np.isfinite(z).all():
         return ""
     odd = severity(bits[rows])

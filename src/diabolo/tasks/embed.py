@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.bottlenecks import Identity
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
 from diabolo.sources import Native, Series
@@ -44,10 +43,7 @@ def embed(model: Model, data: Any) -> Embedding:
     """
     engine = model.engine_
     frame = engine.read(data)
-    z = np.concatenate([engine.latent(codes) for _, codes in engine.chunks(frame)])
-    if isinstance(engine.cell_reader.bottleneck, Identity) and engine.axes is not None:
-        centre, directions = engine.axes
-        z = (z - centre) @ directions.T
+    z = np.concatenate([engine.coordinates(codes) for _, codes in engine.chunks(frame)])
     folded = np.stack([engine.source.fold(frame, z[:, i]) for i in range(z.shape[1])], axis=1)
     return Embedding(frame.native, folded)
 
