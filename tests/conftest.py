@@ -11,10 +11,15 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from diabolo import Autoencoder, DiaboloWarning
 from diabolo.recipes import RECIPES
 from tests import made
+
+# The same examples in every run: a failure is found by whoever makes it, not by the next one.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 def fitted(data: Any, *arguments: Any, **options: Any) -> Autoencoder:

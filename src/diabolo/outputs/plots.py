@@ -6,6 +6,7 @@ Colours and fonts come from the page: shapes carry class names, so that one draw
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -76,10 +77,10 @@ def number_axis(
 
 def number_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, str]]:
     """Round numbers from low to high, about `count` of them, with as many digits as tell them apart."""
-    span = high - low
-    if not (span > 0 and math.isfinite(span)):
+    raw = (high - low) / max(count, 1)
+    # Below the smallest ordinary float there are no round numbers to find.
+    if not (raw >= sys.float_info.min and math.isfinite(raw)):
         return [(low, short(low))]
-    raw = span / max(count, 1)
     power = 10.0 ** math.floor(math.log10(raw))
     step = min((s * power for s in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / raw)))
     if abs(low) / step > 1e9:  # the values hardly differ: no round number between them can be told apart
