@@ -82,6 +82,13 @@ class Calibration:
         """The lowest rate of false alarms that is usual and that these rows can support."""
         return max(0.001, 1 / (len(self.oddness) + 1))
 
+    def alarm(self, rate: float | None) -> tuple[float, float]:
+        """The rate of false alarms that holds, and its threshold: what was asked for, or the usual one."""
+        if rate is None:
+            usual = self.default_rate()
+            return usual, self.threshold(usual, asked=False)
+        return rate, self.threshold(rate)
+
     def threshold(self, rate: float, *, asked: bool = True) -> float:
         """Bits above which a row is an alarm, at this rate of false alarms.
 

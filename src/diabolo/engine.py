@@ -194,7 +194,8 @@ class Engine:
 
     def whole(self, codes: Codes) -> Codes:
         """The rows with the holes of their windows filled, as they are remembered."""
-        return whole_windows(self.cell_reader, codes, self.device)
+        with threads(self.threads):
+            return whole_windows(self.cell_reader, codes, self.device)
 
     @torch.no_grad()
     def latent(self, codes: Codes) -> np.ndarray:

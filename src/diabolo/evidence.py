@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve, Symbol
+from diabolo.fields import Codes, Curve, Symbol, by_field
 from diabolo.network import Network
 
 ROWS = 4096  # rows that a network reads at once
@@ -83,7 +83,7 @@ def raw_errors(network: Network, codes: Codes) -> dict[str, tuple[np.ndarray, np
         value: Tensor = codes.values[kind]
         likelihood = likelihoods[kind]
         error = -likelihood.log_prob(value) if kind == Symbol.kind else value - likelihood.mean
-        there = codes.visible[kind] & scored.view(1, -1, *[1] * (value.dim() - 2))
+        there = codes.visible[kind] & by_field(scored, value)
         found[kind] = (error.cpu().numpy()[:rows], there.cpu().numpy()[:rows])
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve, Real, Symbol
+from diabolo.fields import Codes, Curve, Real, Symbol, by_field
 
 LIMIT = 10_000
 WINDOWS = 2_048
@@ -135,7 +135,7 @@ class Memory:
         found = {}
         for kind, value in codes.values.items():
             there = codes.visible[kind] & nearest.visible[kind]
-            there = there & self.scored[kind].view(1, -1, *[1] * (value.dim() - 2))
+            there = there & by_field(self.scored[kind], value)
             if kind == Symbol.kind:
                 part = MISMATCH * (value != nearest.values[kind]).float()
             elif kind == Curve.kind and self.whitening is not None:

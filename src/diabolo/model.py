@@ -202,7 +202,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         self.n_features_in_ = native.table.num_columns
         if native.named:
             self.feature_names_in_ = np.asarray(native.table.column_names, dtype=object)
-        engine.calibration.threshold(self.alarm_rate_, asked=self.alarm_rate is not None)
+        engine.calibration.alarm(self.alarm_rate)
         return self
 
     def inspect(self, X: Any) -> Schema:
@@ -255,7 +255,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
     @property
     def threshold_(self) -> float:
         """Bits above which a row is an alarm."""
-        return self.engine_.calibration.threshold(self.alarm_rate_, asked=self.alarm_rate is not None)
+        return self.engine_.calibration.alarm(self.alarm_rate)[1]
 
     @property
     def offset_(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from diabolo.fields import Codes
+from diabolo.fields import Codes, by_field
 
 
 class Damaged(NamedTuple):
@@ -44,11 +44,6 @@ class Corruption(nn.Module, ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options().items())})"
-
-
-def by_field(scored: Tensor, like: Tensor) -> Tensor:
-    """(fields,) -> a shape that broadcasts against (rows, fields, *cell)."""
-    return scored.view(1, -1, *[1] * (like.dim() - 2))
 
 
 def everything(codes: Codes, scored: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged, by_field
-from diabolo.fields import Codes
+from diabolo.corruptions.base import Corruption, Damaged
+from diabolo.fields import Codes, by_field
 
 
 class Mask(Corruption):

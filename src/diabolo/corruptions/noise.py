@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from diabolo.checks import positive
-from diabolo.corruptions.base import Corruption, Damaged, by_field, everything
+from diabolo.corruptions.base import Corruption, Damaged, everything
 from diabolo.corruptions.swap import Swap
-from diabolo.fields import Codes, Symbol
+from diabolo.fields import Codes, Symbol, by_field
 
 
 class Noise(Corruption):

@@ -4,11 +4,11 @@ Every column becomes one field or more; all fields of a kind share one stem and 
 """
 
 from diabolo.fields.base import Field, Reading
-from diabolo.fields.codes import Codes
+from diabolo.fields.codes import Codes, by_field
 from diabolo.fields.curve import Curve
 from diabolo.fields.real import Real
 from diabolo.fields.symbol import Symbol
 
 FIELDS: tuple[type[Field], ...] = (Real, Symbol, Curve)
 
-__all__ = ["FIELDS", "Codes", "Curve", "Field", "Reading", "Real", "Symbol"]
+__all__ = ["FIELDS", "Codes", "Curve", "Field", "Reading", "Real", "Symbol", "by_field"]

@@ -77,3 +77,8 @@ class Codes:
             {k: torch.cat([p.values[k] for p in parts]) for k in first.values},
             {k: torch.cat([p.visible[k] for p in parts]) for k in first.visible},
         )
+
+
+def by_field(scored: Tensor, like: Tensor) -> Tensor:
+    """(fields,) -> a shape that broadcasts against (rows, fields, *cell)."""
+    return scored.view(1, -1, *[1] * (like.dim() - 2))

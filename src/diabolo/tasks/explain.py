@@ -184,10 +184,7 @@ def _suspects(model: Model, frame: Frame, codes: Codes) -> dict[str, torch.Tenso
         return None
     bits, place = engine.bits(frame), frame.place
     heart = np.zeros(place.points, bool)
-    rate = model.alarm_rate
-    threshold = engine.calibration.threshold(
-        engine.calibration.default_rate() if rate is None else rate, asked=rate is not None
-    )
+    _, threshold = engine.calibration.alarm(model.alarm_rate)
     for stretch in engine.source.stretches(frame, np.nan_to_num(bits) > threshold):
         heart[place.point[stretch[bits[stretch] >= HEART * bits[stretch].max()]]] = True
     hidden = torch.from_numpy(heart[place.start[:, None] + np.arange(engine.source.length)])

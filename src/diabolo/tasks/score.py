@@ -71,9 +71,7 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores
     engine = model.engine_
     frame = engine.read(data)
     rate = alarm_rate if alarm_rate is not None else model.alarm_rate
-    asked = rate is not None
-    rate = engine.calibration.default_rate() if rate is None else rate
-    threshold = engine.calibration.threshold(rate, asked=asked)
+    rate, threshold = engine.calibration.alarm(rate)
     bits = engine.bits(frame)
     alarm, severe = bits > threshold, severity(bits)
     episodes = []
