@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diabolo.errors import DiaboloError
     from diabolo.model import Autoencoder, DiaboloWarning, load
     from diabolo.network import Member
+    from diabolo.objectives import Likelihood, Objective, Rebuild
     from diabolo.schema import Schema
 
 # Where each public name lives. Nothing is imported before it is asked for: `diabolo --help` needs no torch.
@@ -33,6 +34,7 @@ _HOMES = {
     "DiaboloError": "errors",
     **dict.fromkeys(("Bottleneck", "Identity", "Vanilla", "Variational"), "bottlenecks"),
     **dict.fromkeys(("Clean", "Corruption", "Mask", "Noise", "Swap"), "corruptions"),
+    **dict.fromkeys(("Likelihood", "Objective", "Rebuild"), "objectives"),
     **dict.fromkeys(("Boolean", "Category", "Column", "Datetime", "Number"), "columns"),
 }
 
@@ -48,10 +50,13 @@ __all__ = [
     "DiaboloError",
     "DiaboloWarning",
     "Identity",
+    "Likelihood",
     "Mask",
     "Member",
     "Noise",
     "Number",
+    "Objective",
+    "Rebuild",
     "Schema",
     "Swap",
     "Vanilla",

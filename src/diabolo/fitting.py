@@ -156,6 +156,7 @@ def fit_engine(
                 progress=None if interrupted else progress,
                 checkpoint=keeper,
             )
+            network.settle(codes[:8192].to(device))
             interrupted = interrupted or outcome.interrupted
             networks[name] = network
             history += outcome.history

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
-from sklearn.exceptions import NotFittedError
 
 from diabolo import storage, tasks
 from diabolo.columns import Column
-from diabolo.engine import Engine
 from diabolo.errors import ModelFileError
+from diabolo.estimator import Estimator
 from diabolo.fitting import fit_engine
 from diabolo.network import Member
+from diabolo.objectives import Objective
 from diabolo.options import check_width, choose_device, make_schema, make_source, training_options
 from diabolo.recipes import make_members
 from diabolo.schema import Schema
-from diabolo.sources import Native, read_native
+from diabolo.sources import read_native
 from diabolo.training import Progress
 from diabolo.version import __version__
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from diabolo.outputs.pyod import Detector
 
 
-class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class Autoencoder(Estimator):
     """Learns what a table or a series looks like, and answers questions about it.
 
     Data may be a pandas, polars or pyarrow frame, a numpy array, a mapping of columns, or the path of a
@@ -36,18 +35,22 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
 
     Args:
         recipe: the kind of autoencoder: "default" (a denoising and a masked network with remembered
-            rows), "vanilla", "variational", "beta", "denoising" or "masked".
+            rows), "vanilla", "variational", "beta", "denoising", "masked" or "classic" (variational, with
+            entity embeddings that are rebuilt).
         latent: numbers in the bottleneck's code.
         beta: weight of the divergence of a variational bottleneck.
+        stdev: deviation of the noise that a variational code is drawn with in training.
+        objective: "likelihood" (a distribution for every cell), or an error of the rebuilt vector of
+            embeddings and numbers: "huber", "l2" or "bce"; or an `Objective`.
         noise: deviation of the training noise, in standard deviations of each column.
         layers: widths of the encoder's layers, for example (128, 64); the decoder mirrors them.
-        embedding: numbers in the embedding of a label.
+        embedding: numbers in the embedding of a label; one for all columns, or name -> numbers.
         activation: "silu", "relu", "gelu", "elu", "tanh" or "leaky_relu".
         batch_norm: normalise each layer over the batch.
         optimizer: "adamw", "adam" or "sgd".
         schedule: "onecycle", "cosine", "cosine_restarts" or "constant".
         lr: highest learning rate.
-        weight_decay: of the optimiser.
+        weight_decay, eps: of the optimiser.
         batch_size: rows in a training step.
         epochs: passes over the rows.
         patience: looks at held-out rows (of 20) without an improvement before stopping; 0 for never.
@@ -97,15 +100,18 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         *,
         latent: int | None = None,
         beta: float | None = None,
+        stdev: float | None = None,
+        objective: str | Objective | None = None,
         noise: float | None = None,
         layers: Sequence[int] | str | None = None,
-        embedding: int | None = None,
+        embedding: int | Mapping[str, int] | None = None,
         activation: str | None = None,
         batch_norm: bool | None = None,
         optimizer: str | None = None,
         schedule: str | None = None,
         lr: float | None = None,
         weight_decay: float | None = None,
+        eps: float | None = None,
         batch_size: int | None = None,
         epochs: float | None = None,
         patience: int | None = None,
@@ -131,6 +137,8 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         self.recipe = recipe
         self.latent = latent
         self.beta = beta
+        self.stdev = stdev
+        self.objective = objective
         self.noise = noise
         self.layers = layers
         self.embedding = embedding
@@ -140,6 +148,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         self.schedule = schedule
         self.lr = lr
         self.weight_decay = weight_decay
+        self.eps = eps
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
@@ -218,101 +227,6 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         source = make_source(options, native)
         return make_schema(options, source.read(native), source)
 
-    @property
-    def engine_(self) -> Engine:
-        """What was fitted; the tasks ask it."""
-        if not hasattr(self, "_engine"):
-            raise NotFittedError(
-                "This Autoencoder instance is not fitted yet. Call 'fit' with appropriate arguments first."
-            )
-        engine: Engine = self._engine
-        return engine
-
-    @property
-    def schema_(self) -> Schema:
-        """What each column is."""
-        return self.engine_.schema
-
-    @property
-    def history_(self) -> Any:
-        """The losses, one line for each look at the held-out rows, in the dataframe library of the fit."""
-        rows = self.engine_.history
-        names = rows[0].keys() if rows else []
-        return Native(read_native({"_": [0]}).table, self._library).give(
-            {n: [r[n] for r in rows] for n in names}
-        )
-
-    @property
-    def notes_(self) -> list[str]:
-        """What happened in the fit that is worth knowing."""
-        return list(self.engine_.notes)
-
-    @property
-    def alarm_rate_(self) -> float:
-        """The share of normal rows that may be alarms."""
-        return self.alarm_rate if self.alarm_rate is not None else self.engine_.calibration.default_rate()
-
-    @property
-    def threshold_(self) -> float:
-        """Bits above which a row is an alarm."""
-        return self.engine_.calibration.alarm(self.alarm_rate)[1]
-
-    @property
-    def offset_(self) -> float:
-        """scikit-learn's: `decision_function = score_samples - offset_`."""
-        return -self.threshold_
-
-    def anomaly_score(self, X: Any) -> np.ndarray:
-        """(rows,) how odd each row is, in bits; higher is odder.
-
-        Bits are -log2 of the share of normal rows that are at least as odd: 10 bits are one in a thousand.
-        """
-        engine = self.engine_
-        return engine.bits(engine.read(X))
-
-    def score_rows(self, X: Any, *, alarm_rate: float | None = None) -> Any:
-        """bits, severity (0 to 100) and alarm of each row, in the caller's own dataframe library."""
-        return tasks.score(self, X, alarm_rate=alarm_rate).to_frame()
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """(rows,) the opposite of `anomaly_score`: higher is more normal, as scikit-learn has it."""
-        return -self.anomaly_score(X)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """(rows,) `score_samples` shifted so that alarms are below 0."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any) -> np.ndarray:
-        """(rows,) +1 for a normal row, -1 for an alarm."""
-        return np.where(self.anomaly_score(X) > self.threshold_, -1, 1)
-
-    def transform(self, X: Any) -> np.ndarray:
-        """(rows, latent) the latent coordinates of each row: `embed`, as an array."""
-        return tasks.embed(self, X).z
-
-    @property
-    def inverse_transform(self) -> Callable[[Any], Any]:
-        """Latent coordinates -> the scored columns of such rows, in the dataframe library of the fit.
-
-        Raises:
-            UnsupportedError: the model has no bottleneck, so its coordinates are not all of a row.
-        """
-        if hasattr(self, "_engine"):
-            tasks.check_way_back(self._engine)
-        return self._inverse_transform
-
-    def _inverse_transform(self, Z: Any) -> Any:
-        columns = tasks.way_back(self.engine_, Z)
-        return Native(read_native({"_": [0]}).table, self._library).give(columns)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """The names of what `transform` returns."""
-        engine = self.engine_
-        size = getattr(engine.cell_reader.bottleneck, "latent", None)
-        if size is None:
-            size = len(engine.axes[1]) if engine.axes is not None else 0
-        return np.asarray([f"z{i}" for i in range(size)], dtype=object)
-
     def report(self, X: Any, path: str | Path = "report.html", *, command: str | None = None) -> Path:
         """Write a report on rows with the columns of the fit: one HTML file that needs no network."""
         from diabolo.outputs.report import write_report
@@ -331,7 +245,7 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file; `diabolo.load` reads it, on any machine, without the data."""
-        engine, left = self.engine_, ("members", "columns", "checkpoint")
+        engine, left = self.engine_, ("members", "columns", "checkpoint", "objective")
         options = {k: v for k, v in self.get_params(deep=False).items() if k not in left}
         memory = {"library": self._library, "columns": list(getattr(self, "feature_names_in_", []))}
         return storage.write(path, engine, {"arguments": options, **memory}, __version__)
@@ -357,18 +271,6 @@ class Autoencoder(TransformerMixin, OutlierMixin, BaseEstimator):  # type: ignor
         from diabolo.outputs.progress import bar
 
         return bar()
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_engine")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        # Codes are computed in single precision, whatever comes in.
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 class DiaboloWarning(UserWarning):

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity
-from diabolo.corruptions import CORRUPTIONS, Corruption, Noise
+from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Noise
 from diabolo.fields import FIELDS, Codes, Curve, Field, Reading
+from diabolo.fields.plain import PlainStem
 from diabolo.layers import MLP
+from diabolo.objectives import OBJECTIVES, Likelihood, Objective
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Member:
     Attributes:
         corruption: how rows are damaged in training.
         bottleneck: what stands between encoder and decoder.
+        objective: what it is trained for.
         layers: widths of the encoder's layers; the decoder mirrors them.
-        embedding: numbers in the embedding of a symbol.
+        embedding: numbers in the embedding of a symbol whose column does not say it.
         full: predict whole distributions of numbers, not only means with a scale for each column.
         linear: start from the best linear prediction of the windows of a series.
         activation, batch_norm, residual: as in `diabolo.layers.MLP`.
@@ -35,6 +38,7 @@ class Member:
 
     corruption: Corruption = field(default_factory=Noise)
     bottleneck: Bottleneck = field(default_factory=Identity)
+    objective: Objective = field(default_factory=Likelihood)
     layers: tuple[int, ...] = (128, 128)
     embedding: int = 16
     full: bool = False
@@ -56,13 +60,16 @@ class Member:
             "training": dict(self.training),
             "corruption": [type(self.corruption).__name__, self.corruption.options()],
             "bottleneck": [type(self.bottleneck).__name__, self.bottleneck.options()],
+            "objective": [type(self.objective).__name__, self.objective.options()],
         }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Member:
         """The inverse of `to_json`."""
-        state = dict(state)
-        for name, kinds in (("corruption", CORRUPTIONS), ("bottleneck", BOTTLENECKS)):
+        # Files written before there was a choice of objectives do not name one.
+        state = {"objective": ["Likelihood", {}], **state}
+        kinds_of = {"corruption": CORRUPTIONS, "bottleneck": BOTTLENECKS, "objective": OBJECTIVES}
+        for name, kinds in kinds_of.items():
             kind, options = state[name]
             state[name] = next(k for k in kinds if k.__name__ == kind)(**options)
         return cls(**{**state, "layers": tuple(state["layers"])})
@@ -83,7 +90,7 @@ class Prediction(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """Means over the rows of a batch, in nats: total = reconstruction + beta * kl."""
+    """Means over the rows of a batch, in the objective's measure: total = reconstruction + beta * kl."""
 
     total: Tensor
     reconstruction: Tensor
@@ -105,7 +112,13 @@ class Network(nn.Module):
         super().__init__()
         self.kinds = [f.kind for f in FIELDS if f.kind in fields]
         self.member = member
-        reading = Reading(embedding=member.embedding, full=member.full)
+        self.objective = member.objective
+        reading = Reading(
+            embedding=member.embedding,
+            full=member.full,
+            rebuild=member.objective.rebuilds,
+            unit=member.objective.unit,
+        )
         kinds = {f.kind: f for f in FIELDS}
         stems = {k: kinds[k].stem(fields[k], reading) for k in self.kinds}
         self.stems = nn.ModuleDict(stems)
@@ -115,14 +128,22 @@ class Network(nn.Module):
         latent = self.bottleneck.build(self.encoder.width)
         mirrored = member.layers[::-1]
         self.decoder = MLP(latent, mirrored, **options)
-        self.heads = nn.ModuleDict(
-            {k: kinds[k].head(fields[k], self.decoder.width, stems[k], reading) for k in stems}
-        )
+        self.widths = [s.width for s in stems.values()]
+        width = self.decoder.width
+        if reading.rebuild:
+            self.output = nn.Linear(width, sum(self.widths))
+        else:
+            self.heads = nn.ModuleDict({k: kinds[k].head(fields[k], width, stems[k], reading) for k in stems})
         self.corruption = copy.deepcopy(member.corruption)
         for kind in self.kinds:
             self.register_buffer(f"scored_{kind}", torch.as_tensor(scored[kind]))
         self.linear: nn.Linear | None = None
-        if member.linear and Curve.kind in fields and isinstance(member.bottleneck, Identity):
+        if (
+            member.linear
+            and Curve.kind in fields
+            and isinstance(member.bottleneck, Identity)
+            and not reading.rebuild
+        ):
             points = sum(f.length for f in fields[Curve.kind])  # type: ignore[attr-defined]
             self.linear = nn.Linear(points, points)
             nn.init.zeros_(self.linear.weight)
@@ -133,17 +154,28 @@ class Network(nn.Module):
         """Kind -> (fields,) which are predicted."""
         return {k: self.get_buffer(f"scored_{k}") for k in self.kinds}
 
+    def read(self, codes: Codes) -> Tensor:
+        """Rows -> what the encoder gets to see of them, (rows, width)."""
+        return torch.cat([self.stems[k](codes.values[k], codes.visible[k]) for k in self.kinds], 1)
+
     def encode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Rows -> the latent code (rows, latent) and its KL divergence (rows,)."""
-        read = [self.stems[k](codes.values[k], codes.visible[k]) for k in self.kinds]
-        latent, kl = self.bottleneck(self.encoder(torch.cat(read, 1)))
+        latent, kl = self.bottleneck(self.encoder(self.read(codes)))
         return latent, kl
+
+    def rebuilt(self, latent: Tensor) -> Tensor:
+        """A latent code -> the vector that was read, as far as the decoder can tell; (rows, width)."""
+        vector: Tensor = self.output(self.decoder(latent))
+        return vector
 
     def decode(self, latent: Tensor, codes: Codes | None = None) -> dict[str, Distribution]:
         """A latent code -> a distribution for every cell.
 
         `codes` is what was read: the linear path of a network over windows starts from it.
         """
+        if self.objective.rebuilds:
+            parts = torch.split(self.rebuilt(latent), self.widths, 1)
+            return {k: self.plain(k).back(part) for k, part in zip(self.kinds, parts, strict=True)}
         h = self.decoder(latent)
         base = {}
         if self.linear is not None and codes is not None:
@@ -156,17 +188,23 @@ class Network(nn.Module):
         latent, kl = self.encode(codes)
         return Prediction(latent, kl, self.decode(latent, codes))
 
+    def plain(self, kind: str) -> PlainStem:
+        """The stem of a kind, where it can be read backwards."""
+        stem = self.stems[kind]
+        assert isinstance(stem, PlainStem)
+        return stem
+
     def loss(self, codes: Codes) -> Loss:
         """Damage some clean rows, and say how badly they are restored."""
-        damaged, weights = self.corruption(codes, self.scored)
-        prediction = self(damaged)
-        nats = [
-            -(prediction.likelihoods[k].log_prob(codes.values[k]) * weights[k]).flatten(1).sum(1)
-            for k in self.kinds
-        ]
-        reconstruction = torch.stack(nats).sum(0).mean()
-        kl = prediction.kl.mean()
+        rows = self.objective.rows(self, codes, self.corruption(codes, self.scored))
+        reconstruction, kl = (part.mean() for part in rows)
         return Loss(reconstruction + self.bottleneck.beta * kl, reconstruction, kl)
+
+    @torch.no_grad()
+    def row_losses(self, codes: Codes) -> Tensor:
+        """(rows,) the loss of each row as it is, undamaged."""
+        reconstruction, kl = self.objective.rows(self, codes, Clean()(codes, self.scored))
+        return reconstruction + self.bottleneck.beta * kl
 
     @torch.no_grad()
     def start(self, codes: Codes) -> None:
@@ -189,3 +227,12 @@ class Network(nn.Module):
         error = sigma**2 * torch.diagonal(weight).clamp_min(1e-6)
         head = self.heads[Curve.kind]
         head.log_scale.copy_((0.5 * error.log()).view_as(head.log_scale))  # type: ignore[operator,arg-type]
+
+    @torch.no_grad()
+    def settle(self, codes: Codes) -> None:
+        """After training: learn the size of the errors, where the objective did not."""
+        if not self.objective.rebuilds:
+            return
+        parts = torch.split(self.rebuilt(self.encode(codes)[0]), self.widths, 1)
+        for kind, part in zip(self.kinds, parts, strict=True):
+            self.plain(kind).settle(part, codes.values[kind], codes.visible[kind])

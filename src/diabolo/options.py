@@ -13,7 +13,17 @@ from diabolo.schema import Schema, as_kind
 from diabolo.sources import SOURCES, Frame, Native, Series, Source, Table
 from diabolo.training import Training
 
-TRAINING = ("optimizer", "schedule", "lr", "weight_decay", "batch_size", "epochs", "patience", "budget")
+TRAINING = (
+    "optimizer",
+    "schedule",
+    "lr",
+    "weight_decay",
+    "eps",
+    "batch_size",
+    "epochs",
+    "patience",
+    "budget",
+)
 
 # Columns that are hidden in turn cost the square of their number: 600 take 10 seconds, 2,000 two minutes.
 WIDEST = 2_000
@@ -40,7 +50,7 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
     if isinstance(source, Series):
         calendar = source.time
         context += [source.by] if source.by is not None else []
-    return Schema.infer(
+    schema = Schema.infer(
         frame.columns,
         scored=options["scored"],
         context=context,
@@ -49,6 +59,8 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
         calendar=calendar,
         named=frame.native.named,
     )
+    sizes = options["embedding"]
+    return schema.embed(sizes) if isinstance(sizes, Mapping) else schema
 
 
 def check_width(schema: Schema, members: Mapping[str, Member]) -> None:

@@ -11,6 +11,7 @@ from diabolo.checks import whole
 from diabolo.corruptions import Clean, Mask, Noise
 from diabolo.errors import OptionError
 from diabolo.network import Member
+from diabolo.objectives import LOSSES, Likelihood, Objective, Rebuild
 
 Members = dict[str, Member]
 
@@ -38,6 +39,31 @@ def _masked(series: bool) -> Member:
     return Member(corruption=Mask(), full=True, residual=not series, linear=False, training=training)
 
 
+def _classic(series: bool) -> Members:
+    """A variational autoencoder as notes and courses teach it, with the sizes and settings they give it."""
+    training = {
+        "lr": 1e-3,
+        "weight_decay": 1e-5,
+        "eps": 1e-4,
+        "schedule": "cosine_restarts",
+        "batch_size": 128,
+        "epochs": 60,
+        "min_steps": 1,
+        "max_steps": 0,
+        "patience": 0,
+    }
+    member = Member(
+        corruption=Clean(),
+        bottleneck=Variational(16, beta=0.05, stdev=0.1),
+        objective=Rebuild("huber"),
+        layers=(64, 128, 256, 128, 64),
+        activation="leaky_relu",
+        batch_norm=True,
+        training=training,
+    )
+    return {"classic": member}
+
+
 def _with(bottleneck: Bottleneck) -> Member:
     return Member(corruption=Clean(), bottleneck=bottleneck)
 
@@ -49,6 +75,7 @@ RECIPES: dict[str, Callable[[bool], Members]] = {
     "beta": lambda series: {"beta": _with(Variational(16, beta=4.0))},
     "denoising": lambda series: {"noisy": _noisy(series)},
     "masked": lambda series: {"masked": _masked(series)},
+    "classic": _classic,
 }
 
 
@@ -57,8 +84,8 @@ def make_members(recipe: str, options: Mapping[str, Any], *, series: bool) -> Me
 
     Args:
         recipe: a name in `RECIPES`.
-        options: latent, beta, noise, layers, embedding, activation, batch_norm (None where not given), and
-            others, which are not looked at.
+        options: latent, beta, stdev, objective, noise, layers, embedding, activation, batch_norm (None where
+            not given), and others, which are not looked at.
         series: whether rows are windows of a series.
 
     Raises:
@@ -84,12 +111,27 @@ def make_members(recipe: str, options: Mapping[str, Any], *, series: bool) -> Me
 
 
 def _plain(member: Member, given: Mapping[str, Any]) -> Member:
-    changes = {k: given[k] for k in ("embedding", "activation", "batch_norm") if k in given}
-    if "embedding" in given:
-        whole("embedding", given["embedding"])
+    changes = {k: given[k] for k in ("activation", "batch_norm") if k in given}
+    # Sizes for single columns are the schema's.
+    if "embedding" in given and not isinstance(given["embedding"], Mapping):
+        changes["embedding"] = whole("embedding", given["embedding"])
+    if "objective" in given:
+        changes["objective"] = _objective(given["objective"])
     if "layers" in given:
         changes["layers"] = _layers(given["layers"])
     return replace(member, **changes)
+
+
+def _objective(value: Any) -> Objective:
+    if isinstance(value, Objective):
+        return value
+    if value == "likelihood":
+        return Likelihood()
+    if value in LOSSES:
+        return Rebuild(value)
+    raise OptionError(
+        f"objective={value!r} is not known", hint=f"one of likelihood, {', '.join(LOSSES)}; or an Objective"
+    )
 
 
 def _layers(value: Any) -> tuple[int, ...]:
@@ -105,17 +147,15 @@ def _layers(value: Any) -> tuple[int, ...]:
 
 
 def _bottleneck(member: Member, given: Mapping[str, Any]) -> Member:
-    now = member.bottleneck
-    if "latent" not in given and "beta" not in given:
+    now, asked = member.bottleneck, {k: given[k] for k in ("latent", "beta", "stdev") if k in given}
+    if not asked:
         return member
     if isinstance(now, Variational):
-        made: Bottleneck = Variational(
-            given.get("latent", now.latent), given.get("beta", now.beta), now.stdev
-        )
-    elif "beta" in given:
-        raise OptionError(
-            "beta: only a variational autoencoder has a divergence to weigh", hint='Autoencoder("beta")'
-        )
-    else:
-        made = Vanilla(given["latent"])
-    return replace(member, bottleneck=made)
+        return replace(member, bottleneck=Variational(**{**now.options(), **asked}))
+    for name in ("beta", "stdev"):
+        if name in asked:
+            raise OptionError(
+                f"{name}: only a variational autoencoder draws its code and has a divergence to weigh",
+                hint='Autoencoder("variational")',
+            )
+    return replace(member, bottleneck=Vanilla(asked["latent"]))

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
+from diabolo.checks import whole
 from diabolo.columns import COLUMNS, Category, Column, Datetime, Number, Values
 from diabolo.columns.base import to_array
-from diabolo.columns.category import nearly_numbers
-from diabolo.columns.datetime import forms_of, in_words
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.fields import FIELDS, Codes, Field
+from diabolo.inference import NEARLY, TOO, kind_of, looks, missing_share, why_ignored
 
 AS_ASKED = "as asked"
-NEARLY, TOO = "text: ", "would fit too"
 
 
 @dataclass(frozen=True)
@@ -105,15 +101,15 @@ class Schema:
         entries = []
         for name, values in columns.items():
             asked = name in only or name in context or name in kinds
-            reason = None if asked or name == calendar else _why_ignored(name, values, named)
-            missing = _missing(values)
+            reason = None if asked or name == calendar else why_ignored(name, values, named)
+            missing = missing_share(values)
             if name in ignore:
                 entries.append(Entry(name, "ignored", None, AS_ASKED, missing))
                 continue
             if reason is not None:
                 entries.append(Entry(name, "ignored", None, reason, missing))
                 continue
-            column = kinds.get(name) or _kind_of(values)
+            column = kinds.get(name) or kind_of(values)
             if column is None:
                 entries.append(
                     Entry(name, "ignored", None, f"{to_array(values).type} values have no kind", missing)
@@ -125,7 +121,7 @@ class Schema:
             is_context = (
                 name in context or (name == calendar and name not in only) or bool(only and name not in only)
             )
-            why = AS_ASKED if asked else ("calendar of the series" if name == calendar else _looks(values))
+            why = AS_ASKED if asked else ("calendar of the series" if name == calendar else looks(values))
             if not fitted.fields:
                 entries.append(Entry(name, "ignored", None, "too short for a calendar", missing))
             else:
@@ -138,6 +134,27 @@ class Schema:
                 hint='name the columns that count: scored=["..."] or --scored NAME',
             )
         return schema
+
+    def embed(self, sizes: Mapping[str, int]) -> Schema:
+        """The same with given sizes of embeddings: name of a category -> numbers.
+
+        Raises:
+            OptionError: a name is no category of the data, or a size is no size.
+        """
+        _check_names({e.name: None for e in self.entries}, {"embedding": set(sizes)})
+        entries = []
+        for entry in self.entries:
+            if entry.name in sizes:
+                size = whole(f"embedding[{entry.name!r}]", sizes[entry.name])
+                if not isinstance(entry.column, Category):
+                    kind = entry.column.kind if entry.column is not None else entry.role
+                    raise OptionError(
+                        f"embedding names the column {entry.name!r}, which is no category but {kind}",
+                        hint=f"categorical=[{entry.name!r}] makes it one",
+                    )
+                entry = replace(entry, column=replace(entry.column, embedding=size))
+            entries.append(entry)
+        return Schema(tuple(entries))
 
     @property
     def scored(self) -> list[str]:
@@ -308,7 +325,7 @@ class Schema:
         return cls(tuple(made))
 
 
-def _check_names(columns: Mapping[str, Values], options: Mapping[str, set[str]]) -> None:
+def _check_names(columns: Mapping[str, Any], options: Mapping[str, set[str]]) -> None:
     for option, names in options.items():
         for name in sorted(names - set(columns)):
             near = difflib.get_close_matches(name, list(columns), n=1)
@@ -318,67 +335,6 @@ def _check_names(columns: Mapping[str, Values], options: Mapping[str, set[str]])
                 if near
                 else f"the columns are: {', '.join(list(columns)[:20])}",
             )
-
-
-def _kind_of(values: Values) -> Column | None:
-    for kind in COLUMNS:
-        if kind.claims(values):
-            return kind()
-    return None
-
-
-def _looks(values: Values) -> str:
-    if isinstance(values, np.ndarray):
-        return "windows of a series"
-    if forms := forms_of(values):
-        other = [in_words(f) for f in forms[1:]]
-        return f"text, read as {in_words(forms[0])}" + (f"; {other[0]} {TOO}" if other else "")
-    near = nearly_numbers(values)
-    return f"{values.type} values" if near is None else f"{NEARLY}{near}"
-
-
-def _missing(values: Values) -> float:
-    if isinstance(values, np.ndarray):
-        return float(np.isnan(values[:, 0]).mean()) if len(values) else 0.0
-    holes = pc.sum(values.is_null(nan_is_null=True)).as_py() or 0
-    return holes / len(values) if len(values) else 0.0
-
-
-def _why_ignored(name: str, values: Values, named: bool) -> str | None:
-    """A reason to leave a column out, or None."""
-    if isinstance(values, np.ndarray):
-        points = values[:, 0] if values.size else values.ravel()
-        return "no values" if not np.isfinite(points).any() and not np.isfinite(values).any() else None
-    known = values.drop_null()
-    if len(known) == 0 or (pa.types.is_floating(values.type) and not pc.any(pc.is_finite(known)).as_py()):
-        return "no values"
-    if _kind_of(values) is None:
-        return f"{values.type} values have no kind"
-    if pa.types.is_dictionary(known.type):
-        known = known.dictionary_decode()
-    distinct = len(pc.unique(known))
-    if distinct == 1 and len(values) > 1:
-        return f"constant: {known[0].as_py()!r}"
-    if not named or len(known) < 20:
-        return None
-    share = distinct / len(known)
-    if isinstance(_kind_of(values), Category) and share > 0.9:
-        if (near := nearly_numbers(known)) is not None:
-            return f"{NEARLY}{near}; nearly every value is different"
-        text = known.cast(pa.string())
-        length, spaced = pc.mean(pc.utf8_length(text)).as_py(), pc.mean(pc.match_substring(text, " ")).as_py()
-        return (
-            "free text"
-            if length > 40 or (spaced > 0.5 and length > 20)
-            else "an id: nearly every value is different"
-        )
-    if pa.types.is_integer(known.type) and distinct == len(known):
-        ends = pc.min_max(known)
-        if ends["max"].as_py() - ends["min"].as_py() == len(known) - 1:
-            return "an id: consecutive whole numbers"
-        if re.fullmatch(r"(?i)(id|uuid|guid|key|index|.*[_\- ]id|id[_\- ].*)", name):
-            return "an id: by its name, and every value is different"
-    return None
 
 
 def as_kind(

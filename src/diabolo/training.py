@@ -36,8 +36,8 @@ def _cosine(progress: float, epoch: float) -> float:
 
 
 def _restarts(progress: float, epoch: float) -> float:
-    """A cosine that starts again every 25 epochs (Loshchilov and Hutter, "SGDR", 2017)."""
-    return 1e-6 + 0.5 * (1 + math.cos(math.pi * (epoch % 25) / 25))
+    """A cosine by epochs that starts again every 25 (Loshchilov and Hutter, "SGDR", 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * (int(epoch) % RESTART) / RESTART))
 
 
 def _constant(progress: float, epoch: float) -> float:
@@ -45,6 +45,7 @@ def _constant(progress: float, epoch: float) -> float:
 
 
 SCHEDULES = {"onecycle": _onecycle, "cosine": _cosine, "cosine_restarts": _restarts, "constant": _constant}
+RESTART, LOWEST = 25, 1e-9  # epochs between two restarts; the learning rate never falls below
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
@@ -60,7 +61,7 @@ class Training:
         optimizer: a name in `OPTIMIZERS`.
         schedule: a name in `SCHEDULES`: how the learning rate changes.
         lr: the highest learning rate.
-        weight_decay: of the optimiser.
+        weight_decay, eps: of the optimiser.
         batch_size: rows in a step.
         epochs: passes over the rows; a small table is passed as often as it takes for `min_steps`.
         min_steps, max_steps: bounds on the number of steps, whatever the epochs; 0 for none.
@@ -74,6 +75,7 @@ class Training:
     schedule: str = "onecycle"
     lr: float = 2e-3
     weight_decay: float = 1e-4
+    eps: float = 1e-8
     batch_size: int = 256
     epochs: float = 20
     min_steps: int = 500
@@ -167,7 +169,7 @@ class Run:
         self.parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
         options: dict[str, Any] = {"weight_decay": settings.weight_decay}
         if settings.optimizer != "sgd":
-            options["fused"] = True
+            options |= {"fused": True, "eps": settings.eps}
         kind = OPTIMIZERS[settings.optimizer]
         self.optimizer = kind(self.parameters, lr=settings.lr, **options)  # type: ignore[call-arg]
         self.average = [p.detach().clone() for p in self.parameters] if settings.average else None
@@ -217,7 +219,7 @@ class Run:
         self.at += self.batch
         rate = SCHEDULES[self.settings.schedule](self.done, self.step * self.batch / self.rows)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.lr * rate
+            group["lr"] = LOWEST + (self.settings.lr - LOWEST) * rate
         loss = self.network.loss(self.codes[picked.to(self.device)])
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]

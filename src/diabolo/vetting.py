@@ -28,6 +28,7 @@ from diabolo.training import private_draws
 
 EVIDENCE = {"residual", "distance"}
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
+MAX_EMBEDDING = 65_536
 MAX_CALIBRATION = 20_000_000
 SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # buffers that a fit changes
@@ -189,12 +190,15 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec])
     _need(all(type(v) is int and v > 0 for v in (*layers, size)) and len(layers) <= len(specs), what)
     stored = sum(s.end - s.begin for k, s in specs.items() if k.startswith(f"network/{name}/"))
     numbers, inputs, kinds = 0, 0, {f.kind: f for f in FIELDS}
+    sizes = [f.size or size for f in schema.fields.get(Symbol.kind, ())]  # type: ignore[attr-defined]
+    _need(all(type(v) is int and 0 < v <= MAX_EMBEDDING for v in sizes), what)
+    size = max([size, *sizes])
     for kind, fields in schema.fields.items():
         if kind != Curve.kind:
             widest = max(len(f.counts) for f in fields)  # type: ignore[attr-defined]
             numbers += 4 * len(fields) * widest * (size + 2 if kind == Symbol.kind or member.full else 2)
             _need(4 * numbers <= 16 * stored + SPARE, what)
-        inputs += kinds[kind].stem(fields, Reading(size, full=member.full)).width
+        inputs += kinds[kind].stem(fields, Reading(member.embedding, full=member.full)).width
     there = [inputs, *layers]
     latent = getattr(member.bottleneck, "latent", there[-1])
     back = [latent, *layers[::-1]]

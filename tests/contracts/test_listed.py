@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from torch.distributions import Distribution
 
-from diabolo import bottlenecks, columns, corruptions, fields, likelihoods, sources, tasks
+from diabolo import bottlenecks, columns, corruptions, fields, likelihoods, objectives, sources, tasks
 from diabolo.tasks import Answer
 
 FOLDERS = [
@@ -20,6 +20,7 @@ FOLDERS = [
     (corruptions, corruptions.Corruption, corruptions.CORRUPTIONS),
     (fields, fields.Field, fields.FIELDS),
     (likelihoods, Distribution, likelihoods.LIKELIHOODS),
+    (objectives, objectives.Objective, objectives.OBJECTIVES),
     (sources, sources.Source, sources.SOURCES),
 ]
 

@@ -36,12 +36,14 @@ class Category(Column):
         symbols: (levels,) the symbol of each.
         counts: (symbols,) how often each symbol occurs.
         type: the arrow type of the column, restored in answers.
+        embedding: numbers in the embedding of a label; None for as many as the network gives all.
     """
 
     levels: list[str] = field(default_factory=list)
     symbols: np.ndarray = field(default_factory=_none)
     counts: np.ndarray = field(default_factory=_none)
     type: str = "string"
+    embedding: int | None = None
 
     kind = "category"
 
@@ -84,7 +86,7 @@ class Category(Column):
 
     @property
     def fields(self) -> tuple[Symbol]:
-        return (Symbol(self.counts),)
+        return (Symbol(self.counts, size=self.embedding),)
 
     def encode(self, values: Values, name: str) -> list[Part]:
         text = to_text(values, name)

@@ -20,10 +20,14 @@ class Reading:
         embedding: numbers in the embedding of a symbol or of a bin.
         full: predict a number's whole distribution (by bins, or with a scale of its own for every
             prediction) rather than its mean with one learnt scale a column.
+        rebuild: read embeddings and values as one plain vector, which the decoder rebuilds.
+        unit: with `rebuild`, read numbers in their range, from 0 to 1.
     """
 
     embedding: int = 16
     full: bool = False
+    rebuild: bool = False
+    unit: bool = False
 
 
 class Stem(nn.Module, ABC):
@@ -55,7 +59,7 @@ class Field(ABC):
     @staticmethod
     @abstractmethod
     def stem(fields: Sequence[Any], reading: Reading) -> Stem:
-        """The module that reads all fields of this kind."""
+        """The module that reads all fields of this kind; a `PlainStem` if the reading asks for one."""
 
     @staticmethod
     @abstractmethod

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.fields.base import Field, Head, Reading, Stem
+from diabolo.fields.plain import plain_numbers
 from diabolo.likelihoods import Normal
 
 
@@ -30,6 +31,9 @@ class Curve(Field):
 
     @staticmethod
     def stem(fields: Sequence[Curve], reading: Reading) -> Stem:
+        if reading.rebuild:
+            cell = (fields[0].length,)
+            return plain_numbers([f.low for f in fields], [f.high for f in fields], cell, reading)
         return CurveStem(fields, reading)
 
     @staticmethod

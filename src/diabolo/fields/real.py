@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from diabolo.fields.base import Field, Head, Reading, Stem
+from diabolo.fields.plain import plain_numbers
 from diabolo.layers import Alphabet
 from diabolo.likelihoods import Binned, Bins, Normal
 
@@ -37,6 +38,8 @@ class Real(Field):
 
     @staticmethod
     def stem(fields: Sequence[Real], reading: Reading) -> Stem:
+        if reading.rebuild:
+            return plain_numbers([f.edges[0] for f in fields], [f.edges[-1] for f in fields], (), reading)
         return RealStem(fields, reading)
 
     @staticmethod

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.fields.base import Field, Head, Reading, Stem
+from diabolo.fields.plain import PlainSymbols
 from diabolo.layers import Alphabet
 from diabolo.likelihoods import Levels
 
@@ -21,16 +22,28 @@ class Symbol(Field):
     Attributes:
         counts: (symbols,) how often each occurred.
         circular: whether the last symbol is next to the first one (symbol 0 aside).
+        size: numbers in its embedding; None for as many as the network gives every field.
     """
 
     counts: np.ndarray
     circular: bool = False
+    size: int | None = None
 
     kind = "symbol"
 
     @staticmethod
     def stem(fields: Sequence[Symbol], reading: Reading) -> Stem:
-        return SymbolStem(fields, reading)
+        alphabet = Alphabet(
+            [f.counts for f in fields],
+            [f.size or reading.embedding for f in fields],
+            [f.circular for f in fields],
+        )
+        if reading.rebuild:
+            seen = ~alphabet.absent
+            for row, one in zip(seen, fields, strict=True):
+                row[: len(one.counts)] = torch.as_tensor(one.counts > 0)
+            return PlainSymbols(alphabet, seen, reading)
+        return SymbolStem(alphabet)
 
     @staticmethod
     def head(fields: Sequence[Symbol], width: int, stem: Stem, reading: Reading) -> Head:
@@ -45,15 +58,15 @@ class Symbol(Field):
 class SymbolStem(Stem):
     """The embedding of each symbol, and which are hidden."""
 
-    def __init__(self, fields: Sequence[Symbol], reading: Reading) -> None:
+    def __init__(self, alphabet: Alphabet) -> None:
         super().__init__()
-        self.alphabet = Alphabet([f.counts for f in fields], reading.embedding, [f.circular for f in fields])
-        self.width = len(fields) * (reading.embedding + 1)
+        self.alphabet = alphabet
+        self.width = sum(alphabet.sizes) + alphabet.columns
 
     def forward(self, values: Tensor, visible: Tensor) -> Tensor:
         embedded = self.alphabet.look_up(values)
         seen = visible.to(embedded.dtype)
-        return torch.cat([(embedded * seen.unsqueeze(-1)).flatten(1), 1 - seen], 1)
+        return torch.cat([self.alphabet.flat(embedded * seen.unsqueeze(-1)), 1 - seen], 1)
 
 
 class SymbolHead(Head):

@@ -10,32 +10,36 @@ from torch import Tensor, nn
 
 
 class Alphabet(nn.Module):
-    """One table of embeddings for several columns, padded to the largest alphabet.
+    """One table of embeddings for several columns, padded to the largest alphabet and embedding.
 
     The same embedding reads a symbol (`look_up`) and scores it as a prediction (`logits`): what a
     symbol means is learnt once.
 
     Args:
         counts: for each column, how often each of its symbols occurs; the prediction starts there.
-        size: numbers in an embedding.
+        size: numbers in an embedding, one for all columns or one for each.
         circular: columns whose symbols lie on a circle (hours, weekdays): their embeddings start so
             that neighbours are alike, the last symbol and the first one too.
     """
 
     def __init__(
-        self, counts: Sequence[np.ndarray], size: int, circular: Sequence[bool] | None = None
+        self,
+        counts: Sequence[np.ndarray],
+        size: int | Sequence[int],
+        circular: Sequence[bool] | None = None,
     ) -> None:
         super().__init__()
         widest = max(len(c) for c in counts)
-        self.columns, self.symbols, self.size = len(counts), widest, size
-        self.weight = nn.Parameter(torch.randn(self.columns, widest, size) * 0.5)
+        self.sizes = [size] * len(counts) if isinstance(size, int) else list(size)
+        self.columns, self.symbols, self.size = len(counts), widest, max(self.sizes)
+        self.weight = nn.Parameter(torch.randn(self.columns, widest, self.size) * 0.5)
         bias = torch.zeros(self.columns, widest)
         absent = torch.ones(self.columns, widest, dtype=torch.bool)
         for column, count in enumerate(counts):
             share = torch.as_tensor(np.asarray(count, dtype=np.float32)) + 0.5
             bias[column, : len(share)] = (share / share.sum()).log()
             absent[column, : len(share)] = False
-            if circular is not None and circular[column] and size > 1:
+            if circular is not None and circular[column] and self.sizes[column] > 1:
                 angle = torch.arange(len(share)) * (2 * torch.pi / max(len(share) - 1, 1))
                 self.weight.data[column, : len(share), 0] = angle.sin()
                 self.weight.data[column, : len(share), 1] = angle.cos()
@@ -44,13 +48,44 @@ class Alphabet(nn.Module):
         self.register_buffer("absent", absent)
         self.bias = nn.Parameter(bias)
         self.register_buffer("offset", torch.arange(self.columns) * widest)
+        # (columns, size) which numbers a column's embeddings have; they follow from the sizes.
+        self.used: Tensor
+        used = torch.arange(self.size) < torch.tensor(self.sizes)[:, None]
+        self.register_buffer("used", used, persistent=False)
+        self.even = bool(used.all())
+        if not self.even:
+            self.weight.data *= used[:, None]
+
+    @property
+    def table(self) -> Tensor:
+        """(columns, symbols, size) the embeddings; 0 beyond a column's own size."""
+        return self.weight if self.even else self.weight * self.used[:, None]
 
     def look_up(self, symbols: Tensor) -> Tensor:
         """(rows, columns) symbols -> (rows, columns, size)."""
         flat = symbols + self.offset
-        return nn.functional.embedding(flat, self.weight.view(-1, self.size))
+        return nn.functional.embedding(flat, self.table.view(-1, self.size))
 
     def logits(self, query: Tensor) -> Tensor:
         """(rows, columns, size) -> (rows, columns, symbols); -1e9 where a column has no such symbol."""
-        scores = torch.bmm(query.transpose(0, 1), self.weight.transpose(1, 2)).transpose(0, 1)
+        scores = torch.bmm(query.transpose(0, 1), self.table.transpose(1, 2)).transpose(0, 1)
         return (scores + self.bias).masked_fill(self.absent, -1e9)
+
+    def distances(self, points: Tensor) -> Tensor:
+        """(rows, columns, size) -> (rows, columns, symbols) squared distances to the embeddings."""
+        table = self.table
+        cross = torch.bmm(points.transpose(0, 1), table.transpose(1, 2)).transpose(0, 1)
+        squares = points.square().sum(-1, keepdim=True) - 2 * cross + table.square().sum(-1)
+        return squares.clamp_min(0)
+
+    def flat(self, embedded: Tensor) -> Tensor:
+        """(rows, columns, size) -> (rows, numbers): side by side, without what pads them."""
+        return embedded.flatten(1) if self.even else embedded[:, self.used]
+
+    def spread(self, flat: Tensor) -> Tensor:
+        """The inverse of `flat`: (rows, numbers) -> (rows, columns, size)."""
+        if self.even:
+            return flat.view(-1, self.columns, self.size)
+        points = flat.new_zeros(len(flat), self.columns, self.size)
+        points[:, self.used] = flat
+        return points

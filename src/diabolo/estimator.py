@@ -1,0 +1,135 @@
+"""What scikit-learn, and whoever knows it, expects of a fitted model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
+
+from diabolo import tasks
+from diabolo.engine import Engine
+from diabolo.schema import Schema
+from diabolo.sources import Native, read_native
+
+
+class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """A model under scikit-learn's names: scores, predictions, coordinates, and what was learnt."""
+
+    alarm_rate: float | None
+    _engine: Engine
+    _library: str
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Learn what the rows look like."""
+
+    @property
+    def engine_(self) -> Engine:
+        """What was fitted; the tasks ask it."""
+        if not hasattr(self, "_engine"):
+            raise NotFittedError(
+                "This Autoencoder instance is not fitted yet. Call 'fit' with appropriate arguments first."
+            )
+        engine: Engine = self._engine
+        return engine
+
+    @property
+    def schema_(self) -> Schema:
+        """What each column is."""
+        return self.engine_.schema
+
+    @property
+    def history_(self) -> Any:
+        """The losses, one line for each look at the held-out rows, in the dataframe library of the fit."""
+        rows = self.engine_.history
+        names = rows[0].keys() if rows else []
+        return Native(read_native({"_": [0]}).table, self._library).give(
+            {n: [r[n] for r in rows] for n in names}
+        )
+
+    @property
+    def notes_(self) -> list[str]:
+        """What happened in the fit that is worth knowing."""
+        return list(self.engine_.notes)
+
+    @property
+    def alarm_rate_(self) -> float:
+        """The share of normal rows that may be alarms."""
+        return self.alarm_rate if self.alarm_rate is not None else self.engine_.calibration.default_rate()
+
+    @property
+    def threshold_(self) -> float:
+        """Bits above which a row is an alarm."""
+        return self.engine_.calibration.alarm(self.alarm_rate)[1]
+
+    @property
+    def offset_(self) -> float:
+        """scikit-learn's: `decision_function = score_samples - offset_`."""
+        return -self.threshold_
+
+    def anomaly_score(self, X: Any) -> np.ndarray:
+        """(rows,) how odd each row is, in bits; higher is odder.
+
+        Bits are -log2 of the share of normal rows that are at least as odd: 10 bits are one in a thousand.
+        """
+        engine = self.engine_
+        return engine.bits(engine.read(X))
+
+    def score_rows(self, X: Any, *, alarm_rate: float | None = None) -> Any:
+        """bits, severity (0 to 100) and alarm of each row, in the caller's own dataframe library."""
+        return tasks.score(self, X, alarm_rate=alarm_rate).to_frame()
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """(rows,) the opposite of `anomaly_score`: higher is more normal, as scikit-learn has it."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """(rows,) `score_samples` shifted so that alarms are below 0."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(rows,) +1 for a normal row, -1 for an alarm."""
+        return np.where(self.anomaly_score(X) > self.threshold_, -1, 1)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """(rows, latent) the latent coordinates of each row: `embed`, as an array."""
+        return tasks.embed(self, X).z
+
+    @property
+    def inverse_transform(self) -> Callable[[Any], Any]:
+        """Latent coordinates -> the scored columns of such rows, in the dataframe library of the fit.
+
+        Raises:
+            UnsupportedError: the model has no bottleneck, so its coordinates are not all of a row.
+        """
+        if hasattr(self, "_engine"):
+            tasks.check_way_back(self._engine)
+        return self._inverse_transform
+
+    def _inverse_transform(self, Z: Any) -> Any:
+        columns = tasks.way_back(self.engine_, Z)
+        return Native(read_native({"_": [0]}).table, self._library).give(columns)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """The names of what `transform` returns."""
+        engine = self.engine_
+        size = getattr(engine.cell_reader.bottleneck, "latent", None)
+        if size is None:
+            size = len(engine.axes[1]) if engine.axes is not None else 0
+        return np.asarray([f"z{i}" for i in range(size)], dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_engine")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        # Codes are computed in single precision, whatever comes in.
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,79 @@
+"""What a column looks like: its kind, and whether it is better left out."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from diabolo.columns import COLUMNS, Category, Column, Values
+from diabolo.columns.category import nearly_numbers
+from diabolo.columns.datetime import forms_of, in_words
+
+NEARLY, TOO = "text: ", "would fit too"
+
+
+def kind_of(values: Values) -> Column | None:
+    """The kind that claims such values, fresh; None if there is none."""
+    for kind in COLUMNS:
+        if kind.claims(values):
+            return kind()
+    return None
+
+
+def looks(values: Values) -> str:
+    """What made a column be of its kind, in a few words."""
+    if isinstance(values, np.ndarray):
+        return "windows of a series"
+    if forms := forms_of(values):
+        other = [in_words(f) for f in forms[1:]]
+        return f"text, read as {in_words(forms[0])}" + (f"; {other[0]} {TOO}" if other else "")
+    near = nearly_numbers(values)
+    return f"{values.type} values" if near is None else f"{NEARLY}{near}"
+
+
+def missing_share(values: Values) -> float:
+    """The share of the rows in which a column has no value."""
+    if isinstance(values, np.ndarray):
+        return float(np.isnan(values[:, 0]).mean()) if len(values) else 0.0
+    holes = pc.sum(values.is_null(nan_is_null=True)).as_py() or 0
+    return holes / len(values) if len(values) else 0.0
+
+
+def why_ignored(name: str, values: Values, named: bool) -> str | None:
+    """A reason to leave a column out, or None."""
+    if isinstance(values, np.ndarray):
+        points = values[:, 0] if values.size else values.ravel()
+        return "no values" if not np.isfinite(points).any() and not np.isfinite(values).any() else None
+    known = values.drop_null()
+    if len(known) == 0 or (pa.types.is_floating(values.type) and not pc.any(pc.is_finite(known)).as_py()):
+        return "no values"
+    if kind_of(values) is None:
+        return f"{values.type} values have no kind"
+    if pa.types.is_dictionary(known.type):
+        known = known.dictionary_decode()
+    distinct = len(pc.unique(known))
+    if distinct == 1 and len(values) > 1:
+        return f"constant: {known[0].as_py()!r}"
+    if not named or len(known) < 20:
+        return None
+    share = distinct / len(known)
+    if isinstance(kind_of(values), Category) and share > 0.9:
+        if (near := nearly_numbers(known)) is not None:
+            return f"{NEARLY}{near}; nearly every value is different"
+        text = known.cast(pa.string())
+        length, spaced = pc.mean(pc.utf8_length(text)).as_py(), pc.mean(pc.match_substring(text, " ")).as_py()
+        return (
+            "free text"
+            if length > 40 or (spaced > 0.5 and length > 20)
+            else "an id: nearly every value is different"
+        )
+    if pa.types.is_integer(known.type) and distinct == len(known):
+        ends = pc.min_max(known)
+        if ends["max"].as_py() - ends["min"].as_py() == len(known) - 1:
+            return "an id: consecutive whole numbers"
+        if re.fullmatch(r"(?i)(id|uuid|guid|key|index|.*[_\- ]id|id[_\- ].*)", name):
+            return "an id: by its name, and every value is different"
+    return None

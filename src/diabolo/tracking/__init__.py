@@ -1,0 +1,23 @@
+"""Where runs are written down while they go on, and read from: one kind of place, one file."""
+
+from diabolo.tracking.base import RunName, RunRecord, Tracker, best_of
+from diabolo.tracking.folder import Folder
+from diabolo.tracking.follow import Followed, follow
+from diabolo.tracking.mlflow import MLflow
+from diabolo.tracking.places import TRACKERS, make_tracker, runs
+from diabolo.tracking.tensorboard import TensorBoard
+
+__all__ = [
+    "TRACKERS",
+    "Folder",
+    "Followed",
+    "MLflow",
+    "RunName",
+    "RunRecord",
+    "TensorBoard",
+    "Tracker",
+    "best_of",
+    "follow",
+    "make_tracker",
+    "runs",
+]

@@ -1,0 +1,113 @@
+"""Runs in a plain folder: FOLDER/PROJECT/RUN/VERSION/ with run.json and history.ndjson."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from diabolo.atomic import write_whole
+from diabolo.errors import DataError, OptionError
+from diabolo.tracking.base import STATUSES, RunName, RunRecord, Tracker, plain
+from diabolo.version import __version__
+
+CARD, HISTORY = "run.json", "history.ndjson"
+
+
+class Folder(Tracker):
+    """run.json is written whole at both ends of the run; history.ndjson grows by a line at each look.
+
+    Args:
+        where: the folder; it is made if it is not there.
+    """
+
+    scheme = ""
+
+    def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        home = Path(self.where) / name.project / name.run
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            version = name.version or _free(home)
+            while True:
+                self.place = home / str(version)
+                try:
+                    self.place.mkdir()  # of two runs that begin at once, one makes it
+                    break
+                except FileExistsError as error:
+                    if name.version is not None:
+                        raise name.taken(_free(home)) from error
+                    version += 1
+        except OSError as error:
+            raise DataError(f"{home}: runs cannot be written there: {error.strerror}") from error
+        self._began = datetime.now(UTC)
+        self._card = {
+            "diabolo": __version__,
+            "project": name.project,
+            "run": name.run,
+            "version": version,
+            "began": self._began.isoformat(),
+            "parameters": plain(parameters),
+        }
+        self._write("running", None, {})
+        return version
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        with open(self.place / HISTORY, "a", encoding="utf-8") as file:
+            file.write(json.dumps(plain(line)) + "\n")
+
+    def end(self, status: str, summary: Mapping[str, Any]) -> None:
+        self._write(status, (datetime.now(UTC) - self._began).total_seconds(), summary)
+
+    def runs(self) -> list[RunRecord]:
+        root = Path(self.where)
+        if not root.is_dir():
+            raise OptionError(
+                f"{root}: there is no such folder of runs", hint=f"the folder here is {Path.cwd()}"
+            )
+        return [_read(card) for card in sorted(root.glob(f"*/*/*/{CARD}"))]
+
+    def _write(self, status: str, seconds: float | None, summary: Mapping[str, Any]) -> None:
+        card = {**self._card, "status": status, "seconds": seconds, "summary": plain(summary)}
+        write_whole(self.place / CARD, (json.dumps(card, indent=2) + "\n").encode())
+
+
+def _free(home: Path) -> int:
+    """The version after the last one."""
+    return 1 + max((int(p.name) for p in home.iterdir() if p.name.isdecimal()), default=0)
+
+
+def _read(path: Path) -> RunRecord:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        history = _history(path.with_name(HISTORY))
+        began, status = datetime.fromisoformat(card["began"]), card["status"]
+        if began.tzinfo is None or status not in STATUSES:
+            raise ValueError(f"status {status!r}, began {began}")
+        seconds = card["seconds"] if status != "running" else _spent(path.with_name(HISTORY), began)
+        return RunRecord(
+            project=str(card["project"]),
+            run=str(card["run"]),
+            version=int(card["version"]),
+            status=status,
+            began=began,
+            seconds=None if seconds is None else float(seconds),
+            parameters=dict(card["parameters"]),
+            summary=dict(card["summary"]),
+            history=history,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is no record of a run: {error}", hint=f"move {path.parent} elsewhere"
+        ) from error
+
+
+def _history(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    # A last line without its end is one that a crash cut short, or that is being written now.
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _spent(path: Path, began: datetime) -> float | None:
+    return max(path.stat().st_mtime - began.timestamp(), 0.0) if path.exists() else None

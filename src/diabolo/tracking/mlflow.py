@@ -1,0 +1,146 @@
+"""Runs on an MLflow tracking server."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from diabolo.errors import DiaboloError, OptionError, need
+from diabolo.tracking.base import CURVES, RunName, RunRecord, Tracker, curves, plain
+from diabolo.version import __version__
+
+# MLflow's words for how a run ended.
+STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+LONGEST = 5_000  # signs of a tag or a parameter that every server takes
+SUMMARY = "summary."
+
+
+class MLflow(Tracker):
+    """An experiment for a project; a run with parameters, curves by step, and its name and version as tags.
+
+    Versions are counted when a run begins; two that begin in the same moment can get the same number, and
+    stay two runs.
+
+    Args:
+        where: the server's address, http://HOST:PORT.
+    """
+
+    scheme = "mlflow"
+
+    def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        entities = need("mlflow.entities", "mlflow")
+        with self._reached() as client:
+            found = client.get_experiment_by_name(name.project)
+            experiment = found.experiment_id if found else client.create_experiment(name.project)
+            versions = [
+                int(run.data.tags["version"])
+                for run in _pages(client.search_runs, [experiment], "tags.diabolo != ''")
+                if run.data.tags.get("run") == name.run
+            ]
+            free = 1 + max(versions, default=0)
+            if name.version in versions:
+                raise name.taken(free)
+            version = name.version or free
+            tags = {"diabolo": __version__, "project": name.project, "run": name.run, "version": str(version)}
+            made = client.create_run(experiment, run_name=f"{name.run}/{version}", tags=tags)
+            self.id = made.info.run_id
+            given = [entities.Param(k, _text(v)) for k, v in plain(parameters).items()]
+            client.log_batch(self.id, params=given)
+        self.client, self.metric = client, entities.Metric
+        return version
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        now = int(time.time() * 1000)
+        points = [self.metric(name, value, now, line["step"]) for name, value in curves(line).items()]
+        self.client.log_batch(self.id, metrics=points)
+
+    def end(self, status: str, summary: Mapping[str, Any]) -> None:
+        tags = [
+            need("mlflow.entities", "mlflow").RunTag(SUMMARY + k, _text(v)) for k, v in plain(summary).items()
+        ]
+        self.client.log_batch(self.id, tags=tags)
+        self.client.set_terminated(self.id, STATUS[status])
+
+    def runs(self) -> list[RunRecord]:
+        with self._reached() as client:
+            experiments = [e.experiment_id for e in _pages(client.search_experiments)]
+            found = _pages(client.search_runs, experiments, "tags.diabolo != ''") if experiments else ()
+            return [_record(client, run) for run in found]
+
+    @contextmanager
+    def _reached(self) -> Iterator[Any]:
+        """A client; what goes wrong with it inside the block is said as one error."""
+        mlflow = need("mlflow", "mlflow")
+        try:
+            if self.where.startswith("http"):
+                # MLflow tries again for minutes before it says that nobody answers.
+                _knock(self.where)
+            yield mlflow.MlflowClient(tracking_uri=self.where)
+        except DiaboloError:
+            raise
+        except Exception as error:
+            said = (str(error) or type(error).__name__).splitlines()[0]
+            raise OptionError(
+                f"mlflow:{self.where} cannot be used: {said}",
+                hint="mlflow server, then mlflow:http://127.0.0.1:5000",
+            ) from error
+
+
+def _knock(address: str) -> None:
+    with suppress(urllib.error.HTTPError):  # an answer all the same
+        urllib.request.urlopen(address, timeout=10).close()
+
+
+def _pages(search: Any, *arguments: Any) -> Iterator[Any]:
+    token = None
+    while True:
+        page = search(*arguments, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _record(client: Any, run: Any) -> RunRecord:
+    info, tags = run.info, run.data.tags
+    return RunRecord(
+        project=tags["project"],
+        run=tags["run"],
+        version=int(tags["version"]),
+        status={word: ours for ours, word in STATUS.items()}.get(info.status, "running"),
+        began=datetime.fromtimestamp(info.start_time / 1000, UTC),
+        seconds=(info.end_time - info.start_time) / 1000 if info.end_time else None,
+        parameters={k: _value(v) for k, v in run.data.params.items()},
+        summary={k.removeprefix(SUMMARY): _value(v) for k, v in tags.items() if k.startswith(SUMMARY)},
+        history=_history(client, run),
+    )
+
+
+def _history(client: Any, run: Any) -> list[dict[str, Any]]:
+    """Lines of history from curves: the points of a member at the same step belong together."""
+    lines: dict[tuple[str, int], dict[str, Any]] = {}
+    for key in run.data.metrics:
+        member, _, name = key.rpartition("/")
+        if name not in CURVES:
+            continue
+        for point in client.get_metric_history(run.info.run_id, key):
+            line = lines.setdefault((member, point.step), {"member": member, "step": point.step})
+            line[name] = point.value
+    return [lines[place] for place in sorted(lines)]
+
+
+def _text(value: Any) -> str:
+    return (value if isinstance(value, str) else json.dumps(value))[:LONGEST]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

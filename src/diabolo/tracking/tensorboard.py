@@ -1,0 +1,71 @@
+"""Runs for TensorBoard: event files beside what a plain folder holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from diabolo.errors import need
+from diabolo.tracking.base import RunName, RunRecord, Tracker, curves, plain
+from diabolo.tracking.folder import Folder
+
+
+class TensorBoard(Tracker):
+    """A scalar for each loss of each member, and the parameters for the page of hyperparameters.
+
+    The folder also holds what `Folder` writes there: event files are for pictures, and slow to read back.
+
+    Args:
+        where: the folder; `tensorboard --logdir` shows it.
+    """
+
+    scheme = "tensorboard"
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.folder = Folder(where)
+
+    def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        need("tensorboard", "tensorboard")
+        from torch.utils.tensorboard.summary import hparams
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        version = self.folder.begin(name, parameters)
+        self.writer: Any = SummaryWriter(str(self.folder.place))  # type: ignore[no-untyped-call]
+        flat = {
+            k: v if isinstance(v, bool | int | float | str) else json.dumps(v)
+            for k, v in plain(parameters).items()
+        }
+        # Not `add_hparams`: it writes into a folder of its own, apart from the curves.
+        for summary in hparams(flat, {})[:2]:  # type: ignore[no-untyped-call]
+            self.writer.file_writer.add_summary(summary)
+        self.writer.flush()
+        return version
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        self.folder.log(line)
+        for name, value in curves(line).items():
+            self.writer.add_scalar(name, value, line["step"])
+        self.writer.flush()
+
+    def end(self, status: str, summary: Mapping[str, Any]) -> None:
+        self.folder.end(status, summary)
+        self.writer.file_writer.add_summary(_ended(status))
+        self.writer.close()
+
+    def runs(self) -> list[RunRecord]:
+        return self.folder.runs()
+
+
+def _ended(status: str) -> Any:
+    """What the page of hyperparameters knows of an end: well, or not."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+    code = api_pb2.STATUS_SUCCESS if status == "finished" else api_pb2.STATUS_FAILURE
+    content = plugin_data_pb2.HParamsPluginData(
+        session_end_info=plugin_data_pb2.SessionEndInfo(status=code), version=metadata.PLUGIN_DATA_VERSION
+    )
+    tag = metadata.SESSION_END_INFO_TAG
+    return Summary(value=[Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(content))])
