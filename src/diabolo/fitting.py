@@ -22,10 +22,11 @@ from diabolo.memory import Memory, fingerprints
 from diabolo.network import Member, Network
 from diabolo.schema import Schema
 from diabolo.sources import Frame, Source
-from diabolo.training import Progress, Training, private_draws, threads, train
+from diabolo.training import Keeper, Progress, Training, private_draws, threads, train
 
 TRAINING_WINDOWS = 20_000
 AXES = 16
+SETTLING = 8192  # rows that the size of errors is learnt from
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,157 @@ def split_windows(positions: np.ndarray, length: int) -> Split:
     return Split(fit, held_out, calibration)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Data that is read and split: all that training and what follows it need.
+
+    Attributes:
+        frame, source, schema: what was read, how, and what its columns are.
+        split: which rows are used for what.
+        fit_rows: rows that networks are trained on: of very many windows, an even choice.
+        codes: those rows.
+        held_out: rows to choose the best weights by; None if there are too few to spare.
+        seed: of every draw.
+    """
+
+    frame: Frame
+    source: Source
+    schema: Schema
+    split: Split
+    fit_rows: np.ndarray
+    codes: Codes
+    held_out: Codes | None
+    seed: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Of every row: their order counts too, another one draws other batches."""
+        rows = [fingerprints(part) for part in (self.codes, self.held_out) if part is not None]
+        return hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()
+
+
+def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepared:
+    """Split the rows and encode those that training needs."""
+    if frame.positions is None:
+        split = split_rows(frame.rows, seed)
+    else:
+        split = split_windows(frame.positions, source.length)
+    fit_rows = split.fit
+    if frame.positions is not None and len(fit_rows) > TRAINING_WINDOWS:
+        fit_rows = fit_rows[np.linspace(0, len(fit_rows) - 1, TRAINING_WINDOWS).round().astype(int)]
+    held_out = schema.encode(frame[split.held_out[:4096]]) if len(split.held_out) else None
+    return Prepared(frame, source, schema, split, fit_rows, schema.encode(frame[fit_rows]), held_out, seed)
+
+
+@dataclass
+class Trained:
+    """Networks, and what happened while they were trained."""
+
+    networks: dict[str, Network]
+    history: list[dict[str, Any]]
+    notes: list[str]
+
+
+def train_members(
+    data: Prepared,
+    members: Mapping[str, Member],
+    training: Mapping[str, Any],
+    *,
+    device: str,
+    thread_count: int | None,
+    progress: Progress | None = None,
+    keeper: Keeper | None = None,
+) -> Trained:
+    """Train one network after the other.
+
+    Args:
+        data: what to train on.
+        members: name -> what the network is like.
+        training: settings asked for by the user; they go before those of the members.
+        device: "cpu", "cuda", "mps".
+        thread_count: of torch; None for its own choice.
+        progress: told how far it is.
+        keeper: keeps runs that are cut off.
+    """
+    began, budget = time.perf_counter(), training.get("budget")
+    trained, interrupted = Trained({}, [], []), False
+    codes = data.codes.to(device)
+    held_out = data.held_out.to(device) if data.held_out is not None else None
+    with threads(thread_count), private_draws(data.seed):
+        for number, (name, member) in enumerate(members.items()):
+            settings = Training().change({**member.training, **training})
+            if budget is not None:
+                left = max(budget - (time.perf_counter() - began), 0.05)
+                settings = replace(settings, budget=left / (len(members) - number))
+            if interrupted:
+                # Who stops a fit wants an end to it: what was not begun gets a moment only.
+                settings = replace(settings, max_steps=settings.steps(len(codes)) // 20 + 1)
+            network = Network(data.schema.fields, data.schema.scored_fields, member)
+            network.start(data.codes)
+            network.to(device)
+            outcome = train(
+                network,
+                codes,
+                held_out,
+                settings,
+                name=name,
+                progress=None if interrupted else progress,
+                checkpoint=keeper,
+            )
+            network.settle(codes[:SETTLING])
+            interrupted = interrupted or outcome.interrupted
+            trained.networks[name] = network
+            trained.history += outcome.history
+            trained.notes += outcome.notes
+    return trained
+
+
+def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int | None) -> Engine:
+    """Remember rows, learn the size of the errors, and calibrate: trained networks become a model."""
+    frame, schema, split = data.frame, data.schema, data.split
+    scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
+    reader = list(trained.networks.values())[-1]
+    if frame.positions is None:
+        memory = Memory.fit(
+            schema.encode(frame[np.sort(np.concatenate([split.fit, split.held_out]))]), scored
+        )
+    else:
+        windows = whole_windows(reader, data.codes, device)
+        memory = Memory.fit(windows, scored, frame.positions[data.fit_rows])
+    ignored = schema.say_ignored()
+    engine = Engine(
+        source=data.source,
+        schema=schema,
+        networks=trained.networks,
+        residuals=Residuals({}),
+        memory=memory,
+        calibration=Calibration({}, np.zeros(0), 1.0),
+        history=trained.history,
+        notes=([ignored] if ignored else []) + trained.notes,
+        device=device,
+        threads=thread_count,
+    )
+    even = np.linspace(0, len(data.codes) - 1, min(len(data.codes), SETTLING)).round().astype(int)
+    sample = data.codes[torch.from_numpy(even)]
+    with threads(thread_count):
+        engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
+    _calibrate(engine, frame, split)
+    engine.error_rate = _error_rate(engine, sample[:2048])
+    if split.shared:
+        engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
+    engine.axes = _axes(engine, sample)
+    engine.facts = {
+        "rows": frame.rows,
+        "rows_trained_on": len(data.fit_rows),
+        "rows_calibrated_on": len(engine.calibration.oddness),
+        "seed": data.seed,
+        "device": device,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    return engine
+
+
 def fit_engine(
     frame: Frame,
     source: Source,
@@ -89,122 +241,33 @@ def fit_engine(
     progress: Progress | None = None,
     checkpoint: tuple[str, float] | None = None,
 ) -> Engine:
-    """Train the members, remember rows, and calibrate.
+    """From data to a model, in three steps: prepare, train, assemble; see each for its arguments.
 
-    Args:
-        frame: what was read.
-        source: how it was read.
-        schema: what its columns are.
-        members: name -> what the network is like.
-        training: settings asked for by the user; they go before those of the members.
-        seed: of every draw.
-        device: "cpu", "cuda", "mps".
-        thread_count: of torch; None for its own choice.
-        progress: told how far it is.
-        checkpoint: a file to go on from if the fit is cut off, and the seconds between two savings.
+    `checkpoint` is a file to go on from if the fit is cut off, and the seconds between two savings.
     """
     began, cpu = time.perf_counter(), time.process_time()
-    series = frame.positions is not None
-    split = (
-        split_rows(frame.rows, seed)
-        if frame.positions is None
-        else split_windows(frame.positions, source.length)
-    )
-    fit_rows = split.fit
-    if series and len(fit_rows) > TRAINING_WINDOWS:
-        fit_rows = fit_rows[np.linspace(0, len(fit_rows) - 1, TRAINING_WINDOWS).round().astype(int)]
-    codes = schema.encode(frame[fit_rows])
-    held_out = schema.encode(frame[split.held_out[:4096]]) if len(split.held_out) else None
-    networks: dict[str, Network] = {}
-    history: list[dict[str, Any]] = []
-    ignored = schema.say_ignored()
-    notes: list[str] = [ignored] if ignored else []
-    budget = training.get("budget")
-    keeper = None
+    data, keeper = prepare(frame, source, schema, seed=seed), None
     if checkpoint is not None:
-        # Every row counts, and their order: another one draws other batches.
-        rows = [fingerprints(part) for part in (codes, held_out) if part is not None]
-        state = [
-            hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest(),
-            source.to_json(),
-            thread_count,
-            seed,
-            dict(training),
-            [(n, m.to_json()) for n, m in members.items()],
-        ]
-        key = hashlib.sha256(json.dumps(state, default=str).encode()).hexdigest()
-        keeper = Checkpoint(*checkpoint, key)
-    interrupted = False
-    with threads(thread_count), private_draws(seed):
-        for number, (name, member) in enumerate(members.items()):
-            settings = Training().change({**member.training, **training})
-            if budget is not None:
-                left = max(budget - (time.perf_counter() - began), 0.05)
-                settings = replace(settings, budget=left / (len(members) - number))
-            if interrupted:
-                # Who stops a fit wants an end to it: what was not begun gets a moment only.
-                settings = replace(settings, max_steps=settings.steps(len(codes)) // 20 + 1)
-            network = Network(schema.fields, schema.scored_fields, member)
-            network.start(codes)
-            network.to(device)
-            outcome = train(
-                network,
-                codes.to(device),
-                held_out.to(device) if held_out is not None else None,
-                settings,
-                name=name,
-                progress=None if interrupted else progress,
-                checkpoint=keeper,
-            )
-            network.settle(codes[:8192].to(device))
-            interrupted = interrupted or outcome.interrupted
-            networks[name] = network
-            history += outcome.history
-            notes += outcome.notes
-    scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
-    remembered = np.sort(np.concatenate([split.fit, split.held_out]))
-    memory = Memory.fit(
-        whole_windows(list(networks.values())[-1], codes, device)
-        if series
-        else schema.encode(frame[remembered]),
-        scored,
-        None if frame.positions is None else frame.positions[remembered if not series else fit_rows],
-    )
-    engine = Engine(
-        source=source,
-        schema=schema,
-        networks=networks,
-        residuals=Residuals({}),
-        memory=memory,
-        calibration=Calibration({}, np.zeros(0), 1.0),
-        history=history,
-        notes=notes,
+        described = [(name, member.to_json()) for name, member in members.items()]
+        state = [data.fingerprint, source.to_json(), thread_count, seed, dict(training), described]
+        keeper = Checkpoint(*checkpoint, hashlib.sha256(json.dumps(state, default=str).encode()).hexdigest())
+    trained = train_members(
+        data,
+        members,
+        training,
         device=device,
-        threads=thread_count,
+        thread_count=thread_count,
+        progress=progress,
+        keeper=keeper,
     )
-    sample = codes[
-        torch.from_numpy(np.linspace(0, len(codes) - 1, min(len(codes), 8192)).round().astype(int))
-    ]
-    with threads(thread_count):
-        engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
-    _calibrate(engine, frame, split)
-    engine.error_rate = _error_rate(engine, sample[:2048])
-    if split.shared:
-        engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
-    engine.axes = _axes(engine, sample)
+    engine = assemble(data, trained, device=device, thread_count=thread_count)
     if keeper is not None:
         keeper.remove()
-    engine.facts = {
-        "rows": frame.rows,
-        "rows_trained_on": len(fit_rows),
-        "rows_calibrated_on": len(engine.calibration.oddness),
+    spent = {
         "seconds": round(time.perf_counter() - began, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
-        "seed": seed,
-        "device": device,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
     }
+    engine.facts = {**engine.facts, **spent}
     return engine
 
 
