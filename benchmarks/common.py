@@ -58,6 +58,7 @@ def parse(
     known_peers: Iterable[str] = (),
     default_peers: Iterable[str] = (),
     default_seeds: int = 1,
+    needs_data: bool = True,
 ) -> Options:
     """Reads the command line; a mistake in it ends the program with exit code 2 and the correction.
 
@@ -67,10 +68,12 @@ def parse(
         known_peers: The peers that `--peers` may name.
         default_peers: The peers that run when `--peers` is not given.
         default_seeds: The number of seeds when `--seeds` is not given.
+        needs_data: Whether there must be a folder; a script that makes its data takes one and ignores it.
     """
     known, default = tuple(known_peers), ",".join(default_peers)
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of data sets")
+    wanted = "folder of data sets" if needs_data else "not used"
+    parser.add_argument("--data", type=Path, required=needs_data, default=Path(), metavar="DIR", help=wanted)
     parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="file for the results")
     parser.add_argument("--scores", type=Path, metavar="DIR", help="folder that keeps the raw answers")
     parser.add_argument("--seeds", type=int, default=default_seeds, metavar="N", help="default %(default)s")

@@ -78,6 +78,16 @@ def fleet_model() -> Autoencoder:
     return fitted(made.fleet(), time="time", by="machine", window=24, epochs=8)
 
 
+@pytest.fixture(scope="session")
+def picture_models() -> dict[str, Autoencoder]:
+    """Recipe -> a model of pictures."""
+    shown = made.pictures()
+    return {
+        recipe: fitted(shown, recipe, epochs=200, layers=(48,), **({"latent": 4} if "va" in recipe else {}))
+        for recipe in ("default", "vanilla", "variational", "denoising", "masked", "classic")
+    }
+
+
 @pytest.fixture(params=["default", "vanilla", "variational", "masked"])
 def any_model(request: pytest.FixtureRequest, models: dict[str, Autoencoder]) -> Autoencoder:
     return models[request.param]

@@ -112,6 +112,16 @@ def fleet(points: int = 300, seed: int = 0) -> pa.Table:
     return pa.table({"time": pa.array(time), "machine": pa.array(machine.tolist()), "value": pa.array(value)})
 
 
+def pictures(rows: int = 400, seed: int = 0) -> np.ndarray:
+    """(rows, 8, 6) grey bytes: a bright spot on a dark ground, at a place and of a size of its own."""
+    rng = np.random.default_rng(seed)
+    y, x, size = rng.uniform(1, 7, rows), rng.uniform(1, 5, rows), rng.uniform(0.8, 1.6, rows)
+    down, across = np.mgrid[:8, :6]
+    far = (down - y[:, None, None]) ** 2 + (across - x[:, None, None]) ** 2
+    spot = 200 * np.exp(-far / (2 * size[:, None, None] ** 2))
+    return np.clip(spot + rng.normal(20, 4, spot.shape), 0, 255).astype(np.uint8)
+
+
 def with_cell(table: pa.Table, name: str, row: int, value: Any) -> pa.Table:
     """The table with one cell exchanged."""
     values = table[name].to_pylist()

@@ -20,6 +20,7 @@ def test_example_runs(path: Path, tmp_path: Path) -> None:
         "error",
         str(path),
         *([str(tmp_path)] if "FOLDER" in path.read_text() else []),
+        *(["1"] if "EPOCHS" in path.read_text() else []),
     ]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
     assert ran.returncode == 0, ran.stderr

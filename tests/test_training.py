@@ -12,7 +12,8 @@ import torch
 
 from diabolo import Autoencoder, DiaboloWarning
 from diabolo.errors import OptionError
-from diabolo.training import SCHEDULES, Training, private_draws, threads
+from diabolo.settings import SCHEDULES, Training
+from diabolo.training import private_draws, threads
 from tests.conftest import fitted
 
 

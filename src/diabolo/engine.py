@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from diabolo.calibration import Calibration
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
 from diabolo.fields import Codes, Curve, Symbol
+from diabolo.level import Level
 from diabolo.memory import Memory, Neighbours
 from diabolo.network import Network
 from diabolo.schema import Schema, Slot
@@ -22,7 +23,7 @@ from diabolo.sources import Frame, Source, read_native
 from diabolo.training import threads
 
 CHUNK = 65_536  # rows that are in memory as tensors at once
-BLOCKS = 4  # parts in which the points of a window are hidden in turn
+NUMBERS = 4_000_000  # of wide rows, in windows or pictures, that are in memory at once
 
 Target = tuple[Slot, tuple[slice, ...]]
 
@@ -73,6 +74,7 @@ class Engine:
         residuals: the usual errors of the first network.
         memory: remembered rows.
         calibration: from evidence to bits.
+        level: where windows of a series usually lie; None for a table.
         error_rate: the share of cells that look wrong in normal rows.
         axes: (centre, directions) of the codes, where `embed` needs them.
         history, notes: what happened in training.
@@ -85,6 +87,7 @@ class Engine:
     residuals: Residuals
     memory: Memory
     calibration: Calibration
+    level: Level | None = None
     error_rate: float = 0.01
     axes: tuple[np.ndarray, np.ndarray] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -123,7 +126,8 @@ class Engine:
 
     def chunks(self, frame: Frame) -> Iterator[tuple[slice, Codes]]:
         """The rows as codes, a piece at a time."""
-        size = max(CHUNK // self.source.length, 512)
+        wide = max(math.prod(f[0].cell) for f in self.schema.fields.values())
+        size = max(CHUNK // wide, min(512, NUMBERS // wide), 64)
         for rows in frame.chunks(size):
             yield rows, self.schema.encode(frame[rows])
 
@@ -148,14 +152,17 @@ class Engine:
         return self.source.fold(frame, values) if kind == Curve.kind else self.source.pick(frame, values)
 
     def evidence(self, codes: Codes, positions: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Evidence -> (rows,): root mean squared residual, distance to the nearest remembered row."""
+        """Evidence -> (rows,): root mean squared residual, distance to the nearest remembered row, level."""
         parts = self.parts(codes)
         count = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
         residual = sum(p.reshape(len(codes), -1).sum(1) for p in parts.values()) / np.maximum(count, 1)
-        return {
+        found = {
             "residual": np.sqrt(residual),
             "distance": self.neighbours(self.whole(codes), positions).distance,
         }
+        if self.level is not None:
+            found["level"] = self.level.evidence(self.level.excess(codes))
+        return found
 
     def parts(self, codes: Codes) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell): each cell's part of the squared residual of its row."""
@@ -290,13 +297,13 @@ class Engine:
         return found.first(rows)
 
     def _turns(self, kinds: tuple[str, ...] | None) -> Iterator[tuple[dict[str, torch.Tensor], list[Target]]]:
-        """What to hide in each reading, and which cells to read off: a column, or a block of a window."""
+        """What to hide in each reading, and which cells to read off: a column, or a block of one."""
         for name in self.schema.scored:
             slots = self.schema.slots_of(name)
             targets = [s for s in slots if kinds is None or s.kind in kinds]
             if not targets:
                 continue
-            for cell in self._blocks(slots[0]):
+            for cell in self.schema.fields[slots[0].kind][slots[0].index].blocks:
                 hidden: dict[str, torch.Tensor] = {}
                 for slot in slots:
                     nothing = hidden.setdefault(slot.kind, self._nothing(slot.kind))
@@ -312,16 +319,9 @@ class Engine:
             [(s, ()) for s in self.schema.slots if s.name in scored and (kinds is None or s.kind in kinds)],
         )
 
-    def _blocks(self, slot: Slot) -> list[tuple[slice, ...]]:
-        if slot.kind != Curve.kind:
-            return [()]
-        length = self.apart
-        ends = np.linspace(0, length, min(BLOCKS, length) + 1).round().astype(int)
-        return [(slice(a, b),) for a, b in pairwise(ends.tolist())]
-
     def _nothing(self, kind: str) -> torch.Tensor:
-        cell = (self.apart,) if kind == Curve.kind else ()
-        return torch.zeros((1, len(self.schema.fields[kind]), *cell), dtype=torch.bool)
+        fields = self.schema.fields[kind]
+        return torch.zeros((1, len(fields), *fields[0].cell), dtype=torch.bool)
 
     def _scored_cells(self, codes: Codes, kind: str) -> np.ndarray:
         """(rows, fields, *cell) whether a cell is scored and has a value."""

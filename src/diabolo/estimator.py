@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diabolo import tasks
+from diabolo.columns.image import to_pixels
 from diabolo.engine import Engine
 from diabolo.schema import Schema
-from diabolo.sources import Native, read_native
+from diabolo.sources import PICTURES, Native, read_native
 
 
 class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -41,6 +42,11 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     def schema_(self) -> Schema:
         """What each column is."""
         return self.engine_.schema
+
+    @property
+    def library_(self) -> str:
+        """The dataframe library of the fit, which answers that no data was given for come in."""
+        return self._library
 
     @property
     def history_(self) -> Any:
@@ -103,6 +109,8 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     def inverse_transform(self) -> Callable[[Any], Any]:
         """Latent coordinates -> the scored columns of such rows, in the dataframe library of the fit.
 
+        A model that was fitted on an array of pictures gives one back.
+
         Raises:
             UnsupportedError: the model has no bottleneck, so its coordinates are not all of a row.
         """
@@ -112,6 +120,8 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
 
     def _inverse_transform(self, Z: Any) -> Any:
         columns = tasks.way_back(self.engine_, Z)
+        if not hasattr(self, "feature_names_in_") and self.schema_.scored == [PICTURES]:
+            return to_pixels(columns[PICTURES])
         return Native(read_native({"_": [0]}).table, self._library).give(columns)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -17,15 +17,18 @@ from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
 from diabolo.engine import Engine
 from diabolo.evidence import Residuals, whole_windows
-from diabolo.fields import Codes
+from diabolo.fields import Codes, Curve
+from diabolo.level import Level
 from diabolo.memory import Memory, fingerprints
 from diabolo.network import Member, Network
 from diabolo.schema import Schema
+from diabolo.settings import Training
 from diabolo.sources import Frame, Source
-from diabolo.training import Keeper, Progress, Training, private_draws, threads, train
+from diabolo.training import Keeper, Log, Progress, private_draws, threads, train
 
 TRAINING_WINDOWS = 20_000
 AXES = 16
+FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
 SETTLING = 8192  # rows that the size of errors is learnt from
 
 
@@ -126,6 +129,7 @@ class Trained:
     networks: dict[str, Network]
     history: list[dict[str, Any]]
     notes: list[str]
+    interrupted: bool = False
 
 
 def train_members(
@@ -137,6 +141,7 @@ def train_members(
     thread_count: int | None,
     progress: Progress | None = None,
     keeper: Keeper | None = None,
+    log: Log | None = None,
 ) -> Trained:
     """Train one network after the other.
 
@@ -148,9 +153,10 @@ def train_members(
         thread_count: of torch; None for its own choice.
         progress: told how far it is.
         keeper: keeps runs that are cut off.
+        log: told each line of history.
     """
     began, budget = time.perf_counter(), training.get("budget")
-    trained, interrupted = Trained({}, [], []), False
+    trained = Trained({}, [], [])
     codes = data.codes.to(device)
     held_out = data.held_out.to(device) if data.held_out is not None else None
     with threads(thread_count), private_draws(data.seed):
@@ -159,7 +165,7 @@ def train_members(
             if budget is not None:
                 left = max(budget - (time.perf_counter() - began), 0.05)
                 settings = replace(settings, budget=left / (len(members) - number))
-            if interrupted:
+            if trained.interrupted:
                 # Who stops a fit wants an end to it: what was not begun gets a moment only.
                 settings = replace(settings, max_steps=settings.steps(len(codes)) // 20 + 1)
             network = Network(data.schema.fields, data.schema.scored_fields, member)
@@ -171,11 +177,12 @@ def train_members(
                 held_out,
                 settings,
                 name=name,
-                progress=None if interrupted else progress,
+                progress=None if trained.interrupted else progress,
                 checkpoint=keeper,
+                log=log,
             )
             network.settle(codes[:SETTLING])
-            interrupted = interrupted or outcome.interrupted
+            trained.interrupted = trained.interrupted or outcome.interrupted
             trained.networks[name] = network
             trained.history += outcome.history
             trained.notes += outcome.notes
@@ -202,6 +209,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         residuals=Residuals({}),
         memory=memory,
         calibration=Calibration({}, np.zeros(0), 1.0),
+        level=Level.fit(data.codes) if Curve.kind in data.codes.values else None,
         history=trained.history,
         notes=([ignored] if ignored else []) + trained.notes,
         device=device,
@@ -211,7 +219,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     sample = data.codes[torch.from_numpy(even)]
     with threads(thread_count):
         engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
-    _calibrate(engine, frame, split)
+    set_aside = _calibrate(engine, frame, split)
     engine.error_rate = _error_rate(engine, sample[:2048])
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
@@ -220,7 +228,9 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         "rows": frame.rows,
         "rows_trained_on": len(data.fit_rows),
         "rows_calibrated_on": len(engine.calibration.oddness),
+        "set_aside": round(set_aside, 4),
         "seed": data.seed,
+        **({"interrupted": True} if trained.interrupted else {}),
         "device": device,
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -240,6 +250,7 @@ def fit_engine(
     thread_count: int | None,
     progress: Progress | None = None,
     checkpoint: tuple[str, float] | None = None,
+    log: Log | None = None,
 ) -> Engine:
     """From data to a model, in three steps: prepare, train, assemble; see each for its arguments.
 
@@ -259,6 +270,7 @@ def fit_engine(
         thread_count=thread_count,
         progress=progress,
         keeper=keeper,
+        log=log,
     )
     engine = assemble(data, trained, device=device, thread_count=thread_count)
     if keeper is not None:
@@ -271,19 +283,48 @@ def fit_engine(
     return engine
 
 
-def _calibrate(engine: Engine, frame: Frame, split: Split) -> None:
+def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
+    """Calibrate; returns the share of the calibration rows that were not fit for it."""
+    rows = split.calibration
+    if engine.level is not None and frame.positions is not None:
+        rows = rows[~_far_out(engine, engine.level, frame, rows)]
     evidence: list[dict[str, np.ndarray]] = []
     size = 8192
-    for start in range(0, len(split.calibration), size):
-        rows = split.calibration[start : start + size]
-        where = None if frame.positions is None else frame.positions[rows]
-        evidence.append(engine.evidence(engine.schema.encode(frame[rows]), where))
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        where = None if frame.positions is None else frame.positions[part]
+        evidence.append(engine.evidence(engine.schema.encode(frame[part]), where))
     whole = {k: np.concatenate([e[k] for e in evidence]) for k in evidence[0]}
     engine.calibration = Calibration.fit(whole)
     odd = np.full(frame.rows, np.nan)
-    odd[split.calibration] = engine.calibration.join(whole)
+    odd[rows] = engine.calibration.join(whole)
     folded = engine.source.fold(frame, odd)
     engine.calibration.rank(folded[np.isfinite(folded)])
+    return 1 - len(rows) / len(split.calibration)
+
+
+def _far_out(engine: Engine, level: Level, frame: Frame, rows: np.ndarray) -> np.ndarray:
+    """(rows,) windows that are odd without a doubt, or overlap such a one: no measure for normal ones.
+
+    Who fits on a whole series fits on its odd stretches too. Left in, one of them would set the threshold
+    for all others.
+    """
+    assert frame.positions is not None
+    far = np.concatenate(
+        [
+            level.excess(engine.schema.encode(frame[rows[i : i + 8192]])).max(1)
+            for i in range(0, len(rows), 8192)
+        ]
+    )
+    where, odd = frame.positions[rows], frame.positions[rows[far > FAR_OUT]]
+    if len(odd) == 0:
+        return np.zeros(len(rows), bool)
+    place = np.searchsorted(odd, where)
+    before = where - odd[np.maximum(place - 1, 0)]
+    after = odd[np.minimum(place, len(odd) - 1)] - where
+    hit = np.minimum(np.abs(before), np.abs(after)) < engine.source.length
+    # Where they are the rule, they are what is normal.
+    return np.asarray(hit & (hit.mean() < 0.5))
 
 
 def _error_rate(engine: Engine, codes: Codes) -> float:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from diabolo.columns import COLUMNS, Category, Column, Values
 from diabolo.columns.category import nearly_numbers
 from diabolo.columns.datetime import forms_of, in_words
+from diabolo.columns.image import Image, is_picture
 
 NEARLY, TOO = "text: ", "would fit too"
 
@@ -27,6 +28,8 @@ def looks(values: Values) -> str:
     """What made a column be of its kind, in a few words."""
     if isinstance(values, np.ndarray):
         return "windows of a series"
+    if is_picture(values.type):
+        return f"pictures of {values.type.value_type} pixels"
     if forms := forms_of(values):
         other = [in_words(f) for f in forms[1:]]
         return f"text, read as {in_words(forms[0])}" + (f"; {other[0]} {TOO}" if other else "")
@@ -38,6 +41,8 @@ def missing_share(values: Values) -> float:
     """The share of the rows in which a column has no value."""
     if isinstance(values, np.ndarray):
         return float(np.isnan(values[:, 0]).mean()) if len(values) else 0.0
+    if is_picture(values.type):
+        return float(Image().missing(values).mean())
     holes = pc.sum(values.is_null(nan_is_null=True)).as_py() or 0
     return holes / len(values) if len(values) else 0.0
 
@@ -47,6 +52,8 @@ def why_ignored(name: str, values: Values, named: bool) -> str | None:
     if isinstance(values, np.ndarray):
         points = values[:, 0] if values.size else values.ravel()
         return "no values" if not np.isfinite(points).any() and not np.isfinite(values).any() else None
+    if is_picture(values.type):
+        return "no values" if Image().missing(values).all() else None
     known = values.drop_null()
     if len(known) == 0 or (pa.types.is_floating(values.type) and not pc.any(pc.is_finite(known)).as_py()):
         return "no values"

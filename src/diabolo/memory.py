@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve, Real, Symbol, by_field
+from diabolo.fields import Codes, Curve, Picture, Real, Symbol, by_field
 
 LIMIT = 10_000
 WINDOWS = 2_048
+PIXELS = 4_000_000  # of remembered pictures together; 5 bytes each in a model file, 17 in memory
 QUERIES = 512
 SMALL = 64  # symbols up to which a field is compared by one-hot codes
 SPARE = 8  # candidates measured again beyond those wanted
@@ -35,8 +36,8 @@ class Memory:
     """Up to 10,000 remembered rows, in the space where their distance means most.
 
     Numbers count in standard units, unlike symbols count 2, windows count after whitening: directions in
-    which training windows hardly vary count more. The distance is the root of the mean over the cells
-    that both rows have.
+    which training windows hardly vary count more. Pixels count like other numbers. The distance is the root
+    of the mean over the cells that both rows have.
 
     Attributes:
         codes: the remembered rows, on the CPU.
@@ -68,6 +69,8 @@ class Memory:
     def fit(cls, codes: Codes, scored: Mapping[str, Tensor], positions: np.ndarray | None = None) -> Memory:
         """Remember rows; of many, an even choice in their order."""
         limit = WINDOWS if Curve.kind in codes.values else LIMIT
+        if Picture.kind in codes.values:
+            limit = min(limit, max(PIXELS // codes.values[Picture.kind][0].numel(), 64))
         whitening = None
         if Curve.kind in codes.values:
             flat = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1).double()
@@ -103,17 +106,17 @@ class Memory:
         distance = np.full(len(codes), np.inf)
         prints = fingerprints(codes)
         first = {p: i for i, p in reversed(list(enumerate(self.prints.tolist())))}
-        for start in range(0, len(codes), QUERIES):
-            chunk = codes[start : start + QUERIES]
+        # Measuring again takes every wanted row apart: of wide rows, fewer at once.
+        step = min(QUERIES, max(PIXELS // ((k + SPARE) * max(self._numbers.shape[1], 1)), 16))
+        for start in range(0, len(codes), step):
+            chunk = codes[start : start + step]
             squares = self._squares(chunk)
             if positions is not None and self.positions is not None:
-                here = positions[start : start + QUERIES, None]
+                here = positions[start : start + step, None]
                 squares[torch.from_numpy(np.abs(here - self.positions[None]) < apart)] = torch.inf
             else:
                 own = [
-                    (i, first[p])
-                    for i, p in enumerate(prints[start : start + QUERIES].tolist())
-                    if p in first
+                    (i, first[p]) for i, p in enumerate(prints[start : start + step].tolist()) if p in first
                 ]
                 if own:
                     rows, places = zip(*own, strict=True)
@@ -123,8 +126,8 @@ class Memory:
             exact = torch.where(torch.isfinite(found.values), self._measure(chunk, found.indices), torch.inf)
             nearest, order = exact.sort(dim=1, stable=True)
             nearest, order = nearest[:, :k], found.indices.gather(1, order)[:, :k]
-            distance[start : start + QUERIES] = np.sqrt(nearest[:, 0].double().numpy())
-            index[start : start + QUERIES, : order.shape[1]] = np.where(
+            distance[start : start + step] = np.sqrt(nearest[:, 0].double().numpy())
+            index[start : start + step, : order.shape[1]] = np.where(
                 torch.isfinite(nearest), order.numpy(), -1
             )
         return Neighbours(index, distance)
@@ -149,10 +152,11 @@ class Memory:
     def _features(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Everything that is a number, side by side, and what is there."""
         numbers, known = [], []
-        if Real.kind in codes.values:
-            scored = self.scored[Real.kind]
-            numbers.append(codes.values[Real.kind][:, scored])
-            known.append(codes.visible[Real.kind][:, scored])
+        for kind in (Real.kind, Picture.kind):
+            if kind in codes.values:
+                scored = self.scored[kind]
+                numbers.append(codes.values[kind][:, scored].flatten(1))
+                known.append(codes.visible[kind][:, scored].flatten(1))
         if Curve.kind in codes.values and self.whitening is not None:
             curve = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1)
             numbers.append(curve @ torch.from_numpy(self.whitening))

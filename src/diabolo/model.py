@@ -20,6 +20,7 @@ from diabolo.options import check_width, choose_device, make_schema, make_source
 from diabolo.recipes import make_members
 from diabolo.schema import Schema
 from diabolo.sources import read_native
+from diabolo.tracking import NAMING, follow
 from diabolo.training import Progress
 from diabolo.version import __version__
 
@@ -72,6 +73,11 @@ class Autoencoder(Estimator):
             had not been. It is removed when the fit has ended.
         checkpoint_every: seconds between two savings of the checkpoint.
         verbose: show a bar while fitting.
+        run: a name to write the run down under, while it goes on; the recipe's, if there is a `track` only.
+        version: of the run, from 1; None for the next that is free.
+        project: that the run belongs to; None for "diabolo".
+        track: where: a folder, "tensorboard:FOLDER" or "mlflow:ADDRESS"; None for the folder "runs" if there
+            is a run, version or project, else nowhere.
 
     Attributes:
         schema_: what each column is.
@@ -93,6 +99,11 @@ class Autoencoder(Estimator):
     repair = tasks.repair
     embed = tasks.embed
     reconstruct = tasks.reconstruct
+    denoise = tasks.denoise
+    match = tasks.match
+    generate = tasks.generate
+    traverse = tasks.traverse
+    interpolate = tasks.interpolate
 
     def __init__(
         self,
@@ -133,6 +144,10 @@ class Autoencoder(Estimator):
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 30,
         verbose: bool = False,
+        run: str | None = None,
+        version: int | None = None,
+        project: str | None = None,
+        track: str | Path | None = None,
     ) -> None:
         self.recipe = recipe
         self.latent = latent
@@ -170,6 +185,26 @@ class Autoencoder(Estimator):
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.verbose = verbose
+        self.run = run
+        self.version = version
+        self.project = project
+        self.track = track
+
+    @classmethod
+    def from_config(cls, given: str | Path | Mapping[str, Any]) -> Self:
+        """A model with the options of a toml, yaml or json file, or of a mapping, as `VAE(**hparams)` takes.
+
+        Names are those of the arguments, or those that notes on variational autoencoders use; then the recipe
+        is "classic" if none is given.
+
+        Example:
+            >>> Autoencoder.from_config({"cont_vars": ["age"], "cat_vars": ["city"], "kld_beta": 0.05})
+            Autoencoder(beta=0.05, categorical=['city'], numeric=['age'], recipe='classic',
+                        scored=['age', 'city'])
+        """
+        from diabolo.outputs.config import read_config
+
+        return cls(**read_config(given, cls().get_params(deep=False).keys()).options)
 
     def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
         """Learn what the rows look like.
@@ -190,20 +225,25 @@ class Autoencoder(Estimator):
         schema = make_schema(options, frame, source)
         members = self.members or make_members(self.recipe, options, series=frame.positions is not None)
         check_width(schema, members)
-        engine = fit_engine(
-            frame,
-            source,
-            schema,
-            members,
-            training_options(options),
-            seed=self.seed,
-            device=choose_device(self.device),
-            thread_count=self.threads,
-            progress=progress or self._bar(),
-            checkpoint=(str(self.checkpoint), self.checkpoint_every) if self.checkpoint else None,
-        )
-        doubts = schema.say_doubts()
-        engine.notes[:0] = [*source.notes, *([doubts] if doubts else [])]
+        training, device = training_options(options), choose_device(self.device)
+        with follow(options) as run:
+            engine = fit_engine(
+                frame,
+                source,
+                schema,
+                members,
+                training,
+                seed=self.seed,
+                device=device,
+                thread_count=self.threads,
+                progress=progress or self._bar(),
+                checkpoint=(str(self.checkpoint), self.checkpoint_every) if self.checkpoint else None,
+                log=run.log,
+            )
+            doubts = schema.say_doubts()
+            engine.notes[:0] = [*source.notes, *([doubts] if doubts else [])]
+            run.finish(engine.facts, engine.notes)
+        engine.notes += run.notes
         self._engine = engine
         self._library = native.library
         for note in engine.notes:
@@ -245,7 +285,7 @@ class Autoencoder(Estimator):
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file; `diabolo.load` reads it, on any machine, without the data."""
-        engine, left = self.engine_, ("members", "columns", "checkpoint", "objective")
+        engine, left = self.engine_, ("members", "columns", "checkpoint", "objective", *NAMING)
         options = {k: v for k, v in self.get_params(deep=False).items() if k not in left}
         memory = {"library": self._library, "columns": list(getattr(self, "feature_names_in_", []))}
         return storage.write(path, engine, {"arguments": options, **memory}, __version__)

@@ -10,8 +10,8 @@ import torch
 from diabolo.errors import DataError, OptionError
 from diabolo.network import Member
 from diabolo.schema import Schema, as_kind
+from diabolo.settings import Training
 from diabolo.sources import SOURCES, Frame, Native, Series, Source, Table
-from diabolo.training import Training
 
 TRAINING = (
     "optimizer",

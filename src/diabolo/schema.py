@@ -127,6 +127,7 @@ class Schema:
             else:
                 entries.append(Entry(name, "context" if is_context else "scored", fitted, why, missing))
         schema = cls(tuple(entries))
+        schema.check_sizes()
         if not any(e.role == "scored" for e in entries):
             shown = "; ".join(f"{e.name}: {e.role}, {e.reason}" for e in entries[:5])
             raise DataError(
@@ -236,6 +237,17 @@ class Schema:
         for slot in self.slots:
             found.setdefault(slot.name, []).append(slot)
         return found
+
+    def check_sizes(self) -> None:
+        """Raise `DataError` if fields of one kind differ in size: they lie side by side in one tensor."""
+        for kind, fields in self.fields.items():
+            other = next((i for i, f in enumerate(fields) if f.cell != fields[0].cell), None)
+            if other is not None:
+                name = next(s.name for s in self.slots if (s.kind, s.index) == (kind, other))
+                raise DataError(
+                    f"{name!r} holds {kind}s of shape {fields[other].cell}, those before it {fields[0].cell}",
+                    hint=f"bring them to one size, or leave it out: ignore=[{name!r}]",
+                )
 
     def check(self, columns: Collection[str]) -> None:
         """Raise `SchemaError` if a column that the model reads is not there."""

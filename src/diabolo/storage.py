@@ -23,6 +23,7 @@ from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.evidence import Residuals
 from diabolo.fields import Codes
+from diabolo.level import Level
 from diabolo.memory import Memory
 from diabolo.network import Network
 from diabolo.training import private_draws
@@ -143,6 +144,7 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     if memory.whitening is not None:
         arrays["memory/whitening"] = memory.whitening
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
+    arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
     arrays["calibration/oddness"] = engine.calibration.oddness
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
@@ -171,6 +173,7 @@ def _restored(
     calibration = Calibration(
         card["calibration"]["medians"], tensors["calibration/oddness"].numpy(), card["calibration"]["slope"]
     )
+    level = {k: v.numpy() for k, v in under(tensors, "level/").items()}
     axes = None
     if "axes/centre" in tensors:
         axes = (tensors["axes/centre"].numpy(), tensors["axes/directions"].numpy())
@@ -181,6 +184,7 @@ def _restored(
         residuals=Residuals({k: v.numpy() for k, v in under(tensors, "residuals/").items()}),
         memory=memory,
         calibration=calibration,
+        level=Level(level) if level else None,
         error_rate=card["error_rate"],
         axes=axes,
         history=card["history"],

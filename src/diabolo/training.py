@@ -6,110 +6,25 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diabolo.atomic import under
-from diabolo.errors import OptionError
 from diabolo.fields import Codes
 from diabolo.network import Network
+from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
 
 Progress = Callable[[str, float, float | None], None]
 """Called with what is done, the share that is done, and the seconds that are left if they are known."""
+Log = Callable[[Mapping[str, Any]], None]
+"""Called with each line of history when it is written."""
 
+LONGEST = 1e3  # gradient
 CHECKS = 20  # how often the held-out rows are looked at in one run
 KEPT = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
-
-
-def _onecycle(progress: float, epoch: float) -> float:
-    """Up in the first tenth, then down along a cosine (Smith and Topin, "Super-convergence", 2018)."""
-    if progress < 0.1:
-        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * progress / 0.1))
-    return 1e-4 + 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
-
-
-def _cosine(progress: float, epoch: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _restarts(progress: float, epoch: float) -> float:
-    """A cosine by epochs that starts again every 25 (Loshchilov and Hutter, "SGDR", 2017)."""
-    return 0.5 * (1 + math.cos(math.pi * (int(epoch) % RESTART) / RESTART))
-
-
-def _constant(progress: float, epoch: float) -> float:
-    return 1.0
-
-
-SCHEDULES = {"onecycle": _onecycle, "cosine": _cosine, "cosine_restarts": _restarts, "constant": _constant}
-RESTART, LOWEST = 25, 1e-9  # epochs between two restarts; the learning rate never falls below
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-}
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a network is trained.
-
-    Attributes:
-        optimizer: a name in `OPTIMIZERS`.
-        schedule: a name in `SCHEDULES`: how the learning rate changes.
-        lr: the highest learning rate.
-        weight_decay, eps: of the optimiser.
-        batch_size: rows in a step.
-        epochs: passes over the rows; a small table is passed as often as it takes for `min_steps`.
-        min_steps, max_steps: bounds on the number of steps, whatever the epochs; 0 for none.
-        average: keep a moving average of the weights, and use that in the end.
-        patience: stop after so many looks at held-out rows without an improvement (there are 20 in a
-            run); 0 to never stop early.
-        budget: seconds after which the run ends, its schedule complete; None for no bound.
-    """
-
-    optimizer: str = "adamw"
-    schedule: str = "onecycle"
-    lr: float = 2e-3
-    weight_decay: float = 1e-4
-    eps: float = 1e-8
-    batch_size: int = 256
-    epochs: float = 20
-    min_steps: int = 500
-    max_steps: int = 3000
-    average: bool = False
-    patience: int = 8
-    budget: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in table:
-                raise OptionError(
-                    f"{name}={getattr(self, name)!r} is not known", hint=f"one of {', '.join(table)}"
-                )
-        for name in ("lr", "batch_size", "epochs"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise OptionError(f"{name}={value!r}: expected a number above 0")
-        if self.budget is not None and not self.budget > 0:
-            raise OptionError(f"budget={self.budget!r}: expected seconds above 0")
-
-    def change(self, options: Mapping[str, Any]) -> Training:
-        """The same with some settings exchanged; epochs that are asked for are kept to exactly."""
-        known = {f.name for f in fields(self)}
-        unknown = set(options) - known
-        if unknown:
-            raise OptionError(f"unknown training settings: {', '.join(sorted(unknown))}")
-        return replace(self, **options)
-
-    def steps(self, rows: int) -> int:
-        """How many steps a run over so many rows takes."""
-        steps = math.ceil(self.epochs * rows / min(self.batch_size, rows))
-        steps = max(steps, self.min_steps)
-        return min(steps, self.max_steps) if self.max_steps else steps
 
 
 @dataclass
@@ -161,24 +76,26 @@ class Run:
     def __init__(
         self, network: Network, codes: Codes, held_out: Codes | None, settings: Training, name: str
     ) -> None:
-        self.network, self.codes, self.held_out = network, codes, held_out
+        self.network, self.codes, self.held_out = network, codes.checked(network.scored), held_out
         self.settings, self.name = settings, name
         self.rows, self.device = len(codes), codes_device(codes)
         self.batch = min(settings.batch_size, self.rows)
         self.total = settings.steps(self.rows)
-        self.parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.flat = _flattened(self.parameters)
         options: dict[str, Any] = {"weight_decay": settings.weight_decay}
         if settings.optimizer != "sgd":
             options |= {"fused": True, "eps": settings.eps}
         kind = OPTIMIZERS[settings.optimizer]
-        self.optimizer = kind(self.parameters, lr=settings.lr, **options)  # type: ignore[call-arg]
-        self.average = [p.detach().clone() for p in self.parameters] if settings.average else None
+        self.optimizer = kind([self.flat], lr=settings.lr, **options)  # type: ignore[call-arg]
+        self.average = self.flat.detach().clone() if settings.average else None
         self.step, self.looked, self.waited, self.spent = 0, 0, 0, 0.0
         self.best, self.best_weights = math.inf, _weights(network)
         self.order, self.at = torch.empty(0, dtype=torch.long), 0
         # Losses are added up where the network is: reading them at every step would wait for it.
         self.running = torch.zeros(3, device=self.device)
         self.history: list[dict[str, Any]] = []
+        self.log: Log = lambda line: None
         self.notes: list[str] = []
         self.finished = False
 
@@ -192,6 +109,8 @@ class Run:
         """Train to the end."""
         every = max(self.total // CHECKS, 1)
         self.network.train()
+        for line in self.history:  # of a run that goes on
+            self.log(line)
         while not self.finished and self.done < 1:
             began = time.perf_counter()
             self._advance()
@@ -221,22 +140,23 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = LOWEST + (self.settings.lr - LOWEST) * rate
         loss = self.network.loss(self.codes[picked.to(self.device)])
-        self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1e3)
+        self.flat.grad = _gathered(self.parameters)
+        # A guard against a single wild batch: ordinary gradients are far shorter.
+        self.flat.grad *= (LONGEST / self.flat.grad.norm()).clamp_max(1)
         self.optimizer.step()
         self.step += 1
         self.running += torch.stack([part.detach() for part in loss])
         if self.average is not None:
             share = 1 - min(0.998, self.step / (10 + self.step))
-            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], share)
+            self.average.lerp_(self.flat.detach(), share)
 
     def _look(self) -> None:
         """Judge the weights by the held-out rows, and write a line of history."""
         total, reconstruction, kl = (self.running.cpu() / (self.step - self.looked)).tolist()
         self.running.zero_()
         self.looked = self.step
-        with _averaged(self.parameters, self.average):
+        with _averaged(self.flat, self.average):
             judged = total if self.held_out is None else _judge(self.network, self.held_out)
             if judged < self.best:
                 self.best, self.best_weights, self.waited = judged, _weights(self.network), 0
@@ -255,6 +175,7 @@ class Run:
                 "seconds": round(self.spent, 3),
             }
         )
+        self.log(self.history[-1])
         if not math.isfinite(total):
             self.notes.append(
                 f"{self.name}: the loss became infinite at step {self.step}; the best weights before are kept"
@@ -268,7 +189,7 @@ class Run:
         tensors = {"order": self.order, "running": self.running, "draws": torch.get_rng_state()}
         tensors |= {f"weights/{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"best/{k}": v for k, v in self.best_weights.items()}
-        tensors |= {f"average/{i}": v for i, v in enumerate(self.average or [])}
+        tensors |= {} if self.average is None else {"average": self.average}
         for i, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{i}/{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
         return {name: getattr(self, name) for name in KEPT}, tensors
@@ -281,7 +202,7 @@ class Run:
         self.network.load_state_dict(under(tensors, "weights/"))
         self.best_weights = {k: v.to(self.device) for k, v in under(tensors, "best/").items()}
         if self.average is not None:
-            self.average = [tensors[f"average/{i}"].to(self.device) for i in range(len(self.average))]
+            self.average = tensors["average"].to(self.device)
         slots: dict[int, dict[str, Tensor]] = {}
         for name, value in under(tensors, "optimizer/").items():
             index, _, key = name.partition("/")
@@ -310,6 +231,7 @@ def train(
     name: str = "network",
     progress: Progress | None = None,
     checkpoint: Keeper | None = None,
+    log: Log | None = None,
 ) -> Outcome:
     """Train a network in place; what remains are the weights that did best on the held-out rows.
 
@@ -321,8 +243,10 @@ def train(
         name: what the history and the bar call it.
         progress: told how far it is.
         checkpoint: where to go on from, and what to go on from later.
+        log: told each line of history, those of a run that goes on too.
     """
     run, interrupted = Run(network, codes, held_out, settings, name), False
+    run.log = log or run.log
     try:
         if checkpoint is not None:
             checkpoint.restore(run)
@@ -349,20 +273,38 @@ def _weights(network: Network) -> dict[str, Tensor]:
     return {k: v.detach().clone() for k, v in network.state_dict().items()}
 
 
+def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
+    """One long parameter that all of these become views of: an optimiser's step is then a single one."""
+    flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
+    start = 0
+    for parameter in parameters:
+        parameter.data = flat.data[start : start + parameter.numel()].view_as(parameter)
+        start += parameter.numel()
+    return flat
+
+
+def _gathered(parameters: list[nn.Parameter]) -> Tensor:
+    """Their gradients, in a row, and none left behind: one that nothing depends on has the gradient 0."""
+    parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    return torch.cat([part.reshape(-1) for part in parts])
+
+
 @contextmanager
-def _averaged(parameters: list[Tensor], average: list[Tensor] | None) -> Iterator[None]:
+def _averaged(flat: Tensor, average: Tensor | None) -> Iterator[None]:
     """The averaged weights in the place of the current ones, inside the block."""
     if average is None:
         yield
         return
-    current = [p.detach().clone() for p in parameters]
+    current = flat.detach().clone()
     with torch.no_grad():
-        torch._foreach_copy_(parameters, average)
+        flat.copy_(average)
     try:
         yield
     finally:
         with torch.no_grad():
-            torch._foreach_copy_(parameters, current)
+            flat.copy_(current)
 
 
 @torch.no_grad()

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from diabolo.bottlenecks import Identity
-from diabolo.columns import Boolean, Category, Datetime, Number, Window
+from diabolo.columns import Boolean, Category, Datetime, Image, Number, Window
 from diabolo.columns.datetime import PARTS
+from diabolo.columns.image import LAYOUTS, PIXELS
 from diabolo.container import Spec
-from diabolo.fields import FIELDS, Curve, Reading, Real, Symbol
+from diabolo.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
 from diabolo.memory import LIMIT
 from diabolo.network import Member, Network
 from diabolo.schema import Entry, Schema
@@ -27,8 +28,10 @@ from diabolo.sources import SOURCES, Series, Source
 from diabolo.training import private_draws
 
 EVIDENCE = {"residual", "distance"}
+LEVEL = ("level/low", "level/high", "level/fence")
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
+MAX_SIDE = 65_536  # of a picture
 MAX_CALIBRATION = 20_000_000
 SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # buffers that a fit changes
@@ -53,6 +56,7 @@ def make_plan(card: Any, specs: Mapping[str, Spec]) -> Plan:
     source, schema = _source(card["source"]), Schema.from_json(card["schema"])
     for entry in schema.entries:
         _check_entry(entry, source)
+    schema.check_sizes()
     names = [e.name for e in schema.entries]
     _need(len(set(names)) == len(names) and bool(schema.scored), "its columns")
     members = {name: Member.from_json(state) for name, state in card["members"].items()}
@@ -61,7 +65,7 @@ def make_plan(card: Any, specs: Mapping[str, Spec]) -> Plan:
         widths = [_width(name, member, schema, specs) for name, member in members.items()]
     _check_shapes(schema, source, specs, widths[-1])
     for entry in schema.used:
-        _try(entry, source.length)
+        _try(entry)
     return Plan(source, schema, members)
 
 
@@ -74,6 +78,8 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
         symbols = tensors[f"memory/values/{Symbol.kind}"]
         sizes = torch.tensor([len(f.counts) for f in plan.schema.fields[Symbol.kind]])  # type: ignore[attr-defined]
         _need(bool(((symbols >= 0) & (symbols < sizes)).all()), "a remembered symbol")
+    if "level/fence" in tensors:
+        _need(bool((tensors["level/fence"] > 0).all()), "the range of its levels")
     if Real.kind in plan.schema.fields:
         _need(bool((tensors[f"residuals/{Real.kind}"] > 0).all()), "the size of an error")
     oddness = tensors["calibration/oddness"]
@@ -120,7 +126,7 @@ def _check_plain(card: Any) -> None:
     _need(_is_number(card["error_rate"]) and 0 < card["error_rate"] < 1, "its rate of errors")
     sizes = [*calibration["medians"].values(), calibration["slope"]]
     _need(all(_is_number(v) and v > 0 for v in sizes), "its calibration")
-    _need(set(calibration["medians"]) == EVIDENCE, "its evidence")
+    _need(set(calibration["medians"]) in (EVIDENCE, EVIDENCE | {"level"}), "its evidence")
 
 
 def _source(state: Mapping[str, Any]) -> Source:
@@ -141,6 +147,11 @@ def _check_entry(entry: Entry, source: Source) -> None:
     if isinstance(column, Window):
         channels = source.channels if isinstance(source, Series) else ()
         _need(entry.name in channels and column.length == source.length, name)
+    if isinstance(column, Image):
+        sizes = column.shape
+        _need(len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), name)
+        _need(column.layout in LAYOUTS and column.type in PIXELS, name)
+        _need(column.layout != "HW" or sizes[0] == 1, name)
     if isinstance(column, Boolean):
         _need(len(column.counts) == 3, name)
     if isinstance(column, Category):
@@ -161,7 +172,7 @@ def _check_entry(entry: Entry, source: Source) -> None:
             _need(all(_fine(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name)
             _need(_fine(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name)
             _need(bool((np.diff(part.edges) >= 0).all()), name)
-        elif isinstance(part, Curve):
+        elif isinstance(part, Curve | Picture):
             _need(_is_number(part.low) and _is_number(part.high), name)
 
 
@@ -169,15 +180,15 @@ def _fine(table: np.ndarray) -> bool:
     return table.ndim == 1 and bool(np.isfinite(table).all())
 
 
-def _try(entry: Entry, length: int) -> None:
+def _try(entry: Entry) -> None:
     """Decode a cell and encode it again: what a column learnt must do for that."""
     column, parts = entry.column, []
     assert column is not None
     for part in column.fields:
-        cell = (1, length) if isinstance(part, Curve) else (1,)
+        cell = (1, *part.cell)
         parts.append(np.ones(cell, np.int64) if isinstance(part, Symbol) else np.zeros(cell, np.float32))
     for number in (column, getattr(column, "clock", None)):
-        if isinstance(number, Number | Window):
+        if isinstance(number, Number | Window | Image):
             _need(_is_number(number.mean) and _is_number(number.scale) and number.scale > 0, entry.name)
     values = column.decode(parts, exact=isinstance(column, Number))
     _need(all(bool(np.isfinite(value).all()) for value, _ in column.encode(values, entry.name)), entry.name)
@@ -194,7 +205,7 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec])
     _need(all(type(v) is int and 0 < v <= MAX_EMBEDDING for v in sizes), what)
     size = max([size, *sizes])
     for kind, fields in schema.fields.items():
-        if kind != Curve.kind:
+        if fields[0].cell == ():
             widest = max(len(f.counts) for f in fields)  # type: ignore[attr-defined]
             numbers += 4 * len(fields) * widest * (size + 2 if kind == Symbol.kind or member.full else 2)
             _need(4 * numbers <= 16 * stored + SPARE, what)
@@ -219,15 +230,17 @@ def _check_shapes(schema: Schema, source: Source, specs: Mapping[str, Spec], lat
     points = len(kinds.get(Curve.kind, ())) * source.length
     expected: dict[str, tuple[str, tuple[int, ...]]] = {"calibration/oddness": ("F64", (ranked,))}
     for kind, fields in kinds.items():
-        shape: tuple[int, ...] = (rows, len(fields))
-        shape += (source.length,) if kind == Curve.kind else ()
+        shape = (rows, len(fields), *fields[0].cell)
         expected[f"memory/values/{kind}"] = ("I64" if kind == Symbol.kind else "F32", shape)
         expected[f"memory/visible/{kind}"] = ("BOOL", shape)
-        expected[f"residuals/{kind}"] = ("F32", (points, points) if kind == Curve.kind else (len(fields),))
+        expected[f"residuals/{kind}"] = ("F32", (points, points) if kind == Curve.kind else shape[1:])
     if isinstance(source, Series):
         expected["memory/positions"] = ("I64", (rows,))
     if points:
         expected["memory/whitening"] = ("F32", (points, points))
+    if points and LEVEL[0] in specs:
+        # Files written before the level was a question have none.
+        expected |= {name: ("F64", (len(kinds[Curve.kind]),)) for name in LEVEL}
     if "axes/centre" in specs:
         axes = specs["axes/directions"].shape[0]
         _need(1 <= axes <= latent, "the number of its axes")

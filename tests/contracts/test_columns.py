@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from diabolo.columns import COLUMNS, Boolean, Category, Column, Datetime, Number, Window
+from diabolo.columns import COLUMNS, Boolean, Category, Column, Datetime, Image, Number, Window
+from diabolo.columns.image import to_pictures
 from diabolo.errors import ColumnError
 
 quick = settings(max_examples=25, deadline=None, derandomize=True)
@@ -30,6 +31,13 @@ MADE: dict[type[Column], list[Any]] = {
     Window: [
         np.sin(np.arange(40.0)).reshape(5, 8),
         np.where(np.arange(12.0) == 3, np.nan, np.arange(12.0)).reshape(3, 4),
+    ],
+    Image: [
+        to_pictures(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), "x"),
+        to_pictures(np.arange(120, dtype=np.int16).reshape(2, 4, 5, 3) - 60, "x"),
+        to_pictures(np.linspace(0, 1, 90).reshape(2, 3, 3, 5), "x"),
+        to_pictures(np.where(np.arange(40) == 7, np.nan, np.arange(40.0)).reshape(2, 4, 5), "x"),
+        to_pictures(np.arange(60, dtype=np.float16).reshape(3, 4, 5), "x").take(pa.array([2, None, 0])),
     ],
     Boolean: [pa.array([True, False, None, True])],
     Datetime: [
@@ -116,8 +124,7 @@ def test_encoding_fills_the_fields(kind: type[Column], values: Any) -> None:
     parts = fitted.encode(values, "x")
     assert len(parts) == len(fitted.fields)
     for field, (value, visible) in zip(fitted.fields, parts, strict=True):
-        cell = (field.length,) if field.kind == "curve" else ()
-        assert value.shape == visible.shape == (len(values), *cell)
+        assert value.shape == visible.shape == (len(values), *field.cell)
         assert visible.dtype == bool
         assert value.dtype == (np.int64 if field.kind == "symbol" else np.float32)
         assert np.isfinite(value).all()
@@ -130,6 +137,8 @@ def test_holes_are_seen(kind: type[Column], values: Any) -> None:
     holes = (
         np.isnan(values)
         if isinstance(values, np.ndarray)
+        else kind().missing(values)
+        if kind is Image
         else values.is_null().to_numpy(zero_copy_only=False)
     )
     for _, visible in kind().fit(values, "x").encode(values, "x"):
@@ -190,6 +199,7 @@ def test_describes_itself(kind: type[Column], values: Any) -> None:
 def test_nothing_to_learn_is_said(kind: type[Column]) -> None:
     nothing = {
         Window: np.full((2, 3), np.nan),
+        Image: to_pictures(np.full((2, 3, 3), np.nan), "x"),
         Datetime: pa.nulls(3, pa.timestamp("us")),
         Number: pa.array([None, float("nan"), float("inf")]),
         Category: pa.nulls(3, pa.string()),

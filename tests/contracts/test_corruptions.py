@@ -24,16 +24,19 @@ SCORED = {
     "real": torch.tensor([True, False, True]),
     "symbol": torch.tensor([False, True, True]),
     "curve": torch.tensor([False, True]),
+    "picture": torch.tensor([False, True]),
 }
-CONTEXT = {"real": 1, "symbol": 0, "curve": 0}
+CONTEXT = {"real": 1, "symbol": 0, "curve": 0, "picture": 0}
 
 
-@pytest.fixture(params=["table", "series"])
+@pytest.fixture(params=["table", "series", "pictures"])
 def codes(request: pytest.FixtureRequest) -> Codes:
     with private_draws(0):
         values = {"real": torch.randn(ROWS, 3), "symbol": torch.randint(1, 9, (ROWS, 3))}
         if request.param == "series":
             values["curve"] = torch.randn(ROWS, 2, 32)
+        if request.param == "pictures":
+            values["picture"] = torch.randn(ROWS, 2, 3, 8, 8)
         visible = {k: torch.rand(v.shape) > 0.1 for k, v in values.items()}
     # Symbol 0 and the value 0 stand in the holes, as the columns' encoders leave them.
     return Codes({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)

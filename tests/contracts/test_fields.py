@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diabolo.columns.number import make_bins
-from diabolo.fields import FIELDS, Curve, Field, Reading, Real, Symbol
+from diabolo.fields import FIELDS, Curve, Field, Picture, Reading, Real, Symbol
 from diabolo.training import private_draws
 
 ROWS, WIDTH = 5, 12
@@ -26,6 +26,7 @@ MADE: dict[type[Field], list[Any]] = {
     Real: [real(0, False), real(1, True), real(2, False)],
     Symbol: [Symbol(np.array([0.0, 5, 9])), Symbol(np.array([0.0, 3, 3, 3, 2, 6, 1, 2]), circular=True)],
     Curve: [Curve(8), Curve(8, -2.0, 5.0)],
+    Picture: [Picture((3, 4, 5)), Picture((3, 4, 5), -2.0, 5.0)],
 }
 
 
@@ -33,8 +34,7 @@ def values_for(kind: type[Field]) -> Tensor:
     with private_draws(0):
         if kind is Symbol:
             return torch.stack([torch.randint(0, len(f.counts), (ROWS,)) for f in MADE[kind]], 1)
-        cell = (8,) if kind is Curve else ()
-        return torch.randn(ROWS, len(MADE[kind]), *cell)
+        return torch.randn(ROWS, len(MADE[kind]), *MADE[kind][0].cell)
 
 
 @pytest.fixture(params=FIELDS, ids=lambda kind: kind.kind)
@@ -90,6 +90,14 @@ def test_head_predicts_every_cell(kind: type[Field], modules: Any) -> None:
     assert likelihood.log_prob(values).shape == values.shape
     assert torch.isfinite(likelihood.log_prob(values)).all()
     assert likelihood.mean.shape == values.shape
+
+
+def test_blocks_cover_the_cell_once(kind: type[Field]) -> None:
+    for field in MADE[kind]:
+        times = np.zeros(field.cell)
+        for block in field.blocks:
+            times[block or ...] += 1
+        assert (times == 1).all()
 
 
 def test_head_learns(kind: type[Field], modules: Any) -> None:

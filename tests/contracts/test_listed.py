@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from torch.distributions import Distribution
 
-from diabolo import bottlenecks, columns, corruptions, fields, likelihoods, objectives, sources, tasks
+from diabolo import (
+    bottlenecks,
+    columns,
+    corruptions,
+    fields,
+    likelihoods,
+    objectives,
+    sources,
+    tasks,
+    tracking,
+)
 from diabolo.tasks import Answer
 
 FOLDERS = [
@@ -22,6 +32,7 @@ FOLDERS = [
     (likelihoods, Distribution, likelihoods.LIKELIHOODS),
     (objectives, objectives.Objective, objectives.OBJECTIVES),
     (sources, sources.Source, sources.SOURCES),
+    (tracking, tracking.Tracker, tracking.TRACKERS),
 ]
 
 
@@ -62,7 +73,8 @@ def test_every_task_is_listed() -> None:
     functions = {
         f
         for f in written_in(tasks)
-        if inspect.isfunction(f) and list(inspect.signature(f).parameters)[:2] == ["model", "data"]
+        # `generate` is asked for a number of rows; every other task about rows that there are.
+        if inspect.isfunction(f) and list(inspect.signature(f).parameters)[:2] in (["model", "data"], ["model", "n"])
     }
     assert functions == set(tasks.TASKS)
     assert {f.__annotations__["return"] for f in tasks.TASKS} == answers

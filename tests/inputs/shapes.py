@@ -12,7 +12,7 @@ import scipy.sparse
 import torch
 
 from diabolo.errors import ColumnError, DataError, SchemaError
-from tests.inputs.checks import ANSWERED, SAME, SAME_FIT, holes, ignored, passed
+from tests.inputs.checks import ANSWERED, SAME, SAME_FIT, holes, ignored, is_kind, passed
 from tests.inputs.kinds import (
     ROWS,
     Answer,
@@ -187,10 +187,35 @@ SHAPES = [
     ),
     kind(
         SHAPE,
-        "an array of three dimensions",
-        lambda _: np.zeros((5, 2, 2)),
+        "an array of three dimensions: pictures",
+        lambda _: np.random.default_rng(0).random((ROWS, 4, 5)),
         base="array",
-        **both(DataError, "two dimensions, got 3"),
+        fit=is_kind("image", "image"),
+        asked=refused(SchemaError, "1 features"),
+    ),
+    kind(
+        SHAPE,
+        "pictures beside other columns",
+        lambda _: {
+            "image": np.random.default_rng(0).integers(0, 256, (ROWS, 4, 5, 3)),
+            "n": np.arange(ROWS) % 7,
+        },
+        fit=is_kind("image", "image"),
+        asked=refused(SchemaError, "c", "d", "t"),
+    ),
+    kind(
+        SHAPE,
+        "pictures of no known layout",
+        lambda _: np.zeros((5, 2, 6, 7)),
+        base="array",
+        **both(ColumnError, "expected pictures, got shape (5, 2, 6, 7)"),
+    ),
+    kind(
+        SHAPE,
+        "an array of five dimensions",
+        lambda _: np.zeros((5, 2, 2, 2, 2)),
+        base="array",
+        **both(DataError, "two dimensions, got 5"),
     ),
     kind(
         SHAPE,

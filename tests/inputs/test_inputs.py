@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from diabolo import tasks
+from diabolo.columns.image import is_picture, to_pixels
 from diabolo.errors import DiaboloError
 from diabolo.sources import read_native
 from diabolo.tasks import Explanation
@@ -56,7 +57,9 @@ def explanation_is_right(answer: Explanation, rows: int) -> None:
         for values in (answer.expected[name], low, high):
             if values is not None and pa.types.is_floating(values.type):
                 assert pc.all(pc.is_finite(values)).as_py()
-        if low is not None:
+        if low is not None and is_picture(low.type):
+            assert (to_pixels(low) <= to_pixels(high)).all()
+        elif low is not None:
             assert pc.all(pc.less_equal(plainly(low), plainly(high))).as_py()
     assert answer.to_arrow().num_rows == len(answer.to_frame()) == rows * len(answer.names)
     # A row of nothing but holes has no row that is most like it.

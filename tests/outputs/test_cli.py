@@ -21,7 +21,7 @@ from diabolo.version import __version__
 from tests import made
 from tests.outputs.conftest import QUICK, Run, left_in
 
-COMMANDS = ["fit", "score", "explain", "repair", "embed", "report", "info", "demo"]
+COMMANDS = ["fit", "score", "explain", "repair", "embed", "report", "info", "runs", "demo"]
 
 
 def test_help_lists_every_command(run: Run) -> None:
@@ -40,6 +40,9 @@ def test_every_option_of_the_model_is_a_flag(run: Run) -> None:
     text = run("fit", "--help").out
     # What cannot be typed: instances, and what the command line does itself.
     own = {"members", "columns", "checkpoint", "checkpoint_every", "verbose"}
+    # `diabolo --version` is the program's.
+    own |= {"version"}
+    assert "--run-version" in text
     for name in set(Autoencoder().get_params(deep=False)) - own:
         assert f"--{name.replace('_', '-')}" in text
 

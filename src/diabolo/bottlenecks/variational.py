@@ -42,10 +42,11 @@ class Variational(Bottleneck):
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         z_mean, z_log_var = self.mean(h), self.log_var(h).clamp(-12, 8)
-        kl = 0.5 * (z_mean.square() + z_log_var.exp() - z_log_var - 1).sum(1)
+        spread = (0.5 * z_log_var).exp()
+        kl = 0.5 * (z_mean.square() + spread.square() - z_log_var - 1).sum(1)
         if not self.training:
             return z_mean, kl
-        return z_mean + (0.5 * z_log_var).exp() * self.stdev * torch.randn_like(z_mean), kl
+        return torch.addcmul(z_mean, spread, torch.randn_like(z_mean), value=self.stdev), kl
 
     def sample(self, n: int) -> Tensor:
         return torch.randn(n, self.latent)

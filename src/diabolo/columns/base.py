@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from diabolo.fields import Field
 
 Values: TypeAlias = "pa.Array | np.ndarray"
-"""A column's values: an arrow array, or (rows, length) numbers for the windows of a series."""
+"""A column's values: an arrow array (of pictures: of tensors), or (rows, length) numbers for windows."""
 
 Part = tuple[np.ndarray, np.ndarray]
 """A field's values and which of them are there, both (rows, *cell)."""
@@ -49,6 +50,28 @@ class Column(ABC):
     @abstractmethod
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> Values:
         """From each field's values back to the column's own; `exact` restores its type and digits."""
+
+    def missing(self, values: Values) -> np.ndarray:
+        """Which values are not there: (rows,), or (rows, *cell) of pixels."""
+        gone = to_array(values).is_null(nan_is_null=True)
+        return np.asarray(gone.to_numpy(zero_copy_only=False))
+
+    def mend(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
+        """`new` where replaced, in the type of `old` as far as it can hold the new values."""
+        old, new = to_array(old), to_array(new)
+        kind = old.type
+        if pa.types.is_dictionary(kind):
+            old = old.dictionary_decode()
+        if pa.types.is_null(old.type):
+            old = old.cast(new.type)
+        elif old.type != new.type:
+            new = new.cast(old.type, safe=False)
+        merged = pc.if_else(pa.array(replaced), new, old)
+        return merged.dictionary_encode() if pa.types.is_dictionary(kind) else merged
+
+    def in_words(self, values: Values) -> Values:
+        """Values as a table of answers can show them."""
+        return values
 
     def describe(self) -> str:
         """What was learnt, in a few words."""

@@ -16,11 +16,11 @@ class Damaged(NamedTuple):
 
     Attributes:
         codes: the damaged rows.
-        weights: kind -> (rows, fields, *cell); 0 for holes and context.
+        weights: kind -> (rows, fields, *cell); 0 for holes and context. None if every cell counts alike.
     """
 
     codes: Codes
-    weights: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor] | None
 
 
 class Corruption(nn.Module, ABC):
@@ -46,6 +46,8 @@ class Corruption(nn.Module, ABC):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options().items())})"
 
 
-def everything(codes: Codes, scored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def everything(codes: Codes, scored: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """Weight 1 for every scored cell that is there."""
+    if codes.whole:
+        return None
     return {k: (v & by_field(scored[k], v)).float() for k, v in codes.visible.items()}

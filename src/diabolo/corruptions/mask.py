@@ -17,8 +17,8 @@ class Mask(Corruption):
 
     Each row shows a number of cells drawn evenly from 0 to all but one, so that the network learns every
     conditional distribution (Uria et al., "A deep and tractable density estimator", 2014). The weight of
-    a hidden cell is cells / hidden cells of its row: rows count alike. A window is hidden in blocks,
-    because its neighbours give a single point away.
+    a hidden cell is cells / hidden cells of its row: rows count alike. A window is hidden in stretches
+    and a picture in rectangles, because its neighbours give a single point away.
     """
 
     hides = True
@@ -54,15 +54,24 @@ class Mask(Corruption):
         return dict(zip(flat, torch.split(drawn, widths, 1), strict=True))
 
     def _blocks(self, value: Tensor) -> Tensor:
-        """One block of a sixteenth to all of each window; half the time in all channels at once."""
-        rows, channels, length = value.shape
-        size = torch.rand(rows, channels, 1, device=value.device)
-        start = torch.rand(rows, channels, 1, device=value.device)
-        alike = torch.rand(rows, 1, 1, device=value.device) < 0.5
-        size = torch.where(alike, size[:, :1], size).mul(1 - 1 / 16).add(1 / 16).mul(length).ceil()
-        start = (torch.where(alike, start[:, :1], start) * (length - size + 1)).floor()
-        place = torch.arange(length, device=value.device)
-        return (place >= start) & (place < start + size)
+        """One block of each window or picture, half the time in all channels at once.
+
+        A stretch of a window, (rows, channels, length), is a sixteenth to all of it; the rectangle of a
+        picture, (rows, pictures, channels, height, width), spans as much of its height and of its width.
+        """
+        rows, channels = value.shape[:2]
+        hidden = torch.ones_like(value, dtype=torch.bool)
+        for dim in range(2, 3) if value.dim() == 3 else range(3, 5):
+            length = value.shape[dim]
+            size = torch.rand(rows, channels, 1, device=value.device)
+            start = torch.rand(rows, channels, 1, device=value.device)
+            alike = torch.rand(rows, 1, 1, device=value.device) < 0.5
+            size = torch.where(alike, size[:, :1], size).mul(1 - 1 / 16).add(1 / 16).mul(length).ceil()
+            start = (torch.where(alike, start[:, :1], start) * (length - size + 1)).floor()
+            place = torch.arange(length, device=value.device)
+            along = [rows, channels, *(length if d == dim else 1 for d in range(2, value.dim()))]
+            hidden &= ((place >= start) & (place < start + size)).view(along)
+        return hidden
 
     def options(self) -> dict[str, Any]:
         return {}

@@ -6,9 +6,10 @@ Every column becomes one field or more; all fields of a kind share one stem and 
 from diabolo.fields.base import Field, Reading
 from diabolo.fields.codes import Codes, by_field
 from diabolo.fields.curve import Curve
+from diabolo.fields.picture import Picture
 from diabolo.fields.real import Real
 from diabolo.fields.symbol import Symbol
 
-FIELDS: tuple[type[Field], ...] = (Real, Symbol, Curve)
+FIELDS: tuple[type[Field], ...] = (Real, Symbol, Curve, Picture)
 
-__all__ = ["FIELDS", "Codes", "Curve", "Field", "Reading", "Real", "Symbol", "by_field"]
+__all__ = ["FIELDS", "Codes", "Curve", "Field", "Picture", "Reading", "Real", "Symbol", "by_field"]

@@ -56,6 +56,16 @@ class Field(ABC):
 
     kind: ClassVar[str]
 
+    @property
+    def cell(self) -> tuple[int, ...]:
+        """The shape of what it holds for one row: () for one value."""
+        return ()
+
+    @property
+    def blocks(self) -> list[tuple[slice, ...]]:
+        """Parts of the cell that are hidden in turn, to be told from the others."""
+        return [()]
+
     @staticmethod
     @abstractmethod
     def stem(fields: Sequence[Any], reading: Reading) -> Stem:

@@ -18,24 +18,31 @@ class Codes:
     Attributes:
         values: kind -> (rows, fields, *cell); a hole holds 0.
         visible: kind -> the same shape, False where there is a hole or the cell is hidden.
+        whole: every cell is known to be there and to be scored, so that nobody needs to look.
     """
 
     values: Mapping[str, Tensor]
     visible: Mapping[str, Tensor]
+    whole: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
     def __getitem__(self, rows: slice | Tensor) -> Codes:
-        return Codes(
-            {k: v[rows] for k, v in self.values.items()}, {k: v[rows] for k, v in self.visible.items()}
-        )
+        values, visible = ({k: v[rows] for k, v in part.items()} for part in (self.values, self.visible))
+        return Codes(values, visible, self.whole)
 
     def replace(
         self, values: Mapping[str, Tensor] | None = None, visible: Mapping[str, Tensor] | None = None
     ) -> Codes:
         """The same rows with the given kinds exchanged."""
-        return Codes({**self.values, **(values or {})}, {**self.visible, **(visible or {})})
+        whole = self.whole and not visible
+        return Codes({**self.values, **(values or {})}, {**self.visible, **(visible or {})}, whole)
+
+    def checked(self, scored: Mapping[str, Tensor]) -> Codes:
+        """The same rows, looked through for cells that are not there or not scored."""
+        whole = all(bool(v.all()) and bool(scored[k].all()) for k, v in self.visible.items())
+        return Codes(self.values, self.visible, whole)
 
     def hide(self, hidden: Mapping[str, Tensor]) -> Codes:
         """The same rows with more cells hidden; `hidden` is broadcast to the rows."""

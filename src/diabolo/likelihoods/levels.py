@@ -44,7 +44,7 @@ class Levels(Distribution):
         return self.log_mass.gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
 
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
-        return self.icdf(torch.rand(*sample_shape, *self.batch_shape))
+        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.log_mass.device))
 
     def cdf(self, value: Tensor) -> Tensor:
         return self.probs.cumsum(-1).gather(-1, value.long().unsqueeze(-1)).squeeze(-1)

@@ -28,11 +28,10 @@ class Likelihood(Objective):
 
     def rows(self, network: Network, codes: Codes, damaged: Damaged) -> tuple[Tensor, Tensor]:
         prediction = network(damaged.codes)
-        nats = [
-            -(prediction.likelihoods[k].log_prob(codes.values[k]) * damaged.weights[k]).flatten(1).sum(1)
-            for k in network.kinds
-        ]
-        return torch.stack(nats).sum(0), prediction.kl
+        nats = {k: -prediction.likelihoods[k].log_prob(codes.values[k]) for k in network.kinds}
+        if damaged.weights is not None:
+            nats = {k: n * damaged.weights[k] for k, n in nats.items()}
+        return torch.stack([n.flatten(1).sum(1) for n in nats.values()]).sum(0), prediction.kl
 
     def options(self) -> dict[str, Any]:
         return {}

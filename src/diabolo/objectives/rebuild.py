@@ -53,6 +53,8 @@ class Rebuild(Objective):
         source = target if damaged.codes is codes else network.read(damaged.codes)
         latent, kl = network.bottleneck(network.encoder(source))
         losses = LOSSES[self.loss](network.rebuilt(latent), target, reduction="none")
+        if damaged.weights is None:
+            return losses.mean(1), kl / latent.shape[1]
         weights = torch.cat([network.plain(k).widen(damaged.weights[k]) for k in network.kinds], 1)
         reconstruction = (losses * weights).sum(1) / weights.sum(1).clamp_min(1)
         return reconstruction, kl / latent.shape[1]

@@ -24,6 +24,11 @@ def caveats(view: View) -> list[str]:
         said.append(
             "Neighbouring points share their windows, so alarms come in episodes rather than one by one."
         )
+    if aside := engine.facts.get("set_aside"):
+        said.append(
+            f"{percent(aside)} of the windows that were meant to say what is normal lie far out of the usual "
+            "level, or next to such windows: they were taken for odd, and alarms are calibrated on the rest."
+        )
     limit = float(np.log2(calibrated + 1))
     if view.bits.max() > limit:
         said.append(

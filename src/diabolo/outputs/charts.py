@@ -278,8 +278,10 @@ def histograms(name: str, real: np.ndarray, expected: np.ndarray, *, title: str)
     )
 
 
-def latent_map(name: str, z: np.ndarray, severity: np.ndarray, labels: Mapping[int, str]) -> str:
-    """Rows as points in the first two latent coordinates, the oddest ones drawn last."""
+def latent_map(
+    name: str, z: np.ndarray, severity: np.ndarray, labels: Mapping[int, str], *, names: Sequence[str]
+) -> str:
+    """Rows as points in two latent coordinates, the oddest ones drawn last."""
     drawing = Drawing(620, 430, name)
     # Quantiles: a few rows far out would squeeze all others into one spot; those are drawn at the edge.
     axes = []
@@ -294,8 +296,8 @@ def latent_map(name: str, z: np.ndarray, severity: np.ndarray, labels: Mapping[i
         drawing.dots(px[level == grade], py[level == grade], f"dot s{grade}")
     for row, label in labels.items():
         drawing.circle(float(px[row]), float(py[row]), 6, "ring", title=label)
-    drawing.text(12, 424, "first latent coordinate →", "label")
-    drawing.text(608, 424, "↑ second", "label", anchor="end")
+    drawing.text(12, 424, f"latent coordinate {names[0]} →", "label")
+    drawing.text(608, 424, f"↑ {names[1]}", "label", anchor="end")
     return drawing.svg(
         "Map of the latent space", "Rows that the model reads alike lie close together.", "map"
     )

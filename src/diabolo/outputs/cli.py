@@ -6,11 +6,12 @@ import os
 import shlex
 import sys
 import warnings
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
+from diabolo.outputs.arguments import Data, Json, ModelPath, Options, Output, Quiet
+from diabolo.outputs.config import find_data
 from diabolo.outputs.tables import check_format, check_place, show, to_bytes
 from diabolo.version import __version__
 
@@ -39,88 +40,37 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,
 )
 
-Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
-Flag = Annotated[bool, Parameter(negative=())]
-Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
-ModelPath = Annotated[Path, Parameter(name=["--model", "-m"], help="A model that `diabolo fit` wrote.")]
-Output = Annotated[
-    Path | None,
-    Parameter(name=["--output", "-o"], help="Where to write: .csv, .tsv, .parquet, .arrow or .ndjson."),
-]
-Json = Annotated[bool, Parameter(negative=(), help="Write ndjson to standard output.")]
-Quiet = Annotated[
-    bool, Parameter(name=["--quiet", "-q"], negative=(), help="Say nothing that is not asked for.")
-]
-
-
-@Parameter(name="*")
-@dataclass
-class Options:
-    """Options of the model; each is described in the documentation of `Autoencoder`."""
-
-    recipe: Annotated[
-        str | None, Parameter(help="default, vanilla, variational, beta, denoising or masked.")
-    ] = None
-    time: Annotated[str | None, Parameter(help="The time column; makes the data a series.")] = None
-    by: Annotated[str | None, Parameter(help="The column that says which series a row belongs to.")] = None
-    window: Annotated[str | None, Parameter(help="Points in a window of a series, or auto.")] = None
-    scored: Annotated[Names, Parameter(help="Columns to score; all others become context.")] = None
-    context: Annotated[Names, Parameter(help="Columns to read but never score.")] = None
-    ignore: Annotated[Names, Parameter(help="Columns not to use.")] = None
-    numeric: Annotated[Names, Parameter(help="Columns that are numbers, whatever they look like.")] = None
-    categorical: Annotated[Names, Parameter(help="Columns that are labels, whatever they look like.")] = None
-    latent: Annotated[int | None, Parameter(help="Numbers in the bottleneck.")] = None
-    beta: Annotated[float | None, Parameter(help="Weight of a variational bottleneck's divergence.")] = None
-    noise: Annotated[float | None, Parameter(help="Deviation of the training noise.")] = None
-    layers: Annotated[str | None, Parameter(help="Widths of the encoder's layers: 128,64.")] = None
-    embedding: Annotated[int | None, Parameter(help="Numbers in the embedding of a label.")] = None
-    activation: Annotated[str | None, Parameter(help="silu, relu, gelu, elu, tanh or leaky_relu.")] = None
-    batch_norm: Annotated[bool | None, Parameter(help="Normalise each layer over the batch.")] = None
-    optimizer: Annotated[str | None, Parameter(help="adamw, adam or sgd.")] = None
-    schedule: Annotated[str | None, Parameter(help="onecycle, cosine, cosine_restarts or constant.")] = None
-    lr: Annotated[float | None, Parameter(help="Highest learning rate.")] = None
-    weight_decay: Annotated[float | None, Parameter(help="Of the optimiser.")] = None
-    batch_size: Annotated[int | None, Parameter(help="Rows in a training step.")] = None
-    epochs: Annotated[float | None, Parameter(help="Passes over the rows.")] = None
-    patience: Annotated[
-        int | None, Parameter(help="Looks without an improvement before stopping; 0: never.")
-    ] = None
-    budget: Annotated[str | None, Parameter(help="Time for training: 30s, 2min.")] = None
-    alarm_rate: Annotated[float | None, Parameter(help="Share of normal rows that may be alarms.")] = None
-    seed: Annotated[int | None, Parameter(help="Of every draw.")] = None
-    device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None
-    threads: Annotated[int | None, Parameter(help="Of torch.")] = None
-    config: Annotated[Path | None, Parameter(help="A toml, yaml or json file with these options.")] = None
-
-    def resolve(self) -> dict[str, Any]:
-        """The options of the file, overruled by those of the command line."""
-        given = {k: v for k, v in asdict(self).items() if v is not None and k != "config"}
-        if self.config is None:
-            found: dict[str, Any] = {}
-        else:
-            from diabolo.outputs.config import read_config
-
-            found = read_config(self.config, set(asdict(self)) - {"config"})
-        options = {**found, **given}
-        if str(options.get("window", "")).isdigit():
-            options["window"] = int(options["window"])
-        return options
-
 
 @app.command
 def fit(
-    data: Data,
+    data: Data | None = None,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the model.")],
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"], help="Where to write the model; for c.toml, if not given, c.diabolo."
+        ),
+    ] = None,
     options: Options | None = None,
     quiet: Quiet = False,
 ) -> None:
-    """Learn what DATA looks like, and write a model."""
+    """Learn what DATA looks like, and write a model. DATA may stand in the file of options."""
+    given = options or Options()
+    found = given.resolve()
+    if data is None:
+        if found.data is None:
+            raise OptionError("there is no DATA to learn from", hint="diabolo fit data.csv -o data.diabolo")
+        data = str(find_data(found.data))
+    if output is None:
+        if given.config is None:
+            raise OptionError("there is no place for the model", hint=f"diabolo fit {data} -o model.diabolo")
+        output = Path(f"{given.config.stem}.diabolo")
     check_place(output)
-    model = _fitted(data, (options or Options()).resolve(), quiet)
+    model = _fitted(data, found.options, quiet)
     model.save(output)
     facts = model.engine_.facts
-    _say(f"{output}: learnt from {facts['rows']:,} rows in {facts['seconds']:.1f} s", quiet)
+    run = f"; run {facts['run']}" if "run" in facts else ""
+    _say(f"{output}: learnt from {facts['rows']:,} rows in {facts['seconds']:.1f} s{run}", quiet)
 
 
 @app.command
@@ -249,7 +199,33 @@ def info(path: str, *, options: Options | None = None) -> None:
         for note in model.notes_:
             print(f"note: {note}")
         return
-    print(Autoencoder(**(options or Options()).resolve()).inspect(_native(path)))
+    print(Autoencoder(**(options or Options()).resolve().options).inspect(_native(path)))
+
+
+@app.command
+def runs(
+    where: Annotated[
+        str, Parameter(name="DIR", help="A folder of runs, tensorboard:FOLDER or mlflow:ADDRESS.")
+    ] = "runs",
+    names: Annotated[
+        tuple[str, ...], Parameter(name="NAMES", help="Only these: RUN, RUN/VERSION or PROJECT/RUN/VERSION.")
+    ] = (),
+    /,
+    *,
+    project: Annotated[str | None, Parameter(help="Only this project.")] = None,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """List runs that were written down, their losses, and the parameters that differ between them."""
+    from diabolo.outputs.runs import choose, show_runs, to_table
+    from diabolo.tracking import runs
+
+    check_format(output)
+    chosen = choose(runs(where), names, project)
+    if output is None and not json and sys.stdout.isatty():
+        show_runs(chosen)
+    else:
+        _answer(to_table(chosen), output, json)
 
 
 @app.command
@@ -352,7 +328,9 @@ def _with_keys(model: Autoencoder, native: Any, answer: pa.Table) -> pa.Table:
     return pa.table({**keys, **{n: answer[n] for n in answer.column_names}})
 
 
-def _answer(table: pa.Table, output: Path | None, json: bool, title: str, shown: pa.Table) -> None:
+def _answer(
+    table: pa.Table, output: Path | None, json: bool, title: str = "", shown: pa.Table | None = None
+) -> None:
     """To a file, to a pipe as csv or ndjson, or a few rows to a terminal."""
     if output is not None and str(output) != "-":
         from diabolo.atomic import write_whole
@@ -362,7 +340,7 @@ def _answer(table: pa.Table, output: Path | None, json: bool, title: str, shown:
         sys.stdout.buffer.write(to_bytes(table, ".ndjson" if json else ".csv"))
         sys.stdout.buffer.flush()
     else:
-        show(shown, title)
+        show(table if shown is None else shown, title)
 
 
 def _command() -> str:

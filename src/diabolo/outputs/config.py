@@ -1,36 +1,140 @@
-"""Options from a file: TOML, YAML or JSON, with the names of `Autoencoder`'s arguments."""
+"""Options from a file or a mapping, with the names of `Autoencoder`'s arguments or those of other notes."""
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
+import re
 import tomllib
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diabolo.errors import OptionError, need
+from diabolo.errors import DataError, OptionError, need
 
-# Names that other notes on autoencoders use for the same thing.
+# What notes on variational autoencoders call the arguments: `VAE(**hparams)`.
 SYNONYMS = {
     "cont_vars": "numeric",
     "cat_vars": "categorical",
+    "embedding_sizes": "embedding",
     "latent_dim": "latent",
     "layer_sizes": "layers",
     "kld_beta": "beta",
+    "project_name": "project",
+    "data_folder_path": "data",
 }
+PACKED = (".gz", ".zst")
 
 
-def read_config(path: str | Path, known: set[str]) -> dict[str, Any]:
-    """Read options from a file.
+@dataclass(frozen=True)
+class Config:
+    """What was read.
+
+    Attributes:
+        options: arguments of `Autoencoder`.
+        data: the file or folder that the rows are in, if it is named.
+    """
+
+    options: dict[str, Any]
+    data: Path | None = None
+
+
+def read_config(given: str | Path | Mapping[str, Any], known: Set[str]) -> Config:
+    """Read options from a file, or take them from a mapping.
+
+    Whoever uses a name of `SYNONYMS` means the model of those notes too: the recipe is "classic" where none
+    is given, and the columns that are named are those that are scored.
 
     Args:
-        path: a .toml, .yaml, .yml or .json file.
-        known: the names that it may hold.
+        given: a .toml, .yaml, .yml or .json file, or what one would hold.
+        known: the names of arguments.
 
     Raises:
-        OptionError: the file cannot be read, or holds a name that is not known.
+        OptionError: it cannot be read, or holds a name that is not known or a value that cannot work.
     """
-    path = Path(path)
+    if isinstance(given, Mapping):
+        found, where, folder = given, "the options", Path()
+    else:
+        path = Path(given)
+        found, where, folder = _read(path), str(path), path.parent
+    options: dict[str, Any] = {}
+    names: dict[str, str] = {}  # argument -> what stands there for it
+    for written, value in found.items():
+        name = "_".join(str(written).replace("-", " ").split())
+        ours = SYNONYMS.get(name, "data" if name == "data_folder" else name)
+        if ours not in known | {"data"}:
+            near = difflib.get_close_matches(name, sorted(known | set(SYNONYMS)), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
+            raise OptionError(f"{where}: {written!r} is not an option", hint=hint)
+        if ours in names:
+            raise OptionError(
+                f"{where}: {names[ours]!r} and {name!r} are the same option", hint=f"leave out {written}"
+            )
+        options[ours], names[ours] = value, name
+    theirs = set(names.values()) & set(SYNONYMS)
+    if names.get("embedding") == "embedding_sizes":
+        options["embedding"] = _sizes(options["embedding"], options.get("categorical"), where)
+    if theirs & {"cont_vars", "cat_vars"}:
+        options.setdefault("scored", [*options.get("numeric", ()), *options.get("categorical", ())])
+    if theirs:
+        options.setdefault("recipe", "classic")
+    data = options.pop("data", None)
+    return Config(options, None if data is None else folder / str(data))
+
+
+def find_data(place: Path) -> Path:
+    """The file with the rows: the place itself, or the only data file in that folder, or its train.*.
+
+    Raises:
+        DataError: there is no such file, or more than one.
+    """
+    from diabolo.sources.files import FORMATS
+
+    if not place.is_dir():
+        return place  # who reads it says what is wrong with it
+    found = [p for p in sorted(place.iterdir()) if p.is_file() and not p.name.startswith(".")]
+    found = [p for p in found if _unpacked(p).suffix.lower() in FORMATS]
+    # A text among others may be a note.
+    data = [p for p in found if p.name.partition(".")[0] == "train"] or [
+        p for p in found if _unpacked(p).suffix.lower() != ".txt"
+    ]
+    if len(data) != 1:
+        got = f"{len(data)} data files ({', '.join(p.name for p in data[:5])})" if data else "no data file"
+        raise DataError(
+            f"{place} holds {got}: expected one, or one called train",
+            hint=f"data_folder_path: {data[0] if data else place / 'train.csv'}",
+        )
+    return data[0]
+
+
+def _unpacked(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() in PACKED else path
+
+
+def _sizes(sizes: Any, columns: Sequence[str] | None, where: str) -> dict[str, int]:
+    """[(levels, size), ...] -> the size of each column; the levels are counted in the data."""
+    hint = "embedding_sizes: [[12, 16], [7, 16]] for two cat_vars: a pair of levels and size for each"
+    try:
+        # Python's tuples are text in a file.
+        pairs = [_literal(pair) for pair in _literal(sizes)]
+        widths = [int(size) for _, size in pairs]
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise OptionError(f"{where}: embedding_sizes={sizes!r}: expected pairs", hint=hint) from error
+    if len(widths) != len(columns or ()):
+        raise OptionError(
+            f"{where}: embedding_sizes has {len(widths)} pairs, cat_vars {len(columns or ())} names",
+            hint=hint,
+        )
+    return dict(zip(columns or (), widths, strict=True))
+
+
+def _literal(value: Any) -> Any:
+    return ast.literal_eval(value) if isinstance(value, str) else value
+
+
+def _read(path: Path) -> dict[Any, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -48,10 +152,10 @@ def read_config(path: str | Path, known: set[str]) -> dict[str, Any]:
         raise OptionError(f"{path} is no valid {path.suffix or 'json'} file: {error}") from error
     if not isinstance(found, dict):
         raise OptionError(f"{path}: expected names and values, got {type(found).__name__}")
-    options = {SYNONYMS.get(str(k).replace("-", "_"), str(k).replace("-", "_")): v for k, v in found.items()}
-    for name in options:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
-            raise OptionError(f"{path}: {name!r} is not an option", hint=hint)
-    return options
+    return {name: _number(value) for name, value in found.items()}
+
+
+def _number(value: Any) -> Any:
+    """1e-5 is a number to everyone but YAML 1.1, which wants 1.0e-5."""
+    exponent = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value)
+    return float(value) if exponent else value

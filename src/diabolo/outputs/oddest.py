@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from diabolo import tasks
 from diabolo.calibration import severity
+from diabolo.columns import Image
+from diabolo.columns.image import to_pixels
+from diabolo.outputs.pictures import Thumbnail, heat, thumbnail
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, several, shown
 from diabolo.tasks import Explanation
@@ -31,10 +34,10 @@ class Cell:
     """
 
     column: str
-    got: str | None
-    expected: str | None
-    between: str | None
-    nearest: str | None
+    got: str | Thumbnail | None
+    expected: str | Thumbnail | None
+    between: str | Thumbnail | None
+    nearest: str | Thumbnail | None
     share: float
     odd: bool
 
@@ -66,7 +69,7 @@ def odd_rows(view: View) -> list[Card]:
         first.setdefault(int(row), i)
     cards = []
     for i, row in enumerate(rows.tolist()):
-        near = {}
+        near: dict[str, str | Thumbnail | None] = {}
         if row in first:
             near = {n: _expected(view, n, said.neighbours[n], first[row]) for n in said.names}
         card = make_card(view, said, i, row, near)
@@ -90,17 +93,23 @@ def _labels(view: View, row: int) -> list[str]:
     return found[:3]
 
 
-def make_card(view: View, said: Explanation, i: int, row: int, near: dict[str, str | None]) -> Card:
+def make_card(
+    view: View, said: Explanation, i: int, row: int, near: dict[str, str | Thumbnail | None]
+) -> Card:
     """A card with the cells that make up most of the surprise; line `i` of the explanation."""
     order = np.argsort(-said.share[i], kind="stable")
     cells = []
     for at in order[:CELLS].tolist():
         name = said.names[at]
-        got = shown(_value(said.got[name], i))
+        got = _got(view, name, said.got[name], i)
+        between: str | Thumbnail | None = None
         expected, low, high = (
             _expected(view, name, part[name], i) for part in (said.expected, said.low, said.high)
         )
-        between = f"{low} to {high}" if low is not None and high is not None and low != high else None
+        if name in said.maps:
+            between = heat(said.maps[name][i])
+        elif low is not None and high is not None and low != high:
+            between = f"{low} to {high}"
         share, suspect = float(said.share[i, at]), bool(said.p_wrong[i, at] >= 0.5)
         # A wild value misleads what is expected beside it: cells without a share are no suspects.
         odd = share >= (1 if suspect else MARKED) and got is not None and (suspect or _outside(said, name, i))
@@ -127,6 +136,8 @@ def make_card(view: View, said: Explanation, i: int, row: int, near: dict[str, s
 
 def _outside(said: Explanation, name: str, i: int) -> bool:
     """Whether a value lies outside the range expected of it, or is another label, and speaks for an error."""
+    if name in said.maps:
+        return False  # no range of a picture is one number: only its pixels can be suspect
     got, low, high = (_value(part[name], i) for part in (said.got, said.low, said.high))
     if low is None or high is None:
         return bool(got != _value(said.expected[name], i) and said.bits[i, said.names.index(name)] > 0)
@@ -136,8 +147,19 @@ def _outside(said: Explanation, name: str, i: int) -> bool:
         return True
 
 
-def _expected(view: View, name: str, values: Any, i: int) -> str | None:
+def _got(view: View, name: str, values: Any, i: int) -> str | Thumbnail | None:
+    """A value as it is."""
+    column = view.engine.schema[name]
+    if isinstance(column, Image):
+        there = bool(values[i].is_valid)
+        return thumbnail(column, to_pixels(values.slice(i, 1))[0]) if there else None
+    return shown(_value(values, i))
+
+
+def _expected(view: View, name: str, values: Any, i: int) -> str | Thumbnail | None:
     """An estimate: dates to the minute, or to the day if the column holds days; numbers to four digits."""
+    if isinstance(view.engine.schema[name], Image):
+        return _got(view, name, values, i)
     value = _value(values, i)
     if isinstance(value, datetime):
         day = name in view.whole_days

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.calibration import severity
 from diabolo.fields import Symbol
+from diabolo.inference import missing_share
 from diabolo.outputs import charts
-from diabolo.outputs.view import SAMPLE, View
+from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, percent
 
 LINES = 200  # columns in the table of columns
@@ -81,8 +81,7 @@ def _missing(view: View, name: str, fitted: float) -> float:
     """The share of rows without a value, in this data."""
     if name not in view.columns:
         return fitted
-    values = view.columns[name]
-    return float(values.is_null(nan_is_null=True).to_numpy(zero_copy_only=False).mean())
+    return missing_share(view.columns[name])
 
 
 def marginals(view: View) -> list[tuple[str, str]]:
@@ -111,31 +110,6 @@ def marginals(view: View) -> list[tuple[str, str]]:
         if len(made) == PLOTS:
             break
     return made
-
-
-def latent_map(view: View) -> str:
-    """The map of at most 2,000 rows or windows, with the oddest among them; empty without two coordinates."""
-    engine, bits = view.engine, view.frame_bits
-    top = np.argsort(-bits, kind="stable")[:20]
-    rows = np.unique(np.r_[view.even(SAMPLE - len(top)), top])
-    z = engine.coordinates(engine.schema.encode(view.frame[rows]))
-    if z.shape[1] < 2 or len(z) < 3 or not np.isfinite(z).all():
-        return ""
-    odd = severity(bits[rows])
-    level = view.scores.threshold
-    labels = {
-        int(np.searchsorted(rows, r)): f"{_name(view, int(r))}: {bits[r]:.1f} bits"
-        for r in top
-        if bits[r] >= level
-    }
-    return charts.latent_map("latent", z[:, :2], odd, labels)
-
-
-def _name(view: View, row: int) -> str:
-    if view.series is None:
-        return f"row {row:,}"
-    point = view.frame.place.start[row] + view.series.length // 2
-    return view.when(int(np.abs(view.frame.place.point - point).argmin()))
 
 
 def trainings(view: View) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from diabolo.atomic import write_whole
 from diabolo.calibration import severity
 from diabolo.errors import need
-from diabolo.outputs import charts, quality
+from diabolo.outputs import charts, latent, quality
 from diabolo.outputs.caveats import caveats
 from diabolo.outputs.episodes import Explained, channels_of, episodes, stretch
 from diabolo.outputs.oddest import Card, odd_rows
@@ -88,7 +88,8 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "hidden_columns": max(len(view.engine.schema.entries) - quality.LINES, 0),
         "hides": view.engine.cell_reader.corruption.hides,
         "marginals": quality.marginals(view),
-        "map": quality.latent_map(view),
+        "map": latent.latent_map(view),
+        "traversals": latent.traversals(view),
         "levels": charts.LEVELS,
         "trainings": quality.trainings(view),
         "caveats": caveats(view),
@@ -107,7 +108,7 @@ def verdict(view: View, cards: list[Card]) -> str:
     first = cards[0]
     odd = next((c for c in first.cells if c.odd), None)
     why = ""
-    if odd is not None and odd.expected is not None and odd.expected != odd.got:
+    if odd is not None and isinstance(odd.expected, str) and odd.expected != odd.got:
         if series:
             why = f", with {odd.column} at {odd.got} instead of {odd.expected}"
         else:

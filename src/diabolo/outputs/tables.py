@@ -6,7 +6,7 @@ import csv
 import json
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from diabolo.errors import DataError
 
@@ -83,13 +83,16 @@ def show(table: pa.Table, title: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
     for name, kind in zip(table.column_names, table.schema.types, strict=True):
         # As text: rich would read [kg] as a style.
-        shown.add_column(Text(name), justify="right" if str(kind) in ("double", "float", "int64") else "left")
+        side: Literal["left", "right"] = "right" if str(kind) in ("double", "float", "int64") else "left"
+        shown.add_column(Text(name), justify=side, overflow="fold")
     for row in table.to_pylist():
         shown.add_row(*(Text(_short(v)) for v in row.values()))
-    Console().print(shown)
+    console = Console()
+    console.print(Text(title, style="italic"))
+    console.print(shown)
 
 
 def _short(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from diabolo.columns.image import SHAPES, is_picture, to_pictures, to_pixels
 from diabolo.errors import ColumnError, DataError
 from diabolo.sources.files import read_file
 
 COMPLEX = "use their real part or size"
 TABLES = "a dataframe, a numpy array, a mapping of columns, a list of rows, or the path of a file"
+PICTURES = "image"  # the name of the only column of an array of pictures
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ class Native:
             return nw.from_arrow(table, backend="polars").to_native()
         if self.library == "pandas":
             frame = table.to_pandas()
+            for name, values in zip(table.column_names, table.columns, strict=True):
+                if is_picture(values.type):
+                    frame[name] = list(to_pixels(_whole(values)))
             if aligned and self.index is not None and len(self.index) == len(frame):
                 frame.index = self.index
             return frame
@@ -202,8 +207,12 @@ def _from_array(data: Any) -> Native:
     array = data if isinstance(data, np.ma.MaskedArray) else np.asarray(data)
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported: the array holds complex numbers", hint="X.real")
+    if array.ndim in (3, 4):
+        return Native(pa.table({PICTURES: to_pictures(array, PICTURES)}), named=False)
     if array.ndim != 2:
         hint = "Reshape your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
+        if array.ndim > 4:
+            hint = f"give pictures as {SHAPES}"
         raise DataError(f"expected a table of two dimensions, got {array.ndim}", hint=hint)
     names = [f"x{i}" for i in range(array.shape[1])]
     table = pa.table({n: _to_arrow(array[:, i], n) for i, n in enumerate(names)}) if names else pa.table({})
@@ -218,6 +227,14 @@ def _from_array(data: Any) -> Native:
 def _to_arrow(values: Any, name: str) -> pa.Array:
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return _whole(values)
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()  # a tensor
+    if str(getattr(values, "dtype", "object")) == "object" and not isinstance(values, Mapping):
+        listed = values if isinstance(values, list | tuple) else list(values)
+        if listed and all(_is_picture(v) for v in listed):
+            values = _stacked(listed, name)
+    if isinstance(values, np.ndarray) and values.ndim in (3, 4):
+        return to_pictures(values, name)
     kind = getattr(values, "dtype", None)
     if isinstance(kind, np.dtype) and kind.kind == "c":
         raise ColumnError("complex numbers cannot be read", column=name, hint=COMPLEX)
@@ -246,6 +263,23 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
         return _whole(pa.array(values, from_pandas=True))
     except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
         return _from_objects(list(values), name)
+
+
+def _is_picture(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim in (2, 3) and value.dtype != object
+
+
+def _stacked(values: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Pictures that come one by one."""
+    for row, value in enumerate(values):
+        if value.shape != values[0].shape:
+            raise ColumnError(
+                f"a picture of shape {value.shape}, those before it have {values[0].shape}",
+                column=name,
+                row=row,
+                hint="bring all pictures to one size",
+            )
+    return np.stack(values)
 
 
 def _from_objects(values: list[Any], name: str) -> pa.Array:
@@ -282,7 +316,7 @@ def _mended(column: Any, new: pa.Array, place: np.ndarray) -> Any:
     column = column.copy()
     if column.dtype == object:
         values = np.empty(len(new), object)
-        values[:] = new.to_pylist()
+        values[:] = list(to_pixels(new)) if is_picture(new.type) else new.to_pylist()
         column.iloc[np.flatnonzero(place)] = values
     else:
         column.iloc[np.flatnonzero(place)] = new.to_pandas().astype(column.dtype).array

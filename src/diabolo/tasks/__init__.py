@@ -1,29 +1,45 @@
 """The questions that a fitted model answers: one file, one function, one typed answer each."""
 
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import Embedding, check_way_back, embed, way_back
+from diabolo.tasks.denoise import Denoised, denoise
+from diabolo.tasks.embed import Embedding, check_way_back, embed, spread, way_back
 from diabolo.tasks.explain import Explanation, explain
+from diabolo.tasks.generate import Generated, generate
+from diabolo.tasks.interpolate import Interpolation, interpolate
+from diabolo.tasks.match import Matches, match
 from diabolo.tasks.reconstruct import Reconstruction, reconstruct
 from diabolo.tasks.repair import Repaired, repair
 from diabolo.tasks.score import Episode, Scores, score
+from diabolo.tasks.traverse import Traversal, traverse
 
-TASKS = (score, explain, repair, embed, reconstruct)
+TASKS = (score, explain, repair, embed, reconstruct, denoise, match, generate, traverse, interpolate)
 
 __all__ = [
     "TASKS",
     "Answer",
+    "Denoised",
     "Embedding",
     "Episode",
     "Explanation",
+    "Generated",
+    "Interpolation",
+    "Matches",
     "Model",
     "Reconstruction",
     "Repaired",
     "Scores",
+    "Traversal",
     "check_way_back",
+    "denoise",
     "embed",
     "explain",
+    "generate",
+    "interpolate",
+    "match",
     "reconstruct",
     "repair",
     "score",
+    "spread",
+    "traverse",
     "way_back",
 ]

@@ -7,15 +7,26 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import torch
 
+from diabolo.columns import Number
+from diabolo.columns.image import is_picture, to_pixels
+from diabolo.columns.number import to_float
 from diabolo.engine import Engine
+from diabolo.errors import UnsupportedError
+from diabolo.network import Network
 from diabolo.sources import Frame, Native
+from diabolo.training import threads
 
 
 class Model(Protocol):
     """What a task needs of a model."""
 
     alarm_rate: float | None
+
+    @property
+    def library_(self) -> str:
+        """The dataframe library of the fit."""
 
     @property
     def engine_(self) -> Engine:
@@ -45,6 +56,23 @@ class Answer(ABC):
         """The answer as an arrow table."""
         return Native(self.native.table).give(self.columns())
 
+    def to_array(self) -> np.ndarray:
+        """Its pictures, in the layout and type of the fit; or (rows, columns) numbers, NaN for holes.
+
+        Raises:
+            UnsupportedError: it has a column that is neither, or pictures in several columns.
+        """
+        columns = {n: pa.array(v) for n, v in self.columns().items()}
+        pictures = [v for v in columns.values() if is_picture(v.type)]
+        if len(pictures) == 1:
+            return to_pixels(pictures[0])
+        for name, values in columns.items():
+            if not Number.claims(values) and not pa.types.is_boolean(values.type):
+                raise UnsupportedError(
+                    f"the column {name!r} of the answer holds no numbers", hint="answer.to_frame()"
+                )
+        return np.stack([to_float(values, name) for name, values in columns.items()], axis=1)
+
 
 def decoded(
     engine: Engine, frame: Frame, name: str, codes: dict[str, np.ndarray], rows: np.ndarray
@@ -64,3 +92,16 @@ def decoded(
     ]
     values = engine.schema[name].decode(parts, exact=True)
     return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+
+
+def restored(engine: Engine, frame: Frame, network: Network) -> dict[str, pa.Array]:
+    """Scored column -> what a network makes of each of the user's rows: the mean, or the likeliest label."""
+    means: dict[str, list[np.ndarray]] = {}
+    for _, codes in engine.chunks(frame):
+        with torch.no_grad(), threads(engine.threads):
+            said = network(engine.filled(codes).padded().to(engine.device)).likelihoods
+        for kind, likelihood in said.items():
+            means.setdefault(kind, []).append(likelihood.mean.cpu().numpy()[: len(codes)])
+    whole = {k: np.concatenate(v) for k, v in means.items()}
+    every = np.arange(frame.native.rows)
+    return {name: decoded(engine, frame, name, whole, every) for name in engine.schema.scored}

@@ -10,8 +10,10 @@ import torch
 
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
+from diabolo.evidence import ROWS
 from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
+from diabolo.training import threads
 
 
 @dataclass
@@ -53,7 +55,7 @@ def check_way_back(engine: Engine) -> None:
     if not hasattr(engine.cell_reader.bottleneck, "latent") or isinstance(engine.source, Series):
         raise UnsupportedError(
             "there is no way back from these coordinates",
-            hint='fit a table with a bottleneck: Autoencoder("vanilla", latent=8)',
+            hint='fit a table or pictures with a bottleneck: Autoencoder("vanilla", latent=8)',
         )
 
 
@@ -65,7 +67,16 @@ def way_back(engine: Engine, z: Any) -> dict[str, Any]:
     latent = network.bottleneck.latent
     if codes.ndim != 2 or codes.shape[1] != latent:
         raise DataError(f"expected codes of {latent} numbers, got shape {tuple(codes.shape)}")
-    with torch.no_grad():
-        said = network.decode(codes.to(engine.device))
-    means = {kind: likelihood.mean.cpu().numpy() for kind, likelihood in said.items()}
-    return {name: engine.schema.decode(name, means) for name in engine.schema.scored}
+    means: dict[str, list[np.ndarray]] = {}
+    with torch.no_grad(), threads(engine.threads):
+        for some in torch.split(codes, ROWS):
+            for kind, likelihood in network.decode(some.to(engine.device)).items():
+                means.setdefault(kind, []).append(likelihood.mean.cpu().numpy())
+    whole = {kind: np.concatenate(parts) for kind, parts in means.items()}
+    return {name: engine.schema.decode(name, whole) for name in engine.schema.scored}
+
+
+def spread(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+    """(latent,) mean and deviation of the coordinates of the remembered rows."""
+    z = np.concatenate([engine.coordinates(codes) for codes in engine.memory.codes.chunks(ROWS)])
+    return z.mean(0), np.maximum(z.std(0), 1e-9)

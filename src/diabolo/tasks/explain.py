@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
+from diabolo.columns.image import Image, is_picture, to_pixels
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.fields import Codes, Curve, Symbol
+from diabolo.fields import Codes, Curve, Picture, Symbol
 from diabolo.sources import Frame, Native, Series
 from diabolo.tasks.base import Answer, Model, decoded
 
@@ -29,9 +29,11 @@ class Explanation(Answer):
         column: (lines,) the column.
         got, expected, low, high: column -> (rows,) its value, what was expected, and the range that holds
             nine values in ten; in the column's own type. A label has no range.
-        bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value.
+        bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value. Of a picture: that of
+            its oddest pixel.
         p_wrong: (rows, columns) probability that the cell is wrong.
         share: (rows, columns) percent of the row's oddness that is the cell's; sums to 100 in each row.
+        maps: picture column -> (rows, height, width) the bits of each of its pixels.
         nearest: the most similar remembered rows: row, distance, and their columns; for a series, when
             the most similar window starts.
     """
@@ -47,6 +49,7 @@ class Explanation(Answer):
     p_wrong: np.ndarray
     share: np.ndarray
     neighbours: dict[str, Any]
+    maps: dict[str, np.ndarray]
 
     @property
     def nearest(self) -> Any:
@@ -71,12 +74,15 @@ class Explanation(Answer):
             p_wrong=self.p_wrong[:count],
             share=self.share[:count],
             neighbours={k: v[:lines] for k, v in self.neighbours.items()},
+            maps=cut(self.maps),
         )
 
     def value(self, part: str, column: str, line: int) -> Any:
         """One value: of "got", "expected", "low" or "high", in a column, of the line-th explained row."""
         values = getattr(self, part)[column]
-        return None if values is None else values[line].as_py()
+        if values is None:
+            return None
+        return to_pixels(values[line : line + 1])[0] if is_picture(values.type) else values[line].as_py()
 
     def columns(self) -> dict[str, Any]:
         """Row, column, got, expected, low, high, bits, p_wrong, share of each cell.
@@ -132,15 +138,17 @@ def explain(
     closest = engine.memory.shares(whole, found.places[:, 0])
     names = engine.schema.scored
 
-    def by_column(table: dict[str, np.ndarray]) -> np.ndarray:
+    def by_column(table: dict[str, np.ndarray], pixels: np.ufunc = np.add) -> np.ndarray:
         sums = []
         for name in names:
             slots = engine.schema.slots_of(name)
-            sums.append(sum(engine.place(frame, s.kind, table[s.kind][:, s.index])[wanted] for s in slots))
+            found = [engine.place(frame, s.kind, table[s.kind][:, s.index])[wanted] for s in slots]
+            sums.append(sum(pixels.reduce(part.reshape(len(wanted), -1), axis=1) for part in found))
         return np.stack(sums, axis=1)
 
-    nats = by_column(cells.nats)
-    share = _percent(by_column(parts)) + _percent(by_column(closest))
+    nats = by_column(cells.nats, np.fmax)
+    pictures = {s.name: s for s in engine.schema.slots if s.kind == Picture.kind and s.name in names}
+    share = _percent(by_column(parts)) + _percent(by_column(closest)) + by_column(_levels(engine, codes))
     given = frame.native.columns()
     shown = {n: given[n].take(pa.array(wanted)) for n in names}
     ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
@@ -156,6 +164,10 @@ def explain(
         p_wrong=engine.wrong(nats),
         share=_percent(share) * 100,
         neighbours=_nearest(engine, frame, found.places, found.distance, wanted, origin),
+        maps={
+            name: np.nan_to_num(cells.nats[slot.kind][:, slot.index]).sum(1) / np.log(2)
+            for name, slot in pictures.items()
+        },
     )
 
 
@@ -191,6 +203,16 @@ def _suspects(model: Model, frame: Frame, codes: Codes) -> dict[str, torch.Tenso
     return {Curve.kind: hidden[:, None].expand_as(codes.visible[Curve.kind])}
 
 
+def _levels(engine: Engine, codes: Codes) -> dict[str, np.ndarray]:
+    """The level's part of each cell, in nats: of the channels that lie beyond their usual range."""
+    parts = {k: np.zeros(v.shape) for k, v in codes.values.items()}
+    if engine.level is not None:
+        excess = engine.level.excess(codes)
+        nats = np.log(engine.level.evidence(excess))[:, None]
+        parts[Curve.kind] += (_percent(excess**2) * nats)[:, :, None]
+    return parts
+
+
 def _index(index: Any, rows: np.ndarray) -> Any:
     return None if index is None else index[rows]
 
@@ -224,14 +246,17 @@ def _nearest(
     for entry in engine.schema.used:
         slots = engine.schema.slots_of(entry.name)
         there = memory.visible[slots[0].kind][:, slots[0].index].numpy()
+        there = there.any(axis=tuple(range(1, there.ndim)))
         column = engine.schema.decode(entry.name, values)
-        found[entry.name] = pc.if_else(pa.array(there), column, None)
+        found[entry.name] = column.take(pa.array(np.arange(len(there)), mask=~there))
     return found
 
 
 def _plain(values: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if is_picture(values.type):
+        return Image().in_words(values)
     if target == pa.string() and pa.types.is_floating(values.type):
         return pa.array([None if v is None else f"{v:.6g}" for v in values.to_pylist()], target)
     return values.cast(target, safe=False)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-
 from diabolo.sources import Native
-from diabolo.tasks.base import Answer, Model, decoded
-from diabolo.training import threads
+from diabolo.tasks.base import Answer, Model, restored
 
 
 @dataclass
@@ -38,15 +34,4 @@ def reconstruct(model: Model, data: Any) -> Reconstruction:
     """
     engine = model.engine_
     frame = engine.read(data)
-    means: dict[str, list[np.ndarray]] = {}
-    for _, codes in engine.chunks(frame):
-        with torch.no_grad(), threads(engine.threads):
-            said = engine.row_reader(engine.filled(codes).padded().to(engine.device)).likelihoods
-        for kind, likelihood in said.items():
-            means.setdefault(kind, []).append(likelihood.mean.cpu().numpy()[: len(codes)])
-    whole = {k: np.concatenate(v) for k, v in means.items()}
-    everything = np.arange(frame.native.rows)
-
-    return Reconstruction(
-        frame.native, {n: decoded(engine, frame, n, whole, everything) for n in engine.schema.scored}
-    )
+    return Reconstruction(frame.native, restored(engine, frame, engine.row_reader))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from diabolo.errors import OptionError
 from diabolo.sources import Native
@@ -78,18 +77,25 @@ def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repair
         evidence = sum(
             engine.place(frame, s.kind, nats[s.kind][:, s.index]) for s in engine.schema.slots_of(name)
         )
-        hole = old.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+        column = engine.schema[name]
+        hole = column.missing(old)
         p_wrong = np.where(hole, 1.0, engine.wrong(np.asarray(evidence)))
         replaced = hole if threshold is None else hole | (p_wrong >= threshold)
         if not replaced.any():
             continue
         new = decoded(engine, frame, name, expected, everything)
-        table[name], places[name] = _merged(old, new, replaced), replaced
+        table[name] = column.mend(old, new, replaced)
+        # A picture has pixels: it is changed if one of them is, and as wrong as the worst of those.
+        hole, replaced, p_wrong = (
+            part.reshape(len(part), -1).max(1) for part in (hole, replaced, np.where(replaced, p_wrong, 0))
+        )
+        places[name] = replaced
+        shown, was = column.in_words(table[name]), column.in_words(old)
         picked = np.flatnonzero(replaced)
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
-        lines["old"] += [None if hole[i] else str(old[int(i)].as_py()) for i in picked]
-        lines["new"] += [str(table[name][int(i)].as_py()) for i in picked]
+        lines["old"] += [_text(was[int(i)]) for i in picked]
+        lines["new"] += [_text(shown[int(i)]) for i in picked]
         lines["why"] += ["hole" if hole[i] else "suspicious" for i in picked]
         lines["p_wrong"] += p_wrong[picked].tolist()
     order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
@@ -98,14 +104,6 @@ def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repair
     return Repaired(frame.native, table, changed, places)
 
 
-def _merged(old: pa.Array, new: pa.Array, replaced: np.ndarray) -> pa.Array:
-    """`new` where replaced, in the type of `old` as far as it can hold the new values."""
-    kind = old.type
-    if pa.types.is_dictionary(kind):
-        old = old.dictionary_decode()
-    if pa.types.is_null(old.type):
-        old = old.cast(new.type)
-    elif old.type != new.type:
-        new = new.cast(old.type, safe=False)
-    merged = pc.if_else(pa.array(replaced), new, old)
-    return merged.dictionary_encode() if pa.types.is_dictionary(kind) else merged
+def _text(value: pa.Scalar) -> str | None:
+    known = value.as_py()
+    return None if known is None or known != known else str(known)

@@ -2,12 +2,13 @@
 
 from diabolo.tracking.base import RunName, RunRecord, Tracker, best_of
 from diabolo.tracking.folder import Folder
-from diabolo.tracking.follow import Followed, follow
+from diabolo.tracking.follow import NAMING, Followed, follow
 from diabolo.tracking.mlflow import MLflow
 from diabolo.tracking.places import TRACKERS, make_tracker, runs
 from diabolo.tracking.tensorboard import TensorBoard
 
 __all__ = [
+    "NAMING",
     "TRACKERS",
     "Folder",
     "Followed",

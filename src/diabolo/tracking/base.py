@@ -37,7 +37,7 @@ class RunName:
     def __post_init__(self) -> None:
         for what, name in (("project", self.project), ("run", self.run)):
             # They become names of folders, on any system.
-            if not isinstance(name, str) or not re.fullmatch(r'(?!\.)[^/\\:*?"<>|\x00-\x1f]{1,200}', name):
+            if not re.fullmatch(r'(?!\.)[^/\\:*?"<>|\x00-\x1f]{1,200}', name):
                 raise OptionError(
                     f"{what}={name!r}: expected a name of up to 200 signs that can name a folder",
                     hint=f'{what}="baseline"',

@@ -32,6 +32,12 @@ class Followed:
         """Write down a line of history."""
         self._call("log", line)
 
+    def finish(self, facts: dict[str, Any], notes: list[str]) -> None:
+        """Take over what is known of the fit, and leave the run's name there."""
+        if self.name:
+            facts["run"] = self.name
+        self.summary |= {**facts, "notes": notes}
+
     def end(self, status: str) -> None:
         """Write down how it ended."""
         self._call("end", status, self.summary)
@@ -62,8 +68,8 @@ def follow(options: Mapping[str, Any]) -> Iterator[Followed]:
         return
     tracker = make_tracker("runs" if options["track"] is None else options["track"])
     name = RunName(
-        "diabolo" if options["project"] is None else options["project"],
-        options["recipe"] if options["run"] is None else options["run"],
+        "diabolo" if options["project"] is None else str(options["project"]),
+        str(options["recipe"] if options["run"] is None else options["run"]),
         options["version"],
     )
     given = {k: v for k, v in options.items() if v is not None and k not in BESIDE}

@@ -7,8 +7,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 from diabolo.errors import DiaboloError, OptionError, need
@@ -34,7 +35,7 @@ class MLflow(Tracker):
     scheme = "mlflow"
 
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
-        entities = need("mlflow.entities", "mlflow")
+        self.entities = need("mlflow.entities", "mlflow")
         with self._reached() as client:
             found = client.get_experiment_by_name(name.project)
             experiment = found.experiment_id if found else client.create_experiment(name.project)
@@ -50,22 +51,21 @@ class MLflow(Tracker):
             tags = {"diabolo": __version__, "project": name.project, "run": name.run, "version": str(version)}
             made = client.create_run(experiment, run_name=f"{name.run}/{version}", tags=tags)
             self.id = made.info.run_id
-            given = [entities.Param(k, _text(v)) for k, v in plain(parameters).items()]
+            given = [self.entities.Param(k, _text(v)) for k, v in plain(parameters).items()]
             client.log_batch(self.id, params=given)
-        self.client, self.metric = client, entities.Metric
+        self.client = client
         return version
 
     def log(self, line: Mapping[str, Any]) -> None:
         now = int(time.time() * 1000)
-        points = [self.metric(name, value, now, line["step"]) for name, value in curves(line).items()]
+        points = [self.entities.Metric(k, v, now, line["step"]) for k, v in curves(line).items()]
         self.client.log_batch(self.id, metrics=points)
 
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
-        tags = [
-            need("mlflow.entities", "mlflow").RunTag(SUMMARY + k, _text(v)) for k, v in plain(summary).items()
-        ]
+        tags = [self.entities.RunTag(SUMMARY + k, _text(v)) for k, v in plain(summary).items()]
         self.client.log_batch(self.id, tags=tags)
-        self.client.set_terminated(self.id, STATUS[status])
+        with redirect_stdout(StringIO()):  # it prints an address, among what a command may print
+            self.client.set_terminated(self.id, STATUS[status])
 
     def runs(self) -> list[RunRecord]:
         with self._reached() as client:
@@ -125,6 +125,7 @@ def _record(client: Any, run: Any) -> RunRecord:
 def _history(client: Any, run: Any) -> list[dict[str, Any]]:
     """Lines of history from curves: the points of a member at the same step belong together."""
     lines: dict[tuple[str, int], dict[str, Any]] = {}
+    begun: dict[str, int] = {}
     for key in run.data.metrics:
         member, _, name = key.rpartition("/")
         if name not in CURVES:
@@ -132,7 +133,8 @@ def _history(client: Any, run: Any) -> list[dict[str, Any]]:
         for point in client.get_metric_history(run.info.run_id, key):
             line = lines.setdefault((member, point.step), {"member": member, "step": point.step})
             line[name] = point.value
-    return [lines[place] for place in sorted(lines)]
+            begun[member] = min(point.timestamp, begun.get(member, point.timestamp))
+    return [lines[place] for place in sorted(lines, key=lambda place: (begun[place[0]], *place))]
 
 
 def _text(value: Any) -> str:

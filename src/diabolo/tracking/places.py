@@ -24,14 +24,15 @@ def make_tracker(where: str | Path) -> Tracker:
         >>> make_tracker("tensorboard:runs")
         TensorBoard('runs')
     """
+    text = str(where)
     # One letter before a colon is a drive of Windows.
-    found = re.fullmatch(r"(?:(?P<scheme>[A-Za-z]\w+):)?(?P<address>.+)", str(where), re.DOTALL)
-    if found is not None:
-        for kind in TRACKERS:
-            if kind.scheme == (found["scheme"] or ""):
-                return kind(found["address"])
+    found = re.match(r"([A-Za-z]\w+):", text)
+    scheme, address = (found[1], text[found.end() :]) if found else ("", text)
+    for kind in TRACKERS:
+        if kind.scheme == scheme and address:
+            return kind(address)
     raise OptionError(
-        f"track={str(where)!r}: expected a place for runs",
+        f"track={text!r}: expected a place for runs",
         hint='track="runs" for a folder, "tensorboard:runs" or "mlflow:http://127.0.0.1:5000"',
     )
 

@@ -28,18 +28,14 @@ class TensorBoard(Tracker):
 
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
         need("tensorboard", "tensorboard")
-        from torch.utils.tensorboard.summary import hparams
-        from torch.utils.tensorboard.writer import SummaryWriter
-
+        board = need("torch.utils.tensorboard", "tensorboard")
         version = self.folder.begin(name, parameters)
-        self.writer: Any = SummaryWriter(str(self.folder.place))  # type: ignore[no-untyped-call]
-        flat = {
-            k: v if isinstance(v, bool | int | float | str) else json.dumps(v)
-            for k, v in plain(parameters).items()
-        }
+        self.writer = board.SummaryWriter(str(self.folder.place))
+        simple = (bool, int, float, str)
+        flat = {k: v if isinstance(v, simple) else json.dumps(v) for k, v in plain(parameters).items()}
         # Not `add_hparams`: it writes into a folder of its own, apart from the curves.
-        for summary in hparams(flat, {})[:2]:  # type: ignore[no-untyped-call]
-            self.writer.file_writer.add_summary(summary)
+        _, begun, _ = board.summary.hparams(flat, {})
+        self.writer.file_writer.add_summary(begun)
         self.writer.flush()
         return version
 

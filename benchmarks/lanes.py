@@ -1,0 +1,81 @@
+"""A picture of detectors at work: a series above, one lane below it for the scores and alarms of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.detection import Floats
+from diabolo.outputs.plots import Axis, Drawing, Scale, clock_ticks, column_max, number_axis, thin
+
+WIDTH, LEFT, TOP, SERIES, LANE = 1040.0, 52.0, 24.0, 170.0, 62.0
+# A picture that stands alone gets no colours from a page.
+STYLE = (
+    "svg{background:#fff;font:12px system-ui,sans-serif;fill:#56606b}path,line{fill:none}"
+    ".grid{stroke:#eceeef}.label{fill:#1b2026;font-weight:600}.window{fill:#f59e0b40}"
+    ".fitted{stroke:#56606b;stroke-dasharray:4 3}.value{stroke:#1f5fa8;stroke-width:1.1}"
+    ".score{stroke:#6b7480}.alarm{fill:#c2410c}"
+)
+
+
+class Lane(NamedTuple):
+    """What one detector says: a score for each point, the threshold of its alarms, and some words on it."""
+
+    scores: Floats
+    threshold: float
+    words: str
+
+
+def draw(
+    name: str, x: Floats, values: Floats, labels: np.ndarray, fitted: int, lanes: Mapping[str, Lane]
+) -> str:
+    """The picture as SVG.
+
+    Args:
+        name: What the series is called.
+        x: Seconds since 1970, shape (points,).
+        values: The series, shape (points,).
+        labels: 1 in a labelled window, shape (points,); windows are shaded.
+        fitted: How many points were there to fit.
+        lanes: Name of a detector -> its lane. Heights are logarithms of scores; bars below are alarms.
+    """
+    bottom = TOP + SERIES + LANE * len(lanes)
+    drawing = Drawing(WIDTH, bottom + 30, name)
+    axis = Axis(Scale(x.min(), x.max(), LEFT, WIDTH - 10), clock_ticks(x.min(), x.max(), 9))
+    drawing.along(axis, TOP, bottom)
+    _bars(drawing, axis, x, labels == 1, TOP, bottom - TOP, "window")
+    border = float(axis.scale(x[fitted]))
+    drawing.line(border, TOP, border, bottom, "fitted")
+    drawing.text(border - 6, TOP - 6, "fitted", anchor="end")
+    drawing.text(border + 6, TOP - 6, "new")
+    upright = number_axis(values, TOP + SERIES - 20, TOP, count=4)
+    drawing.across(upright, LEFT, WIDTH - 10)
+    drawing.text(LEFT, TOP - 6, "value", "label")
+    seen, drawn = thin(x, values, 900)
+    drawing.path(axis.scale(seen), upright.scale(drawn), "value")
+    for place, (detector, lane) in enumerate(lanes.items()):
+        base = TOP + SERIES + LANE * (place + 1) - 12
+        drawing.text(LEFT, base - 36, detector, "label")
+        drawing.text(LEFT + 330, base - 36, lane.words)
+        # Scores of a factor of 1,000 side by side, the usual ones at the bottom.
+        usual = max(float(np.median(lane.scores - lane.scores.min())), 1e-12)
+        height = np.log(lane.scores - lane.scores.min() + usual)
+        scale = Scale(float(np.quantile(height, 0.2)), float(height.max()), base, base - 30)
+        seen, drawn = column_max(x, np.maximum(height, scale.low), 600)
+        drawing.path(axis.scale(seen), scale(drawn), "score")
+        _bars(drawing, axis, x, lane.scores >= lane.threshold, base + 2, 6, "alarm")
+    said = "The series, labelled windows shaded; below, the scores of each detector, alarms as bars."
+    head, rest = drawing.svg(name, said).split(">", 1)
+    return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{STYLE}</style>{rest}\n'
+
+
+def _bars(
+    drawing: Drawing, axis: Axis, x: Floats, flags: np.ndarray, top: float, height: float, kind: str
+) -> None:
+    """A bar for each run of true flags."""
+    steps = np.diff(flags.astype(np.int8), prepend=0, append=0)
+    for first, past in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True):
+        start, end = axis.scale(x[[first, past - 1]])
+        drawing.rect(float(start), top, float(end - start), height, kind)

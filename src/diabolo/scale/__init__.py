@@ -1,0 +1,1 @@
+"""diabolo inside larger machinery: thin adapters, one file each."""

@@ -1,0 +1,200 @@
+"""The same networks and the same loss on PyTorch Lightning, where others steer the loop.
+
+data = DataModule(table, Autoencoder("classic"))
+module = data.modules()["classic"]
+Trainer(max_epochs=60).fit(module, data)
+model = data.to_autoencoder(module)
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch.utils.data import DataLoader
+
+from diabolo.errors import OptionError, need
+from diabolo.fields import Codes
+from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
+from diabolo.model import Autoencoder
+from diabolo.network import Member
+from diabolo.options import check_width, choose_device, make_schema, make_source, training_options
+from diabolo.recipes import make_members
+from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
+from diabolo.scale.module import Module
+from diabolo.settings import Training
+from diabolo.sources import Table, read_native
+from diabolo.training import private_draws, threads
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+else:
+    pl = need("pytorch_lightning", "lightning")
+
+__all__ = ["DataModule", "Module"]
+
+TOGETHER = 2048  # rows that are judged at once
+
+
+class DataModule(pl.LightningDataModule):
+    """Rows as batches of codes: read, split and encoded as `Autoencoder.fit` does.
+
+    Batches for `fit` are shuffled in each epoch; several processes get different rows and equally many
+    batches. `validate` sees the held-out rows, `test` the calibration rows, `predict` all rows in order.
+
+    Args:
+        data: whatever `Autoencoder.fit` takes.
+        model: the options; it is not changed.
+        batch_size: rows in a batch of each process; None for that of the model.
+        head: for a parquet or arrow file that is larger than the memory: how many of its first rows decide
+            what the columns are, and hold the rows for `validate`, `test` and what the model remembers.
+            Training passes over the whole file. Rows must be in no order that matters.
+        workers: processes that read such a file.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        model: Autoencoder | None = None,
+        *,
+        batch_size: int | None = None,
+        head: int | None = None,
+        workers: int = 2,
+    ) -> None:
+        super().__init__()
+        self.data, self.head, self.workers = data, head, workers
+        self.model = clone(model) if model is not None else Autoencoder()
+        if batch_size is not None:
+            self.model.set_params(batch_size=batch_size)
+        self.file: LongFile | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the data, once."""
+        if hasattr(self, "prepared"):
+            return
+        options = self.model.get_params(deep=False)
+        training = training_options(options)
+        if self.head is None:
+            native = read_native(self.data)
+        else:
+            self.file = LongFile(self.data)
+            native = read_native(self.file.head(self.head))
+        source = make_source(options, native)
+        if self.file is not None and not isinstance(source, Table):
+            raise OptionError(
+                "head: a series is read as a whole", hint="DataModule(data, model), without head"
+            )
+        frame = source.read(native)
+        schema = make_schema(options, frame, source)
+        members = self.model.members or make_members(
+            self.model.recipe, options, series=frame.positions is not None
+        )
+        check_width(schema, members)
+        self.members: dict[str, Member] = dict(members)
+        self.settings = {n: Training().change({**m.training, **training}) for n, m in members.items()}
+        self.prepared: Prepared = prepare(frame, source, schema, seed=self.model.seed)
+
+    def train_dataloader(self) -> Any:
+        size, codes = next(iter(self.settings.values())).batch_size, self.prepared.codes
+        if self.file is None:
+            return self._loader(Pieces([len(codes)], lambda _: codes), size, shuffle=True)
+        return self._loader(self._pieces(), size, shuffle=True, left_out=self._kept_out())
+
+    def val_dataloader(self) -> Any:
+        codes = self.prepared.held_out
+        return [] if codes is None else self._loader(Pieces([len(codes)], lambda _: codes), TOGETHER)
+
+    def test_dataloader(self) -> Any:
+        data = self.prepared
+        codes = data.schema.encode(data.frame[data.split.calibration])
+        return self._loader(Pieces([len(codes)], lambda _: codes), TOGETHER)
+
+    def predict_dataloader(self) -> Any:
+        return self._loader(self._pieces(), TOGETHER)
+
+    def transfer_batch_to_device(self, batch: Codes, device: torch.device, dataloader_idx: int) -> Codes:
+        return batch.to(device)
+
+    def _pieces(self) -> Pieces:
+        """All rows, in their order."""
+        frame, schema = self.prepared.frame, self.prepared.schema
+        if self.file is not None:
+            return Pieces(self.file.sizes, Reader(self.file, schema))
+        parts = list(frame.chunks(BLOCK))
+        return Pieces([p.stop - p.start for p in parts], lambda i: schema.encode(frame[parts[i]]))
+
+    def _kept_out(self) -> np.ndarray:
+        """The rows of a file that networks are not trained on: they are among the first ones."""
+        split = self.prepared.split
+        return np.sort(np.concatenate([split.held_out, split.calibration[: 0 if split.shared else None]]))
+
+    def _loader(
+        self, pieces: Pieces, batch_size: int, *, shuffle: bool = False, left_out: np.ndarray | None = None
+    ) -> Any:
+        trainer = self.trainer
+        workers = self.workers if shuffle and self.file is not None else 0
+        batches = Batches(
+            pieces.sizes,
+            batch_size,
+            shuffle=shuffle,
+            left_out=left_out,
+            seed=self.model.seed,
+            rank=trainer.global_rank if trainer is not None else 0,
+            ranks=trainer.world_size if trainer is not None else 1,
+            lanes=workers,
+        )
+        if not workers:
+            return Slices(pieces, batches)
+        return DataLoader(
+            pieces, batch_size=None, sampler=batches, num_workers=workers, persistent_workers=True
+        )
+
+    def modules(self) -> dict[str, Module]:
+        """A fresh module for each network of the model, by name; each is trained by a trainer of its own."""
+        self.setup()
+        schema, made = self.prepared.schema.to_json(), {}
+        with private_draws(self.model.seed):
+            for name, member in self.members.items():
+                made[name] = Module(schema, member.to_json(), asdict(self.settings[name]), name)
+                made[name].network.start(self.prepared.codes)
+        return made
+
+    def to_autoencoder(self, *modules: Module) -> Autoencoder:
+        """What trained networks make of this data: a model like one that was fitted.
+
+        Args:
+            modules: one for each network of the model.
+        """
+        self.setup()
+        data, given = self.prepared, {module.name: module for module in modules}
+        if set(given) != set(self.members):
+            raise OptionError(
+                f"the model has the networks {', '.join(self.members)}, got {', '.join(given) or 'none'}",
+                hint="train each of data.modules(), and give them all",
+            )
+        model: Autoencoder = clone(self.model)
+        trained = Trained({}, [], [])
+        device = choose_device(model.device)
+        for name in self.members:
+            network = copy.deepcopy(given[name].network).to(device).eval()
+            with threads(model.threads):
+                network.settle(data.codes[:SETTLING].to(device))
+            trained.networks[name] = network
+            trained.history += given[name].history
+        engine = assemble(data, trained, device=device, thread_count=model.threads)
+        doubts = data.schema.say_doubts()
+        engine.notes[:0] = [*data.source.notes, *([doubts] if doubts else [])]
+        if self.file is not None:
+            rows = sum(self.file.sizes)
+            engine.facts |= {"rows": rows, "rows_trained_on": rows - len(self._kept_out())}
+        engine.calibration.alarm(model.alarm_rate)
+        model._engine, model._library = engine, data.frame.native.library
+        table, named = data.frame.native.table, data.frame.native.named
+        model.n_features_in_ = table.num_columns
+        if named:
+            model.feature_names_in_ = np.asarray(table.column_names, dtype=object)
+        return model

@@ -1,0 +1,146 @@
+"""A network as a Lightning module."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from diabolo.errors import OptionError, need
+from diabolo.fields import Codes
+from diabolo.network import Loss, Member, Network, Prediction
+from diabolo.schema import Schema
+from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
+from diabolo.training import private_draws
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from pytorch_lightning.callbacks import WeightAveraging
+else:
+    pl = need("pytorch_lightning", "lightning")
+    WeightAveraging = pl.callbacks.WeightAveraging
+
+METRICS = ("total_loss", "recon_loss", "kld")
+CLIP = 1e3  # the norm of a gradient, as in our own loop
+
+
+class Module(pl.LightningModule):
+    """One network, with its loss, its optimiser and its schedule; `DataModule.modules` makes them.
+
+    It logs `total_loss`, `recon_loss` and `kld`, means over an epoch; `val_` and `test_` before them on
+    held-out and on calibration rows. All arguments are plain values: a checkpoint holds them, and
+    `Module.load_from_checkpoint(path, weights_only=True)` needs nothing else.
+
+    Args:
+        schema: what the columns are, `Schema.to_json`.
+        member: what the network is like, `Member.to_json`.
+        training: the settings of a `Training`.
+        name: of the network in its model.
+    """
+
+    def __init__(self, schema: Any, member: Any, training: Mapping[str, Any], name: str = "network") -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)  # a schema is too long for a log
+        known = Schema.from_json(schema)
+        self.network = Network(known.fields, known.scored_fields, Member.from_json(member))
+        self.settings, self.name = Training(**training), name
+        self.history: list[dict[str, Any]] = []
+
+    def forward(self, batch: Codes) -> Prediction:
+        """Read rows, and predict each of their cells."""
+        prediction: Prediction = self.network(batch)
+        return prediction
+
+    def training_step(self, batch: Codes, batch_idx: int) -> Tensor:
+        return self._log("", self.network.loss(batch), batch)
+
+    def validation_step(self, batch: Codes, batch_idx: int) -> Tensor:
+        with private_draws(0):  # the same damage at every look, as in our own loop
+            return self._log("val_", self.network.loss(batch), batch)
+
+    def test_step(self, batch: Codes, batch_idx: int) -> Tensor:
+        with private_draws(0):
+            return self._log("test_", self.network.loss(batch), batch)
+
+    def predict_step(self, batch: Codes, batch_idx: int = 0) -> dict[str, Tensor]:
+        """The code of each row, `latent` (rows, latent), and its `loss` (rows,) as it is, undamaged."""
+        return {"latent": self.network.encode(batch)[0], "loss": self.network.row_losses(batch)}
+
+    def _log(self, stage: str, loss: Loss, batch: Codes) -> Tensor:
+        parts = {stage + name: part.detach() for name, part in zip(METRICS, loss, strict=True)}
+        self.log_dict(
+            parts, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(batch)
+        )
+        return loss.total
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser and the schedule of the settings; the schedule ends where the trainer does."""
+        settings, rate = self.settings, SCHEDULES[self.settings.schedule]
+        options: dict[str, Any] = {"weight_decay": settings.weight_decay}
+        if settings.optimizer != "sgd":
+            options |= {"fused": True, "eps": settings.eps}
+        trained = [p for p in self.parameters() if p.requires_grad]
+        optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.lr, **options)  # type: ignore[call-arg]
+        by_epoch, total = settings.schedule == "cosine_restarts", self.trainer.estimated_stepping_batches
+        if math.isinf(total) and settings.schedule in ("onecycle", "cosine"):
+            raise OptionError(
+                f"schedule={settings.schedule!r} has to know where training ends",
+                hint="Trainer(max_epochs=20)",
+            )
+
+        def factor(done: int) -> float:
+            # One schedule goes by epochs and looks at nothing else, the others by the share of all steps.
+            return (LOWEST + (settings.lr - LOWEST) * rate(min(done / total, 1.0), done)) / settings.lr
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return [optimizer], [{"scheduler": schedule, "interval": "epoch" if by_epoch else "step"}]
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        self.clip_gradients(optimizer, gradient_clip_val or CLIP, gradient_clip_algorithm)
+
+    def configure_callbacks(self) -> Any:
+        """Networks whose settings ask for it end with a moving average of their weights."""
+        return [WeightAveraging(use_buffers=False, avg_fn=_average)] if self.settings.average else []
+
+    def on_train_start(self) -> None:
+        self.began = time.perf_counter()
+
+    def on_train_epoch_end(self) -> None:
+        """Write a line of history."""
+        seen = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        self.history.append(
+            {
+                "member": self.name,
+                "step": self.trainer.global_step,
+                "epoch": self.current_epoch + 1,
+                **{k: seen[v] for k, v in zip(("total", "reconstruction", "kl"), METRICS, strict=True)},
+                "held_out": seen.get(f"val_{METRICS[0]}"),
+                "lr": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
+                "seconds": round(time.perf_counter() - self.began, 3),
+            }
+        )
+
+    def on_train_end(self) -> None:
+        """Batch normalisation counts in each process by itself: all end with what the first one counted."""
+        for buffer in self.network.buffers():
+            buffer.copy_(self.trainer.strategy.broadcast(buffer))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = list(checkpoint["history"])
+
+
+def _average(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    """Our own loop's moving average: of few steps at first, of about 500 later."""
+    return average.lerp(current, float(1 - min(0.998, count / (10 + count))))

@@ -1,0 +1,130 @@
+"""Every row comes once an epoch, to one process; files are read a run at a time."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diabolo.errors import DataError
+from diabolo.fields import Codes
+from diabolo.scale import batches
+from diabolo.scale.batches import Batches, LongFile, Pieces, Slices
+
+SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(sum)
+
+
+def rows_of(sampler: Batches) -> list[list[int]]:
+    """The rows of each batch, counted over all pieces."""
+    return [(rows + int(sampler.starts[piece])).tolist() for piece, rows in sampler]
+
+
+@settings(deadline=None, max_examples=60)
+@given(SIZES, st.integers(1, 12), st.integers(1, 3), st.integers(1, 3), st.data())
+def test_processes_share_the_rows(
+    sizes: list[int], size: int, ranks: int, lanes: int, data: st.DataObject
+) -> None:
+    every = range(sum(sizes))
+    left_out = np.array(sorted(data.draw(st.sets(st.sampled_from(every), max_size=5))), dtype=int)
+    options = {"shuffle": True, "left_out": left_out, "seed": 3, "ranks": ranks, "lanes": lanes}
+    shares = [Batches(sizes, size, rank=rank, **options) for rank in range(ranks)]
+    found = [rows_of(share) for share in shares]
+    assert len({len(batches) for batches in found}) == 1
+    assert [len(batches) for batches in found] == [len(share) for share in shares]
+    assert len({tuple(map(len, batches)) for batches in found}) == 1
+    rows = [row for share in found for batch in share for row in batch]
+    assert len(rows) == len(set(rows))
+    assert not set(rows) & set(left_out.tolist())
+    # What is missing does not fill a batch of every process, in each piece.
+    assert sum(sizes) - len(left_out) - len(rows) < len(sizes) * ranks * size
+
+
+@settings(deadline=None, max_examples=30)
+@given(SIZES, st.integers(1, 12), st.integers(1, 3))
+def test_rows_that_are_judged_come_in_order(sizes: list[int], size: int, ranks: int) -> None:
+    shares = [Batches(sizes, size, shuffle=False, rank=rank, ranks=ranks) for rank in range(ranks)]
+    found = [[row for batch in rows_of(share) for row in batch] for share in shares]
+    assert sorted(row for share in found for row in share) == list(range(sum(sizes)))
+    assert all(share == sorted(share) for share in found)
+    assert [len(list(share)) for share in shares] == [len(share) for share in shares]
+
+
+def test_an_epoch_decides_the_order() -> None:
+    sampler = Batches([50], 10, shuffle=True, seed=1)
+    first = rows_of(sampler)
+    assert rows_of(sampler) == first
+    sampler.set_epoch(1)
+    second = rows_of(sampler)
+    assert second != first
+    assert sorted(chain(*second)) == sorted(chain(*first)) == list(range(50))
+
+
+def test_lanes_give_each_worker_a_piece() -> None:
+    pieces = [piece for piece, _ in Batches([40, 40, 40, 40], 10, shuffle=True, lanes=2)]
+    assert len(set(pieces[:8:2])) == len(set(pieces[1:8:2])) == 1
+    assert set(pieces[:8]) | set(pieces[8:]) == {0, 1, 2, 3}
+    assert not set(pieces[:8]) & set(pieces[8:])
+
+
+def test_one_piece_is_in_memory() -> None:
+    read: list[int] = []
+
+    def rows(piece: int) -> Codes:
+        read.append(piece)
+        values = torch.arange(10).view(-1, 1) + 10 * piece
+        return Codes({"real": values}, {"real": values >= 0})
+
+    pieces = Pieces([10, 10, 10], rows)
+    slices = Slices(pieces, Batches(pieces.sizes, 3, shuffle=False))
+    seen = torch.cat([codes.values["real"] for codes in slices]).view(-1)
+    assert seen.tolist() == list(range(30))
+    assert read == [0, 1, 2]
+    assert len(slices) == 12
+
+
+@pytest.fixture
+def table() -> pa.Table:
+    return pa.table({"x": np.arange(1000.0), "c": [f"l{i % 7}" for i in range(1000)]})
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+@pytest.mark.parametrize(("block", "sizes"), [(1, [90] * 11 + [10]), (200, [270, 270, 460]), (5000, [1000])])
+def test_a_file_is_read_by_runs(
+    table: pa.Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+    block: int,
+    sizes: list[int],
+) -> None:
+    monkeypatch.setattr(batches, "BLOCK", block)
+    path = tmp_path / f"long{suffix}"
+    if suffix == ".parquet":
+        pa.parquet.write_table(table, path, row_group_size=90)
+    else:
+        pa.feather.write_feather(table, path, chunksize=90)
+    file = LongFile(path)
+    assert file.sizes == sizes
+    assert pa.concat_tables([file.read(i) for i in range(len(sizes))]).equals(table)
+    assert file.head(200).equals(table[:200])
+    assert file.head(10**6).equals(table)
+
+
+def test_files_that_cannot_be_read_by_pieces_are_said(table: pa.Table, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    pa.parquet.write_table(table[:0], tmp_path / "empty.parquet")
+    for name, words in (
+        ("a.csv", "piece by piece"),
+        ("none.parquet", "piece by piece"),
+        ("empty.parquet", "no rows"),
+    ):
+        with pytest.raises(DataError, match=words):
+            LongFile(tmp_path / name)
