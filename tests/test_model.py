@@ -145,7 +145,7 @@ def test_arrays_are_tables(fresh: pa.Table) -> None:
     assert list(model.get_feature_names_out()) == ["z0", "z1"]
     for bad in (
         np.zeros(3),
-        np.zeros((2, 2, 2)),
+        np.zeros((2, 2, 2, 2, 2)),
         np.zeros((0, 3)),
         np.zeros((3, 0)),
         np.zeros((2, 2), complex),

@@ -156,7 +156,10 @@ class Network(nn.Module):
 
     def read(self, codes: Codes) -> Tensor:
         """Rows -> what the encoder gets to see of them, (rows, width)."""
-        return torch.cat([self.stems[k](codes.values[k], codes.visible[k]) for k in self.kinds], 1)
+        # A plain stem only looks at what is visible in order to leave the rest out.
+        all_of_it = codes.whole and self.objective.rebuilds
+        seen = {k: None if all_of_it else codes.visible[k] for k in self.kinds}
+        return torch.cat([self.stems[k](codes.values[k], seen[k]) for k in self.kinds], 1)
 
     def encode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Rows -> the latent code (rows, latent) and its KL divergence (rows,)."""

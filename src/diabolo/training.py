@@ -83,6 +83,8 @@ class Run:
         self.total = settings.steps(self.rows)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.flat = _flattened(self.parameters)
+        for module in (network.encoder, network.decoder):
+            module.gather(True)
         options: dict[str, Any] = {"weight_decay": settings.weight_decay}
         if settings.optimizer != "sgd":
             options |= {"fused": True, "eps": settings.eps}
@@ -92,6 +94,7 @@ class Run:
         self.step, self.looked, self.waited, self.spent = 0, 0, 0, 0.0
         self.best, self.best_weights = math.inf, _weights(network)
         self.order, self.at = torch.empty(0, dtype=torch.long), 0
+        self.shuffled: Codes | None = None  # in this order, so that a batch is a slice
         # Losses are added up where the network is: reading them at every step would wait for it.
         self.running = torch.zeros(3, device=self.device)
         self.history: list[dict[str, Any]] = []
@@ -128,22 +131,33 @@ class Run:
         if self.step > self.looked:
             self._look()
         self.finished = True
+        for module in (self.network.encoder, self.network.decoder):
+            module.gather(False)
+        for parameter in self.parameters:
+            parameter.grad = None
         self.network.load_state_dict(self.best_weights)
         self.network.eval()
 
     def _advance(self) -> None:
         if self.at + self.batch > len(self.order):
-            self.order, self.at = torch.randperm(self.rows), 0
-        picked = self.order[self.at : self.at + self.batch]
+            self.order, self.at, self.shuffled = torch.randperm(self.rows), 0, None
+        if self.shuffled is None:
+            self.shuffled = self.codes[self.order.to(self.device)]
+        batch = self.shuffled[self.at : self.at + self.batch]
         self.at += self.batch
         rate = SCHEDULES[self.settings.schedule](self.done, self.step * self.batch / self.rows)
         for group in self.optimizer.param_groups:
             group["lr"] = LOWEST + (self.settings.lr - LOWEST) * rate
-        loss = self.network.loss(self.codes[picked.to(self.device)])
+        loss = self.network.loss(batch)
+        gradient = self.flat.grad
+        assert gradient is not None
+        gradient.zero_()
         loss.total.backward()  # type: ignore[no-untyped-call]
-        self.flat.grad = _gathered(self.parameters)
-        # A guard against a single wild batch: ordinary gradients are far shorter.
-        self.flat.grad *= (LONGEST / self.flat.grad.norm()).clamp_max(1)
+        # A guard against a single wild batch: ordinary gradients are far shorter. Where looking at the length
+        # would wait for a device, it is not looked at.
+        length = gradient.norm()
+        if self.device.type != "cpu" or float(length) > LONGEST:
+            gradient *= (LONGEST / length).clamp_max(1)
         self.optimizer.step()
         self.step += 1
         self.running += torch.stack([part.detach() for part in loss])
@@ -199,6 +213,7 @@ class Run:
         for name in KEPT:
             setattr(self, name, values[name])
         self.order, self.running = tensors["order"], tensors["running"].to(self.device)
+        self.shuffled = None
         self.network.load_state_dict(under(tensors, "weights/"))
         self.best_weights = {k: v.to(self.device) for k, v in under(tensors, "best/").items()}
         if self.average is not None:
@@ -274,21 +289,18 @@ def _weights(network: Network) -> dict[str, Tensor]:
 
 
 def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
-    """One long parameter that all of these become views of: an optimiser's step is then a single one."""
+    """One long parameter that these and their gradients become views of: one step serves them all."""
     flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
+    flat.grad = torch.zeros_like(flat)
     start = 0
     for parameter in parameters:
-        parameter.data = flat.data[start : start + parameter.numel()].view_as(parameter)
-        start += parameter.numel()
+        part = slice(start, start + parameter.numel())
+        parameter.data, parameter.grad = (
+            flat.data[part].view_as(parameter),
+            flat.grad[part].view_as(parameter),
+        )
+        start = part.stop
     return flat
-
-
-def _gathered(parameters: list[nn.Parameter]) -> Tensor:
-    """Their gradients, in a row, and none left behind: one that nothing depends on has the gradient 0."""
-    parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    for parameter in parameters:
-        parameter.grad = None
-    return torch.cat([part.reshape(-1) for part in parts])
 
 
 @contextmanager

@@ -135,6 +135,7 @@ def _source(state: Mapping[str, Any]) -> Source:
     if isinstance(source, Series):
         _need(all(v is None or isinstance(v, str) for v in (source.time, source.by)), "its time")
         _need(_is_number(source.step) and source.step >= 0, "its step")
+        _need(type(source.end) is int, "its end")
         _need(type(source.length) is int and source.length >= 2, "the length of its windows")
         _need(all(_texts(v) for v in (source.beside, source.channels, source.groups)), "its channels")
     return source

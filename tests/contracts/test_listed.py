@@ -70,11 +70,12 @@ def test_every_task_is_listed() -> None:
         for c in written_in(tasks)
         if inspect.isclass(c) and issubclass(c, Answer) and c is not Answer
     }
+    # `generate` is asked for a number of rows; every other task about rows that there are.
+    questions = (["model", "data"], ["model", "n"])
     functions = {
         f
         for f in written_in(tasks)
-        # `generate` is asked for a number of rows; every other task about rows that there are.
-        if inspect.isfunction(f) and list(inspect.signature(f).parameters)[:2] in (["model", "data"], ["model", "n"])
+        if inspect.isfunction(f) and list(inspect.signature(f).parameters)[:2] in questions
     }
     assert functions == set(tasks.TASKS)
     assert {f.__annotations__["return"] for f in tasks.TASKS} == answers

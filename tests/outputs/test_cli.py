@@ -21,7 +21,10 @@ from diabolo.version import __version__
 from tests import made
 from tests.outputs.conftest import QUICK, Run, left_in
 
-COMMANDS = ["fit", "score", "explain", "repair", "embed", "report", "info", "runs", "demo"]
+COMMANDS = [
+    *("fit", "score", "explain", "repair", "embed", "denoise", "match", "generate"),
+    *("report", "info", "runs", "demo"),
+]
 
 
 def test_help_lists_every_command(run: Run) -> None:

@@ -108,14 +108,13 @@ def test_what_cannot_be_given_is_said(model: Autoencoder, given: dict[str, Any],
 
 
 def test_what_a_model_cannot_do_is_said(
-    models: dict[str, Autoencoder], wave_model: Autoencoder, picture_models: dict[str, Autoencoder]
+    models: dict[str, Autoencoder], picture_models: dict[str, Autoencoder]
 ) -> None:
     for model, options, hint in (
         (models["denoising"], {}, 'Autoencoder("masked")'),
         (models["vanilla"], {"given": {"city": "Rome"}}, 'Autoencoder("masked")'),
         (models["vanilla"], {"prior": "normal"}, 'Autoencoder("variational")'),
         (picture_models["masked"], {}, 'Autoencoder("variational")'),
-        (wave_model, {}, "without time"),
     ):
         with pytest.raises(UnsupportedError) as caught:
             model.generate(2, **options)

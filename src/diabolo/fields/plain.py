@@ -22,6 +22,10 @@ class PlainStem(Stem):
     """
 
     @abstractmethod
+    def forward(self, values: Tensor, visible: Tensor | None) -> Tensor:
+        """Holes read as 0; `visible` may be None if there are none."""
+
+    @abstractmethod
     def back(self, vector: Tensor) -> Distribution:
         """(rows, width) -> a distribution of shape (rows, fields, *cell)."""
 
@@ -53,10 +57,10 @@ class PlainNumbers(PlainStem):
         self.register_buffer("span", (high - low).float().clamp_min(1e-6), persistent=False)
         self.scale = nn.Parameter(torch.ones(self.shape), requires_grad=False)
 
-    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
+    def forward(self, values: Tensor, visible: Tensor | None) -> Tensor:
         if self.unit:
             values = ((values - self.low) / self.span).clamp(0, 1)
-        return (values * visible).flatten(1)
+        return (values if visible is None else values * visible).flatten(1)
 
     def back(self, vector: Tensor) -> Normal:
         mean = vector.view(-1, *self.shape)
@@ -94,8 +98,9 @@ class PlainSymbols(PlainStem):
         self.register_buffer("seen", seen, persistent=False)
         self.scale = nn.Parameter(torch.ones(alphabet.columns), requires_grad=False)
 
-    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
-        return self.alphabet.flat(self.alphabet.look_up(values) * visible.unsqueeze(-1))
+    def forward(self, values: Tensor, visible: Tensor | None) -> Tensor:
+        embedded = self.alphabet.look_up(values)
+        return self.alphabet.flat(embedded if visible is None else embedded * visible.unsqueeze(-1))
 
     def back(self, vector: Tensor) -> Levels:
         # Normal errors around an embedding make the nearest one the likeliest, and say how likely.

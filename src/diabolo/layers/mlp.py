@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from diabolo.errors import OptionError
-from diabolo.layers.stack import STEPS, Layer, Stack
+from diabolo.layers.stack import STEPS, Layer, Norm, Stack
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+# Where the gradient needs no more than the output, it takes the place of the input. The slope 0.1 is the one
+# that notes on autoencoders use; torch's own default is 0.01.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
-    "relu": nn.ReLU,
+    "relu": partial(nn.ReLU, inplace=True),
     "gelu": nn.GELU,
     "elu": nn.ELU,
     "tanh": nn.Tanh,
-    "leaky_relu": nn.LeakyReLU,
+    "leaky_relu": partial(nn.LeakyReLU, 0.1, inplace=True),
 }
 
 
@@ -48,26 +51,50 @@ class MLP(nn.Module):
             raise OptionError(
                 f"activation={activation!r} is not known", hint=f"one of {', '.join(sorted(ACTIVATIONS))}"
             )
-        self.activation = activation
         self.blocks = nn.ModuleList()
-        self.layers: list[Layer] = []
         self.adds = []
         for size in sizes:
             parts: list[nn.Module] = [nn.Linear(inputs, size)]
             if batch_norm:
                 parts.append(nn.BatchNorm1d(size))
-            # The slope 0.1 is the one that notes on autoencoders use; torch's own default is 0.01.
-            parts.append(nn.LeakyReLU(0.1) if activation == "leaky_relu" else ACTIVATIONS[activation]())
+            parts.append(ACTIVATIONS[activation]())
             self.blocks.append(nn.Sequential(*parts))
-            self.layers.append((parts[0], parts[1] if batch_norm else None))  # type: ignore[arg-type]
             self.adds.append(residual and inputs == size)
             inputs = size
-        self.width = inputs
+        self.width, self.activation = inputs, activation
+        self.gathered: list[Layer] | None = None
+
+    def gather(self, on: bool) -> None:
+        """Whether gradients are added straight to where each weight's lies by now: for a training loop.
+
+        The weights and their gradients must stay where they are until it is switched off.
+        """
+        self.gathered = None
+        if not on or self.activation not in STEPS:
+            return
+        self.gathered = []
+        for block, adds in zip(self.blocks, self.adds, strict=True):
+            (weight, of_weight), (bias, of_bias), *rest = [_with_gradient(p) for p in block.parameters()]
+            norm = None
+            if rest:
+                (scale, of_scale), (shift, of_shift) = rest
+                module = next(m for m in block.modules() if isinstance(m, nn.BatchNorm1d))
+                assert module.running_mean is not None and module.running_var is not None
+                seen = module.running_mean, module.running_var
+                norm = Norm(scale, shift, of_scale, of_shift, *seen, module.momentum or 0.1, module.eps)
+            self.gathered.append(Layer(weight, bias, of_weight, of_bias, norm, adds))
 
     def forward(self, h: Tensor) -> Tensor:
         """(rows, inputs) -> (rows, last size)."""
-        if self.training and torch.is_grad_enabled() and self.activation in STEPS:
-            return Stack.through(h, self.layers, self.adds, self.activation)
+        if self.gathered and self.training and torch.is_grad_enabled():
+            anchor = next(self.parameters())
+            out: Tensor = Stack.apply(h, anchor, self.gathered, STEPS[self.activation])  # type: ignore[no-untyped-call]
+            return out
         for block, adds in zip(self.blocks, self.adds, strict=True):
             h = h + block(h) if adds else block(h)
         return h
+
+
+def _with_gradient(parameter: nn.Parameter) -> tuple[Tensor, Tensor]:
+    assert parameter.grad is not None, "a gradient must have its place before it can be added to"
+    return parameter.data, parameter.grad

@@ -1,12 +1,12 @@
-"""Many fully connected layers as one step of the gradient."""
+"""Fully connected layers with their gradient written out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 ATEN = torch.ops.aten
@@ -32,83 +32,87 @@ STEPS = {
     ),
 }
 
-Layer = tuple[nn.Linear, nn.BatchNorm1d | None]
+
+class Norm(NamedTuple):
+    """A batch normalisation: its weights, their gradients, and what it has seen so far."""
+
+    scale: Tensor
+    shift: Tensor
+    of_scale: Tensor
+    of_shift: Tensor
+    mean: Tensor
+    variance: Tensor
+    momentum: float
+    eps: float
+
+
+class Layer(NamedTuple):
+    """One layer's weights, their gradients, its normalisation if any, and whether it adds to its input."""
+
+    weight: Tensor
+    bias: Tensor
+    of_weight: Tensor
+    of_bias: Tensor
+    norm: Norm | None
+    adds: bool
 
 
 class Stack(torch.autograd.Function):
-    """Linear, optional batch normalisation, activation, for several layers, with one gradient for all.
+    """Linear, optional batch normalisation, activation, for several layers.
 
-    It computes what the modules would, by the same kernels, in training. For the small matrices of a
-    table the bookkeeping of a gradient for every single operation costs more than the operations.
+    It computes what the modules would, by the same kernels, and adds the gradients of its weights straight
+    to where they are gathered. With the small matrices of a table, torch's bookkeeping for every single
+    operation costs as much as the operations.
     """
 
     @staticmethod
-    def through(h: Tensor, layers: Sequence[Layer], adds: Sequence[bool], activation: str) -> Tensor:
+    def forward(ctx: Any, h: Tensor, anchor: Tensor, layers: list[Layer], step: Step) -> Tensor:
         """(rows, inputs) -> (rows, last size).
 
         Args:
+            ctx: keeps what the gradient needs.
             h: the input.
-            layers: each layer's modules.
-            adds: whether each adds to its input.
-            activation: a name in `STEPS`.
+            anchor: a weight; that it asks for a gradient makes torch ask for this one.
+            layers: the layers.
+            step: the activation.
         """
-        weights: list[Tensor | None] = []
-        for linear, norm in layers:
-            weights += [linear.weight, linear.bias]
-            weights += [None, None] if norm is None else [norm.weight, norm.bias]
-            if norm is not None and norm.num_batches_tracked is not None:
-                norm.num_batches_tracked.add_(1)
-        out: Tensor = Stack.apply(h, layers, adds, STEPS[activation], *weights)  # type: ignore[no-untyped-call]
-        return out
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        h: Tensor,
-        layers: Sequence[Layer],
-        adds: Sequence[bool],
-        step: Step,
-        *weights: Tensor | None,
-    ) -> Tensor:
-        """Values; what the gradient needs is kept."""
-        kept: list[Tensor | None] = []
-        for number, ((_, norm), add) in enumerate(zip(layers, adds, strict=True)):
-            weight, bias, scale, shift = weights[4 * number : 4 * number + 4]
-            assert weight is not None and bias is not None
-            before = torch.addmm(bias, h, weight.t())
-            mean = spread = None
-            x = before
+        kept: list[tuple[Tensor, ...]] = []
+        for weight, bias, _, _, norm, adds in layers:
+            x = before = torch.addmm(bias, h, weight.t())
+            mean = spread = bias
             if norm is not None:
-                running = norm.running_mean, norm.running_var
                 x, mean, spread = torch.native_batch_norm(
-                    before, scale, shift, *running, True, norm.momentum or 0.1, norm.eps
+                    before, norm.scale, norm.shift, norm.mean, norm.variance, True, norm.momentum, norm.eps
                 )
             out = step.forward(x)
-            kept += [h, before if norm is not None else None, x, mean, spread]
-            h = h + out if add else out
-        ctx.save_for_backward(*kept, *weights)
-        ctx.layers, ctx.adds, ctx.step = layers, adds, step
+            kept.append((h, before, x, mean, spread))
+            h = h + out if adds else out
+        # Only the output is kept by torch: it refers to this gradient, and the two would hold each other.
+        ctx.save_for_backward(h)
+        *rest, (first, before, x, mean, spread) = kept
+        ctx.kept = [*rest, (first, before, None if x is h else x, mean, spread)]
+        ctx.layers, ctx.step = layers, step
         return h
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, None]:
         """Gradients, from the last layer to the first."""
-        count = len(ctx.layers)
-        kept, weights = ctx.saved_tensors[: 5 * count], ctx.saved_tensors[5 * count :]
-        gradients: list[Tensor | None] = []
-        for number in reversed(range(count)):
-            h, before, x, mean, spread = kept[5 * number : 5 * number + 5]
-            weight, bias, scale, _ = weights[4 * number : 4 * number + 4]
-            down, norm = ctx.step.backward(g, x), ctx.layers[number][1]
-            of_scale = of_shift = None
-            if norm is not None:
+        (output,) = ctx.saved_tensors
+        for number in reversed(range(len(ctx.layers))):
+            weight, _, of_weight, of_bias, norm, adds = ctx.layers[number]
+            h, before, x, mean, spread = ctx.kept[number]
+            down = ctx.step.backward(g, output if x is None else x)
+            if norm is None:
+                of_bias.add_(down.sum(0))
+            else:
+                # A normalisation takes every shift away: the gradient of a bias before it is exactly 0.
                 down, of_scale, of_shift = ATEN.native_batch_norm_backward.default(
-                    down, before, scale, None, None, mean, spread, True, norm.eps, [True, True, True]
+                    down, before, norm.scale, None, None, mean, spread, True, norm.eps, [True, True, True]
                 )
-            # A normalisation takes every shift away: the gradient of a bias before it is exactly 0.
-            of_bias = down.sum(0) if norm is None else torch.zeros_like(bias)
-            gradients[:0] = [down.t() @ h, of_bias, of_scale, of_shift]
+                norm.of_scale.add_(of_scale)
+                norm.of_shift.add_(of_shift)
+            of_weight.addmm_(down.t(), h)
             if number or ctx.needs_input_grad[0]:
-                g = torch.addmm(g, down, weight) if ctx.adds[number] else down @ weight
-        return (g if ctx.needs_input_grad[0] else None, None, None, None, *gradients)
+                g = torch.addmm(g, down, weight) if adds else down @ weight
+        return (g if ctx.needs_input_grad[0] else None, None, None, None)

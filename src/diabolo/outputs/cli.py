@@ -33,8 +33,8 @@ app = cyclopts.App(
     name="diabolo",
     version=__version__,
     help="Learns what a table or a series looks like; says which rows and cells are odd and what was "
-    "expected there; fills holes; embeds. DATA is a csv, tsv, parquet, arrow or ndjson file (text also as "
-    ".gz or .zst), or - for csv on standard input.",
+    "expected there; fills holes; embeds, matches, generates. DATA is a csv, tsv, parquet, arrow or ndjson "
+    "file (text also as .gz or .zst), or - for csv on standard input.",
     help_format="plaintext",
     # main says it.
     suppress_keyboard_interrupt=False,
@@ -162,6 +162,54 @@ def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = F
 
     check_format(output)
     table = tasks.embed(_load(model), _native(data)).to_arrow()
+    _answer(table, output, json, "the first rows", table.slice(0, 10))
+
+
+@app.command
+def denoise(data: Data, *, model: ModelPath, output: Output = None, json: Json = False) -> None:
+    """Take the noise out of DATA."""
+    from diabolo import tasks
+
+    check_format(output)
+    table = tasks.denoise(_load(model), _native(data)).to_arrow()
+    _answer(table, output, json, "the first rows", table.slice(0, 10))
+
+
+@app.command
+def match(
+    data: Data,
+    gallery: Data,
+    *,
+    model: ModelPath,
+    k: Annotated[int, Parameter(name=["--k", "-k"], help="Rows of GALLERY for each row.")] = 1,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Find the rows of GALLERY that each row of DATA is most like."""
+    from diabolo import tasks
+
+    check_format(output)
+    table = tasks.match(_load(model), _native(data), gallery=_native(gallery), k=k).to_arrow()
+    _answer(table, output, json, "the nearest rows", table.slice(0, 10))
+
+
+@app.command
+def generate(
+    n: int,
+    *,
+    model: ModelPath,
+    seed: Annotated[int | None, Parameter(help="The same seed gives the same rows.")] = None,
+    given: Annotated[
+        dict[str, str] | None, Parameter(help="A value that all have: --given.sex Male.")
+    ] = None,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Draw N new rows."""
+    from diabolo import tasks
+
+    check_format(output)
+    table = tasks.generate(_load(model), n, seed=seed, given=given).to_arrow()
     _answer(table, output, json, "the first rows", table.slice(0, 10))
 
 

@@ -60,6 +60,7 @@ class Series(Source):
         channels: the names of the columns that windows are made of.
         groups: the names of the series that were seen; each has its own place in time.
         form: how the times are written, where they are text.
+        end: the step after the last one that was seen.
         notes: what is worth knowing about the times.
     """
 
@@ -72,6 +73,7 @@ class Series(Source):
     channels: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     form: str = ""
+    end: int = 0
     notes: tuple[str, ...] = ()
 
     kind = "series"
@@ -121,10 +123,12 @@ class Series(Source):
                 f"window={length} does not fit a series of {longest} points",
                 hint=f"window={min(max(longest // 3, 2), WINDOW)}",
             )
-        seen = tuple(np.unique(groups).tolist())
+        seen, step = tuple(np.unique(groups).tolist()), _step(times, groups)
+        last = len(times) - 1 if not step else round(float(times.max()) / step)
         return replace(
             self,
-            step=_step(times, groups),
+            step=step,
+            end=int(last) + 1,
             length=length,
             channels=channels,
             groups=seen,

@@ -245,8 +245,8 @@ def _nearest(
     values = {k: v.numpy() for k, v in memory.values.items()}
     for entry in engine.schema.used:
         slots = engine.schema.slots_of(entry.name)
-        there = memory.visible[slots[0].kind][:, slots[0].index].numpy()
-        there = there.any(axis=tuple(range(1, there.ndim)))
+        seen = memory.visible[slots[0].kind][:, slots[0].index].numpy()
+        there = np.asarray(seen.any(axis=tuple(range(1, seen.ndim))))
         column = engine.schema.decode(entry.name, values)
         found[entry.name] = column.take(pa.array(np.arange(len(there)), mask=~there))
     return found

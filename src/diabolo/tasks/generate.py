@@ -21,10 +21,12 @@ from diabolo.fields import Codes, Picture, Real, Symbol
 from diabolo.likelihoods import Levels
 from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
+from diabolo.tasks.weave import weave
 from diabolo.training import private_draws, threads
 
 PRIORS = ("mixture", "normal")
 TURNS = 512  # rows that are drawn in one order of the columns
+POOL = 8_192  # codes that the windows of a series are chosen from
 CODES = 4_096  # codes that the mixture is fitted on
 PARTS, SHARE = 32, 100  # of the mixture: at most so many, and rows for each
 
@@ -58,7 +60,8 @@ def generate(
     A masked network, which the default recipe has, draws one column after the other, in random orders, each
     given those that are drawn already (Uria et al., "A deep and tractable density estimator", 2014); context
     columns are those of remembered rows. A network with a bottleneck decodes codes, and draws every cell from
-    its likelihood; of a picture it gives the mean, as noise on each pixel makes no picture better.
+    its likelihood; of a picture it gives the mean, as noise on each pixel makes no picture better. A series
+    goes on for `n` points after the fit: its time and its channels.
 
     Args:
         model: a fitted model.
@@ -75,23 +78,24 @@ def generate(
     engine, rows = model.engine_, whole("n", n)
     if prior not in PRIORS:
         raise OptionError(f"prior={prior!r} is not known", hint=f"one of {', '.join(PRIORS)}")
-    if isinstance(engine.source, Series):
-        raise UnsupportedError("series cannot be generated yet", hint="fit the rows as a table, without time")
     reader, pictures = engine.cell_reader, Picture.kind in engine.schema.fields
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     with torch.no_grad(), threads(engine.threads), private_draws(seed):
-        if reader.corruption.hides and not pictures:
-            table = _in_turn(engine, rows, dict(given or {}))
-        elif not hasattr(reader.bottleneck, "latent"):
+        by_turns = reader.corruption.hides and not pictures
+        if not by_turns and not hasattr(reader.bottleneck, "latent"):
             raise UnsupportedError(
                 "this model has no codes to draw new rows from",
                 hint='Autoencoder("variational")' + ("" if pictures else ', or Autoencoder("masked")'),
             )
-        elif given:
+        if given and (not by_turns or isinstance(engine.source, Series)):
             raise UnsupportedError(
-                "a model with a bottleneck draws whole rows: no value can be given",
-                hint='Autoencoder("masked"), or the default recipe',
+                "values can be given only where a table is drawn column by column",
+                hint='Autoencoder("masked") or the default recipe, on a table',
             )
+        if isinstance(engine.source, Series):
+            table = weave(engine, rows, None if by_turns else _codes(engine, POOL, seed, prior))
+        elif by_turns:
+            table = _in_turn(engine, rows, dict(given or {}))
         else:
             table = _decoded(engine, _codes(engine, rows, seed, prior))
     return Generated(Native(pa.table({"_": [0]}), model.library_), table)

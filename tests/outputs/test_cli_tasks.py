@@ -1,0 +1,59 @@
+"""The commands that clean, match and draw rows."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from diabolo.columns.image import to_pictures, to_pixels
+from diabolo.sources.files import read_file
+from tests import made
+from tests.outputs.conftest import Run
+
+
+def test_rows_are_cleaned(run: Run, data: Path, model: Path) -> None:
+    said = run("denoise", data, "-m", model)
+    assert said.status == 0
+    table = pa.csv.read_csv(io.BytesIO(said.out.encode()))
+    assert table.column_names == made.SCORED and table.num_rows == 200
+
+
+def test_rows_are_matched(run: Run, data: Path, model: Path) -> None:
+    said = run("match", data, data, "-m", model, "-k", 2, "--json")
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert said.status == 0 and len(lines) == 400
+    assert np.mean([line["row"] == line["gallery"] for line in lines[::2]]) > 0.95
+
+
+def test_rows_are_drawn(run: Run, model: Path, tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        said = run("generate", 12, "-m", model, "--seed", 3, "--given.city", "Rome", "-o", tmp_path / name)
+        assert (said.status, said.out) == (0, "")
+    one = read_file(tmp_path / "a.parquet")
+    assert one.equals(read_file(tmp_path / "b.parquet")) and one.num_rows == 12
+    assert set(one["city"].to_pylist()) == {"Rome"}
+    wrong = run("generate", 12, "-m", model, "--given.city", "Paris")
+    assert wrong.status == 2 and "'Paris'" in wrong.err and "Hint" in wrong.err
+
+
+def test_pictures_go_through_parquet(run: Run, tmp_path: Path) -> None:
+    shown = made.pictures(60)
+    pyarrow.parquet.write_table(pa.table({"image": to_pictures(shown, "image")}), tmp_path / "p.parquet")
+    made_model = tmp_path / "m.diabolo"
+    assert (
+        run(
+            "fit", tmp_path / "p.parquet", "-o", made_model, "--recipe", "vanilla", "--epochs", 2, "-q"
+        ).status
+        == 0
+    )
+    assert (
+        run("denoise", tmp_path / "p.parquet", "-m", made_model, "-o", tmp_path / "clean.parquet").status == 0
+    )
+    clean = to_pixels(read_file(tmp_path / "clean.parquet")["image"].combine_chunks())
+    assert clean.shape == shown.shape and clean.dtype == np.uint8

@@ -1,0 +1,83 @@
+"""Series go on after the fit."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from diabolo import Autoencoder, load
+from diabolo.errors import UnsupportedError
+
+POINTS = 1_500
+
+
+def waves(**columns: object) -> pa.Table:
+    rng, step = np.random.default_rng(0), np.arange(POINTS)
+    angle = 2 * np.pi * step / 24
+    values = {"a": np.sin(angle), "b": 3 + 2 * np.cos(angle)}
+    noisy = {name: value + 0.1 * rng.normal(size=POINTS) for name, value in values.items()}
+    return pa.table({**columns, **noisy})
+
+
+def hours() -> pa.Array:
+    return pa.array([datetime(2024, 1, 1) + timedelta(hours=i) for i in range(POINTS)])
+
+
+@pytest.fixture(scope="module", params=["default", "variational", "vanilla"])
+def model(request: pytest.FixtureRequest) -> Autoencoder:
+    return Autoencoder(request.param, time="time", window=64, epochs=80).fit(waves(time=hours()))
+
+
+def test_a_series_goes_on_where_it_ended(model: Autoencoder) -> None:
+    made = model.generate(300, seed=0).to_frame()
+    assert made.column_names == ["time", "a", "b"]
+    times = made["time"].to_pylist()
+    assert times[0] == datetime(2024, 1, 1) + timedelta(hours=POINTS)
+    assert {b - a for a, b in pairwise(times)} == {timedelta(hours=1)}
+
+
+def test_new_points_are_like_the_old_ones(model: Autoencoder) -> None:
+    made, real = model.generate(600, seed=1).to_frame(), waves()
+    for name in ("a", "b"):
+        values, known = made[name].to_numpy(), real[name].to_numpy()
+        assert values.min() >= known.min() - 1e-5 and values.max() <= known.max() + 1e-5
+        assert 0.5 < values.std() / known.std() < 1.5
+        power = np.abs(np.fft.rfft(values - values.mean()))
+        assert abs(np.argmax(power) - 600 / 24) <= 2  # the period is kept
+    a, b = made["a"].to_numpy(), made["b"].to_numpy()
+    assert (
+        np.corrcoef(np.roll(a, -6), b)[0, 1] > 0.3
+    )  # and so is what the channels have to do with each other
+
+
+def test_draws_follow_the_seed(model: Autoencoder) -> None:
+    first, again, other = (model.generate(50, seed=s).to_frame() for s in (3, 3, 4))
+    assert first.equals(again) and not first.equals(other)
+
+
+def test_nothing_is_copied(model: Autoencoder) -> None:
+    known = waves()["a"].to_numpy()
+    made = model.generate(200, seed=5).to_frame()["a"].to_numpy()
+    pieces = np.lib.stride_tricks.sliding_window_view(known, 8)
+    gaps = np.abs(pieces[:, None] - made.reshape(-1, 8)[None]).max(-1).min(0)
+    assert (gaps > 1e-6).mean() > 0.9
+
+
+def test_it_works_from_a_file_without_a_time_and_with_other_clocks(tmp_path: object) -> None:
+    model = Autoencoder("vanilla", window=32, epochs=1).fit(waves())
+    made = load(model.save(f"{tmp_path}/m.diabolo")).generate(10, seed=0).to_frame()
+    assert made.column_names == ["a", "b"] and made.num_rows == 10
+    numbered = waves(t=np.arange(POINTS) * 0.5)
+    made = Autoencoder("vanilla", time="t", window=32, epochs=1).fit(numbered).generate(3, seed=0).to_frame()
+    np.testing.assert_allclose(made["t"].to_numpy(), POINTS * 0.5 + np.arange(3) * 0.5)
+
+
+def test_what_cannot_be_drawn_is_refused(model: Autoencoder) -> None:
+    with pytest.raises(UnsupportedError, match="given"):
+        model.generate(5, given={"a": 1.0})
+    with pytest.raises(UnsupportedError, match="codes"):
+        Autoencoder("denoising", window=16, epochs=1).fit(waves()).generate(5)
