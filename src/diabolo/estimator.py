@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
@@ -27,6 +27,15 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Any:
         """Learn what the rows look like."""
+
+    def take(self, engine: Engine, native: Native) -> Self:
+        """Become the model of an engine that was fitted on this data."""
+        engine.calibration.alarm(self.alarm_rate)  # refuses a rate that cannot be kept
+        self._engine, self._library = engine, native.library
+        self.n_features_in_ = native.table.num_columns
+        if native.named:
+            self.feature_names_in_ = np.asarray(native.table.column_names, dtype=object)
+        return self
 
     @property
     def engine_(self) -> Engine:

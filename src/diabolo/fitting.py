@@ -201,7 +201,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     else:
         windows = whole_windows(reader, data.codes, device)
         memory = Memory.fit(windows, scored, frame.positions[data.fit_rows])
-    ignored = schema.say_ignored()
+    said = [*data.source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
     engine = Engine(
         source=data.source,
         schema=schema,
@@ -211,7 +211,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         calibration=Calibration({}, np.zeros(0), 1.0),
         level=Level.fit(data.codes) if Curve.kind in data.codes.values else None,
         history=trained.history,
-        notes=([ignored] if ignored else []) + trained.notes,
+        notes=[note for note in said if note],
         device=device,
         threads=thread_count,
     )

@@ -240,19 +240,11 @@ class Autoencoder(Estimator):
                 checkpoint=(str(self.checkpoint), self.checkpoint_every) if self.checkpoint else None,
                 log=run.log,
             )
-            doubts = schema.say_doubts()
-            engine.notes[:0] = [*source.notes, *([doubts] if doubts else [])]
             run.finish(engine.facts, engine.notes)
         engine.notes += run.notes
-        self._engine = engine
-        self._library = native.library
         for note in engine.notes:
             warnings.warn(note, DiaboloWarning, stacklevel=2)
-        self.n_features_in_ = native.table.num_columns
-        if native.named:
-            self.feature_names_in_ = np.asarray(native.table.column_names, dtype=object)
-        engine.calibration.alarm(self.alarm_rate)
-        return self
+        return self.take(engine, native)
 
     def inspect(self, X: Any) -> Schema:
         """What `fit` would read the columns as, without fitting.

@@ -162,8 +162,7 @@ class Run:
         self.step += 1
         self.running += torch.stack([part.detach() for part in loss])
         if self.average is not None:
-            share = 1 - min(0.998, self.step / (10 + self.step))
-            self.average.lerp_(self.flat.detach(), share)
+            self.average.lerp_(self.flat.detach(), newest(self.step))
 
     def _look(self) -> None:
         """Judge the weights by the held-out rows, and write a line of history."""
@@ -277,6 +276,11 @@ def train(
     if progress is not None:
         progress(name, 1.0, 0.0)
     return Outcome(run.history, run.notes + _judge_collapse(network, codes, name), interrupted)
+
+
+def newest(step: int) -> float:
+    """The share of the newest weights in a moving average: of few steps at first, of about 500 later."""
+    return 1 - min(0.998, step / (10 + step))
 
 
 def codes_device(codes: Codes) -> torch.device:

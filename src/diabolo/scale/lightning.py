@@ -186,15 +186,7 @@ class DataModule(pl.LightningDataModule):
             trained.networks[name] = network
             trained.history += given[name].history
         engine = assemble(data, trained, device=device, thread_count=model.threads)
-        doubts = data.schema.say_doubts()
-        engine.notes[:0] = [*data.source.notes, *([doubts] if doubts else [])]
         if self.file is not None:
             rows = sum(self.file.sizes)
             engine.facts |= {"rows": rows, "rows_trained_on": rows - len(self._kept_out())}
-        engine.calibration.alarm(model.alarm_rate)
-        model._engine, model._library = engine, data.frame.native.library
-        table, named = data.frame.native.table, data.frame.native.named
-        model.n_features_in_ = table.num_columns
-        if named:
-            model.feature_names_in_ = np.asarray(table.column_names, dtype=object)
-        return model
+        return model.take(engine, data.frame.native)

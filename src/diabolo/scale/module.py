@@ -15,7 +15,7 @@ from diabolo.fields import Codes
 from diabolo.network import Loss, Member, Network, Prediction
 from diabolo.schema import Schema
 from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
-from diabolo.training import private_draws
+from diabolo.training import LONGEST, newest, private_draws
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -25,7 +25,6 @@ else:
     WeightAveraging = pl.callbacks.WeightAveraging
 
 METRICS = ("total_loss", "recon_loss", "kld")
-CLIP = 1e3  # the norm of a gradient, as in our own loop
 
 
 class Module(pl.LightningModule):
@@ -105,7 +104,7 @@ class Module(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        self.clip_gradients(optimizer, gradient_clip_val or CLIP, gradient_clip_algorithm)
+        self.clip_gradients(optimizer, gradient_clip_val or LONGEST, gradient_clip_algorithm)
 
     def configure_callbacks(self) -> Any:
         """Networks whose settings ask for it end with a moving average of their weights."""
@@ -142,5 +141,4 @@ class Module(pl.LightningModule):
 
 
 def _average(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """Our own loop's moving average: of few steps at first, of about 500 later."""
-    return average.lerp(current, float(1 - min(0.998, count / (10 + count))))
+    return average.lerp(current, newest(int(count)))

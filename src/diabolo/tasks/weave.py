@@ -13,6 +13,7 @@ from diabolo.columns import Datetime
 from diabolo.engine import Engine
 from diabolo.fields import Codes, Curve
 from diabolo.sources import Native, Series
+from diabolo.sources.series import APART
 
 BLOCK = 8  # a masked network draws an eighth of a window at a time
 TRIED = 256  # codes from which the one that goes on best is chosen
@@ -27,32 +28,36 @@ def weave(engine: Engine, points: int, codes: Tensor | None) -> dict[str, Any]:
         points: how many.
         codes: (codes, latent) to choose from, for a model with a bottleneck; None for a masked one.
     """
-    source = engine.source
-    assert isinstance(source, Series)
-    length = source.length
-    frame = _blank(engine, points + 3 * length)
-    drawn = _overlapping(engine, frame, codes) if codes is not None else _block_by_block(engine, frame)
-    rows = slice(2 * length, 2 * length + points)  # the first ones still remember where they came from
-    table: dict[str, Any] = {}
-    names = [s.name for s in engine.schema.slots if s.kind == Curve.kind]
-    if source.time is not None:
-        table[source.time] = frame.column(source.time).slice(rows.start, points)
-    for number, name in enumerate(names):
-        table[name] = pa.array(engine.schema[name].decode([drawn[None, number, rows]])[0])
+    source, positions = engine.source, engine.memory.positions
+    assert isinstance(source, Series) and positions is not None
+    latest = int(positions.argmax())
+    group, begin = divmod(int(positions[latest]), APART)
+    window = engine.memory.codes.values[Curve.kind][latest]
+    # What was learnt last begins it, and is left out of what is given.
+    known = max(source.end - begin, source.length)
+    frame = _blank(engine, group, begin + np.arange(known + points + source.length))
+    if codes is None:
+        drawn = _block_by_block(engine, frame, window)
+    else:
+        drawn = _overlapping(engine, frame.num_rows, window, codes)
+    table: dict[str, Any] = {
+        name: frame.column(name).slice(known, points) for name in (source.by, source.time) if name is not None
+    }
+    for number, slot in enumerate(s for s in engine.schema.slots if s.kind == Curve.kind):
+        values = drawn[None, number, known : known + points].numpy()
+        table[slot.name] = pa.array(engine.schema[slot.name].decode([values])[0])
     return table
 
 
-def _blank(engine: Engine, points: int) -> pa.Table:
-    """The columns of so many points that follow the remembered ones, without a value."""
+def _blank(engine: Engine, group: int, steps: np.ndarray) -> pa.Table:
+    """The columns of a series at these steps, without values."""
     source = engine.source
     assert isinstance(source, Series)
-    columns: dict[str, pa.Array] = {
-        name: pa.nulls(points, pa.float64()) for name in (e.name for e in engine.schema.entries)
-    }
-    # So that what is given starts right after the fit: the first two windows are left out.
-    tick = source.end - 2 * source.length + np.arange(points)
+    columns: dict[str, pa.Array] = {e.name: pa.nulls(len(steps), pa.float64()) for e in engine.schema.entries}
+    if source.by is not None:
+        columns[source.by] = pa.array([source.groups[group]] * len(steps))
     if source.time is not None:
-        seconds = tick * (source.step or 1.0)
+        seconds = steps * (source.step or 1.0)
         known = {e.name: e.column for e in engine.schema.used}
         moments = pa.array((seconds * 1e6).astype(np.int64)).cast(pa.timestamp("us"))
         as_time = isinstance(known.get(source.time), Datetime) or bool(source.form)
@@ -66,57 +71,46 @@ def _windows(engine: Engine, table: pa.Table, starts: list[int]) -> Codes:
     return engine.schema.encode(frame[np.asarray(starts)])
 
 
-def _block_by_block(engine: Engine, table: pa.Table) -> np.ndarray:
+def _block_by_block(engine: Engine, table: pa.Table, window: Tensor) -> Tensor:
     """(channels, points) each block drawn given the window before it, from a masked network."""
     length, size = engine.source.length, max(engine.source.length // BLOCK, 1)
     starts = list(range(0, table.num_rows - length + 1, size))
     context = _windows(engine, table, starts)
-    first = engine.memory.codes.values[Curve.kind]
-    window = first[int(torch.randint(len(first), (1,)))].clone()
     drawn = torch.zeros(len(window), table.num_rows)
     drawn[:, :length] = window
     seen = torch.ones(1, *window.shape, dtype=torch.bool)
     seen[..., -size:] = False
-    for number, start in enumerate(starts):
+    for number, start in enumerate(starts[1:], 1):
         stop = start + length
-        if number:
-            codes = context[number : number + 1].replace(
-                {Curve.kind: drawn[None, :, start:stop]}, {Curve.kind: seen}
-            )
-            said = engine.cell_reader(codes.to(engine.device)).likelihoods[Curve.kind]
-            drawn[:, stop - size : stop] = said.sample().cpu()[0, :, -size:]
-    return _within(engine, drawn).numpy()
+        codes = context[number : number + 1].replace(
+            {Curve.kind: drawn[None, :, start:stop]}, {Curve.kind: seen}
+        )
+        said = engine.cell_reader(codes.to(engine.device)).likelihoods[Curve.kind]
+        drawn[:, stop - size : stop] = said.sample().cpu()[0, :, -size:]
+        drawn = _within(engine, drawn)
+    return drawn
 
 
-def _overlapping(engine: Engine, table: pa.Table, codes: Tensor) -> np.ndarray:
+def _overlapping(engine: Engine, points: int, window: Tensor, codes: Tensor) -> Tensor:
     """(channels, points) windows that overlap by half, each chosen to go on where the last one ends.
 
     Codes are drawn from the prior and one is picked by the likelihood of the overlap (importance resampling:
     Rubin, 1987). Means fade into each other; the noise of the likelihood is drawn at the end.
     """
-    length = engine.source.length
-    half = length // 2
-    starts = list(range(0, table.num_rows - length + 1, half))
+    half = engine.source.length // 2
     fade = torch.linspace(0, 1, half)
-    mean = spread = torch.zeros(0)
-    for _ in starts:
+    mean, spread = window, torch.zeros_like(window)
+    while mean.shape[1] < points:
         some = codes[torch.randint(len(codes), (TRIED,))]
         said = engine.cell_reader.decode(some.to(engine.device))[Curve.kind]
         candidates, scales = said.mean.cpu(), said.stddev.cpu()
-        if len(mean) == 0:
-            mean, spread = candidates[0], scales[0]
-            continue
         gap = (candidates[..., :half] - mean[:, -half:]) / scales[..., :half]
-        count = gap[0].numel()
-        fits = -0.5 * gap.square().flatten(1).sum(1) * min(LOOSE / count, 1.0)
+        fits = -0.5 * gap.square().flatten(1).sum(1) * min(LOOSE / gap[0].numel(), 1.0)
         chosen = int(torch.multinomial(torch.softmax(fits, 0), 1))
         joint = torch.lerp(mean[:, -half:], candidates[chosen][:, :half], fade)
         mean = torch.cat([mean[:, :-half], joint, candidates[chosen][:, half:]], 1)
         spread = torch.cat([spread, scales[chosen][:, half:]], 1)
-    drawn = mean + spread * torch.randn_like(mean)
-    whole = torch.zeros(len(drawn), table.num_rows)
-    whole[:, : drawn.shape[1]] = drawn
-    return _within(engine, whole).numpy()
+    return _within(engine, mean + spread * torch.randn_like(mean))[:, :points]
 
 
 def _within(engine: Engine, drawn: Tensor) -> Tensor:
