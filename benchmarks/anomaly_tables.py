@@ -1,36 +1,25 @@
-"""Odd rows in tables of numbers: `python -m benchmarks.anomaly_tables --data DIR --json OUT`.
+"""Odd rows in tables: `python -m benchmarks.anomaly_tables --data DIR --json OUT [--protocol NAME]`.
 
-DIR holds .npz files with X (rows, columns) and y (1 = odd), as ADBench has them.
+DIR holds .npz files with X (rows, columns) and y (1 = odd), as ADBench has them, or .arff files whose last
+attribute is the class (1 = odd) and whose nominal attributes are labels.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks import common, detection
-from benchmarks.detection import Detector, Floats, Measures, Problem
+from benchmarks.detection import Data, Detector, Floats, Measures, Problem
 from benchmarks.metrics import aupr, auroc
-
-MOST_TRAIN_ROWS = 10_000
-MOST_TEST_ROWS = 20_000
-
-
-def load_clean(path: Path, seed: int) -> Problem:
-    """Splits a table: half of the shuffled normal rows to fit, the other half and all odd rows to score."""
-    arrays = common.read_npz(path)
-    values, labels = arrays["X"].astype(np.float64), arrays["y"].astype(np.int64).ravel()
-    random = np.random.default_rng(seed)
-    normal, odd = random.permutation(np.flatnonzero(labels == 0)), np.flatnonzero(labels == 1)
-    half = round(0.5 * len(normal))
-    train, test = normal[:half][:MOST_TRAIN_ROWS], np.concatenate([normal[half:], odd])
-    if len(test) > MOST_TEST_ROWS:
-        test = random.choice(test, MOST_TEST_ROWS, replace=False)
-    return Problem(values[train], values[test], labels[test])
+from benchmarks.splits import PROTOCOLS, is_npz, load_clean
 
 
 def measure(problem: Problem, scores: Floats) -> Measures:
@@ -46,19 +35,25 @@ def measure(problem: Problem, scores: Floats) -> Measures:
     }
 
 
-def repeats(train: Floats, test: Floats) -> NDArray[np.bool_]:
+def repeats(train: Data, test: Data) -> NDArray[np.bool_]:
     """For each test row whether the very same values stand in a training row."""
-    # Adding 0.0 turns -0.0 into 0.0: equal numbers must have equal bytes.
-    seen = {row.tobytes() for row in train + 0.0}
-    return np.array([row.tobytes() in seen for row in test + 0.0], dtype=bool)
+
+    def keys(table: Data) -> list[Any]:
+        if isinstance(table, np.ndarray):
+            # Adding 0.0 turns -0.0 into 0.0: equal numbers must have equal bytes.
+            return [row.tobytes() for row in table + 0.0]
+        return list(table.itertuples(index=False, name=None))
+
+    seen = set(keys(train))
+    return np.array([key in seen for key in keys(test)], dtype=bool)
 
 
-def ours(x_train: Floats, x_test: Floats, seed: int) -> Floats:
+def ours(train: Data, test: Data, seed: int) -> Floats:
     """Our default on the values as they are."""
     from diabolo import Autoencoder
 
-    model = Autoencoder(seed=seed).fit(x_train)
-    return np.asarray(model.anomaly_score(x_test), dtype=np.float64)
+    model = Autoencoder(seed=seed).fit(train)
+    return np.asarray(model.anomaly_score(test), dtype=np.float64)
 
 
 def standardised(x_train: Floats, x_test: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -75,25 +70,61 @@ def nearest(neighbours: int) -> Detector:
         from sklearn.neighbors import NearestNeighbors
 
         train, test = standardised(x_train, x_test)
-        index = NearestNeighbors(n_neighbors=min(neighbours, len(train))).fit(train)
-        distances, _ = index.kneighbors(test)
+        index = NearestNeighbors(n_neighbors=max(min(neighbours, len(train) - 1), 1)).fit(train)
+        # Without rows to look up, the index leaves each of its own rows out of its own neighbours.
+        distances, _ = index.kneighbors(None if x_test is x_train else test)
         return np.asarray(distances.mean(1), dtype=np.float64)
 
     return detect
 
 
-def pyod(module: str, kind: str, *, seeded: bool = False) -> Detector:
+def pyod(module: str, kind: str) -> Detector:
     """A detector of PyOD with its defaults, on standardised values."""
 
     def detect(x_train: Floats, x_test: Floats, seed: int) -> Floats:
         from importlib import import_module
+        from inspect import signature
 
         build = getattr(import_module(f"pyod.models.{module}"), kind)
         train, test = standardised(x_train, x_test)
-        detector = build(random_state=seed) if seeded else build()
-        return np.asarray(detector.fit(train).decision_function(test), dtype=np.float64)
+        told = {"random_state": seed, "n_features": train.shape[1], "verbose": 0}
+        detector = build(**{k: v for k, v in told.items() if k in signature(build).parameters}).fit(train)
+        scores = detector.decision_scores_ if x_test is x_train else detector.decision_function(test)
+        return np.asarray(scores, dtype=np.float64)
 
     return detect
+
+
+def isolation_forest(x_train: Floats, x_test: Floats, seed: int) -> Floats:
+    """scikit-learn's, with its defaults."""
+    from sklearn.ensemble import IsolationForest
+
+    return np.asarray(-IsolationForest(random_state=seed).fit(x_train).score_samples(x_test))
+
+
+def frequency(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
+    """The sum of -log of how frequent each label is; one label more is counted for those never seen."""
+    surprise = np.zeros(len(test))
+    for name in train:
+        counts = train[name].value_counts()
+        share = test[name].astype(object).map(counts.to_dict()).fillna(0).to_numpy(float) + 1
+        surprise -= np.log(share / (len(train) + len(counts) + 1))
+    return surprise
+
+
+def hamming5(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
+    """The mean share of labels that differ from those of the 5 nearest training rows."""
+    from sklearn.neighbors import NearestNeighbors
+
+    codes = [np.stack([t[n].cat.codes.to_numpy(float) for n in t], axis=1) for t in (train, test)]
+    index = NearestNeighbors(n_neighbors=5, metric="hamming", algorithm="brute").fit(codes[0])
+    distances, _ = index.kneighbors(None if test is train else codes[1])
+    return np.asarray(distances.mean(1))
+
+
+def suits(name: str, path: Path) -> bool:
+    """Peers read either numbers or labels."""
+    return name == common.OURS or (name in ("frequency", "hamming5")) != is_npz(path)
 
 
 def made_problem() -> Problem:
@@ -108,33 +139,48 @@ DETECTORS: dict[str, Detector] = {
     "knn1": nearest(1),
     "knn3": nearest(3),
     "knn5": nearest(5),
+    "isolation_forest": isolation_forest,
     "pyod_knn": pyod("knn", "KNN"),
     "pyod_lof": pyod("lof", "LOF"),
-    "pyod_iforest": pyod("iforest", "IForest", seeded=True),
+    "pyod_iforest": pyod("iforest", "IForest"),
     "pyod_ecod": pyod("ecod", "ECOD"),
+    "pyod_autoencoder": pyod("auto_encoder", "AutoEncoder"),
+    "pyod_vae": pyod("vae", "VAE"),
+    "pyod_deepsvdd": pyod("deep_svdd", "DeepSVDD"),
+    "pyod_lunar": pyod("lunar", "LUNAR"),
+    "frequency": frequency,
+    "hamming5": hamming5,
 }
+
+
+def benchmark(name: str) -> detection.Benchmark:
+    """The claim under a protocol."""
+    words, load = PROTOCOLS[name]
+    return replace(BENCHMARK, protocol=f"{name}: {words}; {BENCHMARK.protocol}", load=load)
+
 
 BENCHMARK = detection.Benchmark(
     claim="With its defaults, diabolo ranks odd rows of tables better (AUROC) than nearest neighbours do.",
     protocol=(
-        "clean: fit on a shuffled half of the normal rows (at most 10,000); score the other half and all odd "
-        "rows (at most 20,000); peers get standardised values, diabolo the raw ones; AUROC and AUPR in "
-        "percent, mean over sets of the mean over seeds; *_unique leaves out test rows that repeat a "
-        "training row; cpu_seconds is fit and score, summed over sets."
+        "peers get standardised numbers, diabolo the raw ones; AUROC and AUPR in percent, mean over sets of "
+        "the mean over seeds; *_unique leaves out test rows that repeat a training row; cpu_seconds is fit "
+        "and score, summed over sets."
     ),
     detectors=DETECTORS,
-    default_peers=("knn1", "knn5", "pyod_knn"),
+    default_peers=("knn1", "knn5", "pyod_knn", "frequency", "hamming5"),
     default_seeds=3,
     headline="auroc",
     load=load_clean,
     measure=measure,
     warm_up=made_problem(),
+    suits=suits,
+    suffixes=(".npz", ".arff"),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns the exit code."""
-    return detection.main(BENCHMARK, arguments)
+    return detection.main(BENCHMARK, arguments, {name: benchmark(name) for name in PROTOCOLS})
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class Options:
         seeds: Number of seeds; the seeds are 0, 1, ... seeds - 1.
         peers: Names of the peers to run beside our own default.
         sets: Names of the only sets to run; empty means all of them.
+        protocol: The way of splitting and judging, where a script has several.
     """
 
     data: Path
@@ -49,6 +50,7 @@ class Options:
     seeds: int
     peers: tuple[str, ...]
     sets: tuple[str, ...]
+    protocol: str = ""
 
 
 def parse(
@@ -59,6 +61,7 @@ def parse(
     default_peers: Iterable[str] = (),
     default_seeds: int = 1,
     needs_data: bool = True,
+    protocols: Sequence[str] = (),
 ) -> Options:
     """Reads the command line; a mistake in it ends the program with exit code 2 and the correction.
 
@@ -69,6 +72,7 @@ def parse(
         default_peers: The peers that run when `--peers` is not given.
         default_seeds: The number of seeds when `--seeds` is not given.
         needs_data: Whether there must be a folder; a script that makes its data takes one and ignores it.
+        protocols: What `--protocol` may name, the default first; without any there is no such option.
     """
     known, default = tuple(known_peers), ",".join(default_peers)
     parser = argparse.ArgumentParser(description=description)
@@ -84,7 +88,10 @@ def parse(
         metavar="a,b",
         help=f"of {', '.join(known) or 'none'}; default {default or 'none'}; '' runs none",
     )
-    parser.add_argument("--sets", type=_words, default=(), metavar="a,b", help="only these sets (file stems)")
+    only = "only these sets or tables (file stems)"
+    parser.add_argument("--sets", "--tables", type=_words, default=(), metavar="a,b", help=only)
+    if protocols:
+        parser.add_argument("--protocol", choices=protocols, default=protocols[0], help="default %(default)s")
     options = Options(**vars(parser.parse_args(arguments)))
     unknown = [peer for peer in options.peers if peer not in known]
     if unknown:
@@ -101,12 +108,12 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
-def find_sets(folder: Path, suffix: str, only: Sequence[str] = ()) -> dict[str, Path]:
+def find_sets(folder: Path, suffixes: str | tuple[str, ...], only: Sequence[str] = ()) -> dict[str, Path]:
     """Returns the data sets of a folder by name, sorted; other files are ignored.
 
     Args:
         folder: Where to look; subfolders are not entered.
-        suffix: The file suffix, ".npz" say; the same with ".gz" behind is accepted too.
+        suffixes: The file suffixes, ".npz" say; the same with ".gz" behind are accepted too.
         only: Names to keep; empty keeps all.
 
     Raises:
@@ -115,13 +122,14 @@ def find_sets(folder: Path, suffix: str, only: Sequence[str] = ()) -> dict[str, 
     found = {}
     for path in sorted(folder.iterdir()):
         name = path.name.removesuffix(".gz")
-        if path.is_file() and name.endswith(suffix) and not name.startswith("."):
-            found[name.removesuffix(suffix)] = path
+        if path.is_file() and name.endswith(suffixes) and not name.startswith("."):
+            found[name.rpartition(".")[0]] = path
     missing = [name for name in only if name not in found]
     if missing:
         raise SystemExit(f"no set named {', '.join(missing)} in {folder}")
     if not found:
-        raise SystemExit(f"no {suffix} or {suffix}.gz file in {folder}")
+        wanted = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
+        raise SystemExit(f"no {wanted} file in {folder}, compressed (.gz) or not")
     return {name: path for name, path in found.items() if not only or name in only}
 
 
@@ -172,7 +180,7 @@ def _version(library: str) -> str | None:
 
 
 def keep_scores(
-    folder: Path, name: str, seed: int, scores: NDArray[np.float64], labels: NDArray[np.int64]
+    folder: Path, name: str, seed: int, scores: NDArray[np.float64], labels: NDArray[np.integer[Any]]
 ) -> None:
     """Writes `SET.SEED.npz` with `scores` (higher = odder) and `labels`, to be scored again by anyone."""
     folder.mkdir(parents=True, exist_ok=True)

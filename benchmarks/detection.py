@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from threadpoolctl import threadpool_limits
 from benchmarks import common
 
 Floats = NDArray[np.float64]
-Detector = Callable[[Floats, Floats, int], NDArray[np.floating[Any]]]
+Data = Any
+"""An array of numbers, or a data frame where columns are labels."""
+Detector = Callable[[Data, Data, int], NDArray[np.floating[Any]]]
 """A function (data to fit, data to score, seed) -> one score for each thing scored, higher = odder."""
 Measures = dict[str, float | None]
 
@@ -27,14 +30,14 @@ class Problem:
     """What a detector gets, and what it is judged by.
 
     Attributes:
-        train: The values to fit, all normal.
-        test: The values to score.
+        train: The values to fit, all normal unless the protocol says otherwise.
+        test: The values to score; the very same object as `train` if what was fitted is scored.
         labels: For each thing scored: 1 odd, 0 normal.
         window: For series: the width up to which VUS blurs the labels.
     """
 
-    train: Floats
-    test: Floats
+    train: Data
+    test: Data
     labels: NDArray[np.int64]
     window: int = 0
 
@@ -53,6 +56,8 @@ class Benchmark:
         load: (file, seed) -> the problem.
         measure: (problem, scores) -> the measures of one run.
         warm_up: A small made problem; each detector sees it once, untimed.
+        suits: (detector, file) -> whether the detector can read the set; others are left out there.
+        suffixes: The files that are sets.
     """
 
     claim: str
@@ -64,28 +69,48 @@ class Benchmark:
     load: Callable[[Path, int], Problem]
     measure: Callable[[Problem, Floats], Measures]
     warm_up: Problem
+    suits: Callable[[str, Path], bool] = lambda name, path: True
+    suffixes: tuple[str, ...] = (".npz",)
 
 
-def main(benchmark: Benchmark, arguments: Sequence[str] | None) -> int:
+def main(
+    benchmark: Benchmark, arguments: Sequence[str] | None, variants: Mapping[str, Benchmark] | None = None
+) -> int:
     """Runs a benchmark from its command line, prints its tables and writes its JSON.
+
+    Args:
+        benchmark: What is run.
+        arguments: The command line.
+        variants: What `--protocol` runs instead, the default first.
 
     Returns:
         The exit code: 0, or 1 if a detector failed on a set.
     """
+    variants = variants or {}
     options = common.parse(
         arguments,
         description=f"{benchmark.claim} Protocol: {benchmark.protocol}",
         known_peers=[name for name in benchmark.detectors if name != common.OURS],
         default_peers=benchmark.default_peers,
         default_seeds=benchmark.default_seeds,
+        protocols=tuple(variants),
     )
+    benchmark = variants.get(options.protocol, benchmark)
     rows = run(benchmark, options)
-    means = {name: summary(rows, name) for name in (common.OURS, *options.peers)}
-    _print(rows, means, benchmark.headline)
+    return report(options, rows, benchmark.claim, benchmark.protocol, benchmark.headline)
+
+
+def report(
+    options: common.Options, rows: Sequence[Mapping[str, Any]], claim: str, protocol: str, headline: str
+) -> int:
+    """Prints the tables and writes the JSON; returns the exit code: 0, or 1 if something failed."""
+    ran = {row["detector"] for row in rows}
+    means = {name: summary(rows, name) for name in (common.OURS, *options.peers) if name in ran}
+    _print(rows, means, headline)
     common.write_result(
         options.json,
-        claim=benchmark.claim,
-        protocol=benchmark.protocol,
+        claim=claim,
+        protocol=protocol,
         seeds=options.seeds,
         rows=rows,
         mean=means.pop(common.OURS),
@@ -96,7 +121,7 @@ def main(benchmark: Benchmark, arguments: Sequence[str] | None) -> int:
 
 def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
     """Runs our default and the peers on every set and seed; one row each, failures included."""
-    sets = common.find_sets(options.data, ".npz", options.sets)
+    sets = common.find_sets(options.data, benchmark.suffixes, options.sets)
     names = (common.OURS, *options.peers)
     # Imports and first calls are not what a detector costs; what fails here fails again, and is said, below.
     for name in names:
@@ -107,29 +132,40 @@ def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
         for set_name, path in sets.items():
             for seed in range(options.seeds):
                 for name in names:
-                    rows.append(_row(benchmark, options, name, set_name, path, seed))
-                    _say_progress(rows[-1])
+                    if benchmark.suits(name, path):
+                        work = partial(_judged, benchmark, options, name, set_name, path, seed)
+                        rows.append(attempt(name, set_name, seed, work))
     return rows
 
 
-def _row(
-    benchmark: Benchmark, options: common.Options, name: str, set_name: str, path: Path, seed: int
-) -> dict[str, Any]:
-    """Runs one detector on one problem; an exception becomes the row's error, and the run goes on."""
+def attempt(name: str, set_name: str, seed: int, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """One row: what the work finds; an exception becomes the row's error, and the run goes on."""
     row: dict[str, Any] = {"detector": name, "set": set_name, "seed": seed}
     try:
-        problem = benchmark.load(path, seed)
-        row |= {"train": len(problem.train), "test": len(problem.test)}
-        answer, seconds = common.timed(benchmark.detectors[name], problem.train, problem.test, seed)
-        scores = _checked(answer, problem)
-        row |= benchmark.measure(problem, scores) | {"cpu_seconds": seconds}
-        if options.scores is not None:
-            folder = options.scores if name == common.OURS else options.scores / name
-            common.keep_scores(folder, set_name, seed, scores, problem.labels)
+        row |= work()
     except Exception as error:
         logging.getLogger(__name__).exception("%s failed on %s, seed %d", name, set_name, seed)
         row["error"] = f"{type(error).__name__}: {error}"
+    _say_progress(row)
     return row
+
+
+def _judged(
+    benchmark: Benchmark, options: common.Options, name: str, set_name: str, path: Path, seed: int
+) -> dict[str, Any]:
+    """Runs one detector on one problem."""
+    problem = benchmark.load(path, seed)
+    answer, seconds = common.timed(benchmark.detectors[name], problem.train, problem.test, seed)
+    scores = _checked(answer, problem)
+    if options.scores is not None:
+        common.keep_scores(folder_of(options.scores, name), set_name, seed, scores, problem.labels)
+    sizes = {"train": len(problem.train), "test": len(problem.test)}
+    return sizes | benchmark.measure(problem, scores) | {"cpu_seconds": seconds}
+
+
+def folder_of(folder: Path, detector: str) -> Path:
+    """Where raw answers are kept: ours in the folder itself, those of a peer in one of its own."""
+    return folder if detector == common.OURS else folder / detector
 
 
 def _checked(answer: NDArray[np.floating[Any]], problem: Problem) -> Floats:
@@ -153,7 +189,7 @@ def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
     by_set: dict[str, list[Mapping[str, Any]]] = {}
     for row in done:
         by_set.setdefault(row["set"], []).append(row)
-    described = {"detector", "set", "seed", "train", "test"}
+    described = {"detector", "set", "seed", "train", "test", "details"}
     names = list(dict.fromkeys(name for row in done for name in row if name not in described))
     per_set = {name: [common.mean(row[name] for row in group) for group in by_set.values()] for name in names}
     figures: dict[str, Any] = {name: common.mean(values) for name, values in per_set.items()}
@@ -171,9 +207,8 @@ def _print(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Mapping[str, A
     common.print_table(["set", *means], [[name, *_of_set(rows, name, means, headline)] for name in sets])
     measures = list(dict.fromkeys(name for figures in means.values() for name in figures))
     print("\nmean over sets")
-    common.print_table(
-        ["detector", *measures], [[name, *map(figures.get, measures)] for name, figures in means.items()]
-    )
+    lines = [[measure, *(figures.get(measure) for figures in means.values())] for measure in measures]
+    common.print_table(["measure", *means], lines)
     for row in rows:
         if "error" in row:
             print(f"FAILED {row['detector']} on {row['set']}, seed {row['seed']}: {row['error']}")

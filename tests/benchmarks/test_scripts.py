@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from benchmarks import anomaly_series, anomaly_tables, common
+from benchmarks import anomaly_series, anomaly_tables, common, splits
 
 FIELDS = ["claim", "protocol", "seeds", "machine", "rows", "mean", "peers"]
 
@@ -125,7 +125,7 @@ def test_mistakes_on_the_command_line_are_said(tables: Path, capsys: pytest.Capt
 
 
 def test_the_split_is_clean(tables: Path) -> None:
-    problem = anomaly_tables.load_clean(tables / "second.npz", seed=0)
+    problem = splits.load_clean(tables / "second.npz", seed=0)
     assert problem.train.shape == (50, 3)
     assert problem.test.shape == (60, 3)
     assert problem.labels.tolist() == [0] * 50 + [1] * 10
@@ -137,8 +137,83 @@ def test_repeats_finds_equal_rows() -> None:
     assert anomaly_tables.repeats(train, test).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("name", [name for name in anomaly_tables.DETECTORS if name != common.OURS])
-def test_every_peer_for_tables_finds_the_odd_rows(name: str) -> None:
+def test_the_contaminated_split_scores_what_it_fits(tables: Path) -> None:
+    problem = splits.load_contaminated(tables / "second.npz", seed=0)
+    assert problem.test is problem.train and problem.train.shape == (110, 3)
+    assert problem.labels.sum() == 10
+
+
+def test_the_dte_split_draws_small_tables_up_to_a_thousand_rows(tables: Path) -> None:
+    problem = splits.load_dte(tables / "second.npz", seed=0)
+    assert len(problem.train) + len(problem.test) == 1000
+    # Their draw: the old generator, seeded, over all rows.
+    np.random.seed(0)
+    drawn = np.random.choice(np.arange(110), 1000, replace=True)
+    values = common.read_npz(tables / "second.npz")["X"]
+    assert (problem.train == values[drawn[drawn < 100]][: len(problem.train)]).all()
+    assert problem.labels.sum() == (drawn >= 100).sum()
+
+
+def test_the_dte_split_takes_other_tables_in_their_order(tmp_path: Path) -> None:
+    values, odd = np.arange(1200.0)[:, None], np.arange(1200) % 4 == 0
+    np.savez(tmp_path / "set.npz", X=values, y=odd.astype(int))
+    problem = splits.load_dte(tmp_path / "set.npz", seed=3)
+    assert problem.train.ravel().tolist() == np.flatnonzero(~odd)[:450].tolist()
+    assert problem.labels.tolist() == [0] * 450 + [1] * 300
+
+
+def save_arff(path: Path) -> None:
+    random = np.random.default_rng(0)
+    lines = [f"{label},{label},{random.choice(['u', 'v'])},0" for label in random.choice(["a", "b"], 120)]
+    lines += ["a,b,u,1", "b,a,v,1", "c,?,u,1"]
+    levels = {"x": "{a,b,c}", "y": "{a,b}", "z": "{u,v}", "class": "{1,0} % 1 for odd"}
+    head = ["@relation made", *(f"@attribute {name} {found}" for name, found in levels.items()), "@data"]
+    path.write_bytes(gzip.compress("\n".join([*head, *lines, ""]).encode()))
+
+
+def test_tables_of_labels(
+    tables: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, lambda a, b, seed: np.arange(float(len(b))))
+    save_arff(tables / "labels.arff.gz")
+    code, result = run(anomaly_tables, tables, "--seeds", "1", "--peers", "knn1,frequency,hamming5")
+    assert code == 0
+    ran = {(row["detector"], row["set"]) for row in result["rows"]}
+    assert {name for name, set_name in ran if set_name == "labels"} == {common.OURS, "frequency", "hamming5"}
+    assert result["peers"]["knn1"]["sets"] == 2 and result["mean"]["sets"] == 3
+    assert result["peers"]["hamming5"]["auroc"] > 90
+
+
+def test_labels_are_categories_and_holes_are_holes(tables: Path) -> None:
+    save_arff(tables / "labels.arff.gz")
+    frame, labels = splits.read(tables / "labels.arff.gz")
+    assert [str(kind) for kind in frame.dtypes] == ["category"] * 3
+    assert frame.isna().sum().tolist() == [0, 1, 0] and labels.tolist() == [0] * 120 + [1] * 3
+    problem = splits.load_clean(tables / "labels.arff.gz", seed=0)
+    assert anomaly_tables.repeats(problem.train, problem.test).tolist() == [True] * 60 + [False] * 3
+
+
+@pytest.mark.parametrize("protocol", list(splits.PROTOCOLS))
+def test_every_protocol_runs(tables: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, distance_from_mean)
+    code, result = run(anomaly_tables, tables, "--seeds", "1", "--peers", "knn5", "--protocol", protocol)
+    assert code == 0 and result["protocol"].startswith(f"{protocol}: ")
+    assert result["mean"]["auroc"] > 90
+    # Drawn up to a thousand, these tables have every normal row in the part that is fitted, too.
+    assert (result["mean"]["auroc_unique"] is None) == (protocol != "clean")
+
+
+def test_no_row_is_its_own_neighbour() -> None:
+    train = anomaly_tables.made_problem().train
+    alone = anomaly_tables.DETECTORS["knn1"](train, train, 0)
+    assert alone.min() > 0 and anomaly_tables.DETECTORS["knn1"](train, train.copy(), 0).max() == 0
+
+
+NUMBERS = [n for n in anomaly_tables.DETECTORS if anomaly_tables.suits(n, Path("x.npz")) and n != common.OURS]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_peer_for_numbers_finds_the_odd_rows(name: str) -> None:
     if name.startswith("pyod"):
         pytest.importorskip("pyod")
     problem = anomaly_tables.made_problem()

@@ -1,0 +1,110 @@
+"""What a method says of the cells of a table, and the methods that diabolo is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+
+from benchmarks.detection import Floats
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a method says of each cell.
+
+    Attributes:
+        evidence: (rows, columns), higher = more likely wrong.
+        p_wrong: (rows, columns) probabilities, if it gives any.
+        expected: the values it expects, if it gives any.
+        error_rate: the share of wrong cells that it estimates, if it does.
+    """
+
+    evidence: Floats
+    p_wrong: Floats | None = None
+    expected: pd.DataFrame | None = None
+    error_rate: float | None = None
+
+
+Asked = Callable[[pd.DataFrame], Verdict]
+Method = Callable[[pd.DataFrame, frozenset[str], int], Asked]
+"""(table to fit, its columns of numbers, seed) -> a function that judges the cells of a table."""
+
+
+def marginal(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
+    """How rare a value is in its column, in units that columns share: log(1 / symbols) - log(its share)."""
+    coders = [Coder(train[name], name in numbers, 64) for name in train]
+
+    def ask(frame: pd.DataFrame) -> Verdict:
+        return Verdict(np.stack([coder.ratio(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1))
+
+    return ask
+
+
+def isolation_forest(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
+    """scikit-learn's score of the row, for each of its cells."""
+    coders = [Coder(train[name], name in numbers, 256) for name in train]
+
+    def codes(frame: pd.DataFrame) -> Floats:
+        return np.stack([coder.encode(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1)
+
+    forest = IsolationForest(random_state=seed).fit(codes(train))
+
+    def ask(frame: pd.DataFrame) -> Verdict:
+        return Verdict(np.repeat(-forest.score_samples(codes(frame))[:, None], frame.shape[1], 1))
+
+    return ask
+
+
+def forests(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
+    """A random forest for each column, given the others: log(1 / symbols) - log p, out of bag if it can."""
+    coders = [Coder(train[name], name in numbers, 32) for name in train]
+
+    def codes(frame: pd.DataFrame) -> NDArray[np.int64]:
+        return np.stack([coder.encode(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1)
+
+    fitted = codes(train)
+    trees = [
+        RandomForestClassifier(min_samples_leaf=5, oob_score=True, random_state=seed).fit(
+            np.delete(fitted, place, 1), fitted[:, place]
+        )
+        for place in range(fitted.shape[1])
+    ]
+
+    def ask(frame: pd.DataFrame) -> Verdict:
+        asked, evidence = codes(frame), np.zeros(frame.shape)
+        for place, forest in enumerate(trees):
+            others = np.delete(asked, place, 1)
+            p = forest.oob_decision_function_ if frame is train else forest.predict_proba(others)
+            symbols = len(forest.classes_)
+            at = np.searchsorted(forest.classes_, asked[:, place]).clip(max=symbols - 1)
+            known = forest.classes_[at] == asked[:, place]
+            likely = np.where(known, np.take_along_axis(p, at[:, None], 1)[:, 0], 0)
+            evidence[:, place] = -np.log((np.nan_to_num(likely) + 1e-4) * symbols)
+        return Verdict(evidence)
+
+    return ask
+
+
+class Coder:
+    """A column as symbols from 0: labels by name, numbers in bins of about equal mass, holes as -1."""
+
+    def __init__(self, column: pd.Series, number: bool, bins: int) -> None:
+        known = column.dropna()
+        inner = np.linspace(0, 1, bins + 1)[1:-1]
+        self.edges = np.unique(np.quantile(known, inner)) if number else np.zeros(0)
+        self.levels = None if number else pd.Index(known.unique())
+        counts = np.bincount(self.encode(known) + 1) + 1.0
+        self.shares = counts / counts.sum()
+
+    def encode(self, column: pd.Series) -> NDArray[np.int64]:
+        if self.levels is not None:
+            return np.asarray(self.levels.get_indexer(column), dtype=np.int64)
+        return np.where(column.isna(), -1, np.searchsorted(self.edges, column, side="right"))
+
+    def ratio(self, column: pd.Series) -> Floats:
+        return np.asarray(-np.log(self.shares[self.encode(column) + 1] * len(self.shares)))
