@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,7 @@ def brute_force(codes: Codes, memory: Codes) -> np.ndarray:
                     mine, theirs = float(codes.values[kind][i, field]), float(memory.values[kind][j, field])
                     # Symbol 0 is any label that was not seen: it is unlike everything.
                     unlike = mine != theirs or mine == 0
+                    mine, theirs = (4 * math.asinh(v / 4) for v in (mine, theirs))
                     total += MISMATCH * unlike if kind == "symbol" else (mine - theirs) ** 2
                     count += 1
             if count:
@@ -102,11 +105,22 @@ def test_answers_do_not_depend_on_the_batch() -> None:
 
 def test_far_rows_are_measured_exactly() -> None:
     """|a - b|^2 = |a|^2 - 2ab + |b|^2 loses all digits here; the answer must not."""
-    base = torch.full((20, 3), 1000.0) + torch.arange(20.0)[:, None] * 1e-3
-    codes = Codes({"real": base}, {"real": torch.ones(20, 3, dtype=torch.bool)})
-    memory = Memory.fit(codes, {"real": torch.ones(3, dtype=torch.bool)})
-    asked = Codes({"real": base[3:4] + 2e-4}, {"real": torch.ones(1, 3, dtype=torch.bool)})
+    base = (torch.full((20, 3), 1000.0) + torch.arange(20.0)[:, None] * 1e-3).view(20, 1, 1, 1, 3)
+    codes = Codes({"picture": base}, {"picture": torch.ones_like(base, dtype=torch.bool)})
+    memory = Memory.fit(codes, {"picture": torch.ones(1, dtype=torch.bool)})
+    asked = Codes({"picture": base[3:4] + 2e-4}, {"picture": torch.ones_like(base[:1], dtype=torch.bool)})
     assert memory.search(asked).distance[0] == pytest.approx(2e-4, rel=0.3)
+
+
+def test_tails_count_by_their_logarithm() -> None:
+    """Ten deviations more mean much near the middle of a column, and little a thousand deviations out."""
+    there = torch.ones(1, 1, dtype=torch.bool)
+    found = []
+    for middle in (0.0, 1000.0):
+        memory = Memory.fit(Codes({"real": torch.tensor([[middle]])}, {"real": there}), {"real": there[0]})
+        asked = Codes({"real": torch.tensor([[middle + 10.0]])}, {"real": there})
+        found.append(float(memory.search(asked).distance[0]))
+    assert found[0] > 5 and found[1] < 0.1
 
 
 def test_huge_values_stay_finite() -> None:

@@ -152,12 +152,11 @@ class Engine:
         return self.source.fold(frame, values) if kind == Curve.kind else self.source.pick(frame, values)
 
     def evidence(self, codes: Codes, positions: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Evidence -> (rows,): root mean squared residual, distance to the nearest remembered row, level."""
+        """Evidence -> (rows,): residual, distance to the nearest remembered row, and level of a series."""
         parts = self.parts(codes)
-        count = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
-        residual = sum(p.reshape(len(codes), -1).sum(1) for p in parts.values()) / np.maximum(count, 1)
+        counts = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
         found = {
-            "residual": np.sqrt(residual),
+            "residual": self.residuals.rows(parts, np.asarray(counts)),
             "distance": self.neighbours(self.whole(codes), positions).distance,
         }
         if self.level is not None:

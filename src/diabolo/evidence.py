@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve, Symbol, by_field
+from diabolo.fields import Codes, Curve, Real, Symbol, by_field
 from diabolo.network import Network
 
 ROWS = 4096  # rows that a network reads at once
+KNEE = 4.0  # deviations from which on errors count by their logarithm
+WILD = 2.0  # times the largest error in training: beyond, a single cell counts as much as it is far out
 
 
 class Residuals:
@@ -21,8 +23,13 @@ class Residuals:
     surprise -log p (for a normal error these are the same quantity), a window the squared Mahalanobis
     length of its error curve: errors that always come together count once.
 
+    In the residual of a row, the errors e of numbers count as `(4 asinh(e / 4))^2`: like `e^2` while they are
+    usual, like the square of a logarithm beyond, so that one column with heavy tails does not drown the
+    others. Only an error larger than any in training by far counts in full.
+
     Attributes:
-        arrays: name -> what was learnt, for a model file.
+        arrays: name -> what was learnt, for a model file: the size of errors by kind, and the largest error
+            of a number (`worst`).
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -48,6 +55,9 @@ class Residuals:
                 total = np.nansum(error.astype(np.float64) ** 2, axis=0)
                 square = total / np.maximum(np.isfinite(error).sum(0), 1)
                 arrays[kind] = np.sqrt(square + 1e-4).astype(np.float32)
+            if kind == Real.kind:
+                largest = np.nanmax(np.abs(error / arrays[kind]), initial=1.0)
+                arrays["worst"] = np.array([largest], np.float32)
         return cls(arrays)
 
     def of(self, network: Network, codes: Codes, symbols: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -70,6 +80,19 @@ class Residuals:
             else:
                 found[kind] = np.where(there, (error / self.arrays[kind]) ** 2, 0.0).astype(np.float64)
         return found
+
+    def rows(self, parts: Mapping[str, np.ndarray], counts: np.ndarray) -> np.ndarray:
+        """(rows,) the residual of each row, from its cells' squared errors and how many of them count."""
+        total = np.zeros(len(counts))
+        for kind, part in parts.items():
+            cells = part.reshape(len(counts), -1)
+            usual = (KNEE * np.arcsinh(np.sqrt(cells) / KNEE)) ** 2 if kind == Real.kind else cells
+            total += usual.sum(1)
+        residual = np.sqrt(total / np.maximum(counts, 1))
+        if Real.kind in parts:
+            wild = parts[Real.kind].max(1, initial=0.0) / (WILD * self.arrays["worst"][0]) ** 2
+            residual = residual * np.sqrt(1 + wild)
+        return np.asarray(residual)
 
 
 @torch.no_grad()

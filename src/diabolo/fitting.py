@@ -19,7 +19,7 @@ from diabolo.engine import Engine
 from diabolo.evidence import Residuals, whole_windows
 from diabolo.fields import Codes, Curve
 from diabolo.level import Level
-from diabolo.memory import Memory, fingerprints
+from diabolo.memory import LIMIT, Memory, fingerprints
 from diabolo.network import Member, Network
 from diabolo.schema import Schema
 from diabolo.settings import Training
@@ -195,9 +195,9 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
     reader = list(trained.networks.values())[-1]
     if frame.positions is None:
-        memory = Memory.fit(
-            schema.encode(frame[np.sort(np.concatenate([split.fit, split.held_out]))]), scored
-        )
+        # Calibration rows too: no row counts as its own neighbour, so their distances are those of new rows.
+        rows = np.linspace(0, frame.rows - 1, min(frame.rows, LIMIT)).round().astype(int)
+        memory = Memory.fit(schema.encode(frame[rows]), scored)
     else:
         windows = whole_windows(reader, data.codes, device)
         memory = Memory.fit(windows, scored, frame.positions[data.fit_rows])

@@ -17,6 +17,7 @@ PIXELS = 4_000_000  # of remembered pictures together; 5 bytes each in a model f
 QUERIES = 512
 SMALL = 64  # symbols up to which a field is compared by one-hot codes
 SPARE = 8  # candidates measured again beyond those wanted
+KNEE = 4.0  # deviations from which on numbers count by their logarithm
 MISMATCH = 2.0  # the squared distance of two unlike symbols: that of two independent numbers
 
 
@@ -35,9 +36,9 @@ class Neighbours(NamedTuple):
 class Memory:
     """Up to 10,000 remembered rows, in the space where their distance means most.
 
-    Numbers count in standard units, unlike symbols count 2, windows count after whitening: directions in
-    which training windows hardly vary count more. Pixels count like other numbers. The distance is the root
-    of the mean over the cells that both rows have.
+    Numbers count in standard units, their tails by the logarithm (`near`), pixels as they are; unlike symbols
+    count 2; windows count after whitening: directions in which training windows hardly vary count more. The
+    distance is the root of the mean over the cells that both rows have.
 
     Attributes:
         codes: the remembered rows, on the CPU.
@@ -145,7 +146,7 @@ class Memory:
                 gap = ((value - nearest.values[kind]) * there).flatten(1)
                 part = (gap @ torch.from_numpy(self.whitening)).square().view_as(value)
             else:
-                part = (value - nearest.values[kind]).square()
+                part = (near(kind, value) - near(kind, nearest.values[kind])).square()
             found[kind] = torch.where(there, part, 0.0).numpy().astype(np.float64)
         return found
 
@@ -155,7 +156,7 @@ class Memory:
         for kind in (Real.kind, Picture.kind):
             if kind in codes.values:
                 scored = self.scored[kind]
-                numbers.append(codes.values[kind][:, scored].flatten(1))
+                numbers.append(near(kind, codes.values[kind])[:, scored].flatten(1))
                 known.append(codes.visible[kind][:, scored].flatten(1))
         if Curve.kind in codes.values and self.whitening is not None:
             curve = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1)
@@ -219,6 +220,15 @@ class Memory:
             label = torch.where(known[:, field] & (labels[:, field] < size), labels[:, field], 0)
             hot.append(torch.nn.functional.one_hot(label, size)[:, 1:].float())
         return torch.cat(hot, 1)
+
+
+def near(kind: str, values: Tensor) -> Tensor:
+    """Numbers as distances are measured between them: `4 asinh(z / 4)`.
+
+    That is z itself near the middle of a column, and its logarithm in the tails: of two rows far out it
+    counts by what factor they differ, not by how many deviations.
+    """
+    return KNEE * torch.asinh(values / KNEE) if kind == Real.kind else values
 
 
 def fingerprints(codes: Codes) -> np.ndarray:

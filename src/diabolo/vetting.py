@@ -81,7 +81,8 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     if "level/fence" in tensors:
         _need(bool((tensors["level/fence"] > 0).all()), "the range of its levels")
     if Real.kind in plan.schema.fields:
-        _need(bool((tensors[f"residuals/{Real.kind}"] > 0).all()), "the size of an error")
+        for name in (Real.kind, "worst"):
+            _need(bool((tensors[f"residuals/{name}"] > 0).all()), "the size of an error")
     oddness = tensors["calibration/oddness"]
     _need(bool((oddness[1:] >= oddness[:-1]).all()), "the order of its calibration")
 
@@ -235,6 +236,8 @@ def _check_shapes(schema: Schema, source: Source, specs: Mapping[str, Spec], lat
         expected[f"memory/values/{kind}"] = ("I64" if kind == Symbol.kind else "F32", shape)
         expected[f"memory/visible/{kind}"] = ("BOOL", shape)
         expected[f"residuals/{kind}"] = ("F32", (points, points) if kind == Curve.kind else shape[1:])
+    if Real.kind in kinds:
+        expected["residuals/worst"] = ("F32", (1,))
     if isinstance(source, Series):
         expected["memory/positions"] = ("I64", (rows,))
     if points:
