@@ -75,7 +75,8 @@ class Engine:
         memory: remembered rows.
         calibration: from evidence to bits.
         level: where windows of a series usually lie; None for a table.
-        error_rate: the share of cells that look wrong in normal rows.
+        error_rate: the share of cells that are wrong in data like that of the fit.
+        odds: slope and shift of the log odds that a cell is wrong, in its evidence.
         axes: (centre, directions) of the codes, where `embed` needs them.
         history, notes: what happened in training.
         facts: what a user may want to know of the fit: rows, seconds, versions.
@@ -89,6 +90,7 @@ class Engine:
     calibration: Calibration
     level: Level | None = None
     error_rate: float = 0.01
+    odds: tuple[float, float] = (1.0, 0.0)
     axes: tuple[np.ndarray, np.ndarray] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -264,7 +266,8 @@ class Engine:
     def wrong(self, nats: np.ndarray) -> np.ndarray:
         """P(wrong) of cells from their evidence; 0 where there is no value."""
         prior = np.log(self.error_rate / (1 - self.error_rate))
-        return np.where(np.isnan(nats), 0.0, 1 / (1 + np.exp(-np.clip(np.nan_to_num(nats) + prior, -50, 50))))
+        log_odds = self.odds[0] * np.nan_to_num(nats) + self.odds[1] + prior
+        return np.where(np.isnan(nats), 0.0, 1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
 
     @torch.no_grad()
     def _cells(self, codes: Codes, read: Codes, kinds: tuple[str, ...] | None) -> Cells:

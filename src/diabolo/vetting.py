@@ -125,6 +125,9 @@ def _check_plain(card: Any) -> None:
     _need(all(h.keys() == history[0].keys() for h in history), "its history")
     _need(_texts(card["notes"]) and isinstance(card["facts"], dict), "its notes")
     _need(_is_number(card["error_rate"]) and 0 < card["error_rate"] < 1, "its rate of errors")
+    odds = card["odds"]
+    _need(isinstance(odds, list) and len(odds) == 2 and all(_is_number(v) for v in odds), "its odds")
+    _need(odds[0] > 0, "its odds")
     sizes = [*calibration["medians"].values(), calibration["slope"]]
     _need(all(_is_number(v) and v > 0 for v in sizes), "its calibration")
     _need(set(calibration["medians"]) in (EVIDENCE, EVIDENCE | {"level"}), "its evidence")

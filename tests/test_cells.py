@@ -1,0 +1,57 @@
+"""P(wrong) of cells: how many cells of the data are wrong is estimated, and what evidence is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from diabolo import Autoencoder
+
+ROWS = 1_500
+
+
+def table(share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Four columns that follow from two, a share of the cells exchanged for those of other rows."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(ROWS, 2))
+    clean = np.c_[hidden, hidden.sum(1), hidden[:, 0] - hidden[:, 1]] + 0.05 * rng.normal(size=(ROWS, 4))
+    wrong = rng.random(clean.shape) < share
+    return np.where(wrong, clean[rng.permutation(ROWS)], clean), wrong
+
+
+@pytest.fixture(scope="module", params=[0.0, 0.06])
+def dirty(request: pytest.FixtureRequest) -> tuple[float, np.ndarray, np.ndarray, Autoencoder]:
+    data, wrong = table(request.param)
+    return request.param, data, wrong, Autoencoder("masked").fit(data)
+
+
+def test_the_share_of_wrong_cells_is_estimated(
+    dirty: tuple[float, np.ndarray, np.ndarray, Autoencoder],
+) -> None:
+    share, _, _, model = dirty
+    estimated = model.engine_.error_rate
+    assert estimated < 0.02 if share == 0 else 0.02 < estimated < 0.12
+
+
+def test_probabilities_are_worth_their_name(
+    dirty: tuple[float, np.ndarray, np.ndarray, Autoencoder],
+) -> None:
+    share, data, wrong, model = dirty
+    p = np.clip(model.explain(data).p_wrong, 1e-6, 1 - 1e-6)
+    if share == 0:
+        assert (p > 0.5).mean() < 0.01
+        return
+    loss = -np.where(wrong, np.log(p), np.log(1 - p)).mean()
+    base = -(share * np.log(share) + (1 - share) * np.log(1 - share))
+    assert loss < 0.95 * base
+    assert 0.5 < wrong[p > 0.5].mean() and (p > 0.5)[wrong].mean() > 0.4
+
+
+def test_odds_survive_a_file(
+    dirty: tuple[float, np.ndarray, np.ndarray, Autoencoder], tmp_path: object
+) -> None:
+    from diabolo import load
+
+    _, data, _, model = dirty
+    again = load(model.save(f"{tmp_path}/m.diabolo"))
+    np.testing.assert_allclose(again.explain(data[:20]).p_wrong, model.explain(data[:20]).p_wrong, atol=1e-9)
