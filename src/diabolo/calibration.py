@@ -15,7 +15,7 @@ FLOOR = 1e-3  # evidence below this share of its usual size is all alike
 
 @dataclass
 class Calibration:
-    """What the evidence looks like on rows that were used for nothing else.
+    """What the evidence looks like on rows that no network was trained on.
 
     The evidence of a row is joined as the sum of the logarithms of its parts, each in units of its
     median on calibration rows: their product, so that no part needs a weight. The joined oddness is

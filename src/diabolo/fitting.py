@@ -36,12 +36,12 @@ SETTLING = 8192  # rows that the size of errors is learnt from
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows are used for what; every row for one thing only.
+    """Which rows are used for what; every row for one thing only. Of a table, all are remembered.
 
     Attributes:
         fit: rows that networks are trained on.
         held_out: rows that the best weights are chosen by; remembered, like those of `fit`.
-        calibration: rows that oddness is ranked against; used for nothing else, unless `shared`.
+        calibration: rows that oddness is ranked against; no network sees them, unless `shared`.
         shared: the data is too small to spare rows: it is calibrated on the rows it was fitted on.
     """
 
