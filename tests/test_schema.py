@@ -234,3 +234,13 @@ def test_infinities_are_values() -> None:
         codes = Schema.infer({"x": values}).encode({"x": values})
     assert codes.visible["real"][:4, 0].tolist() == [True, True, False, False]
     assert codes.values["real"][0, 0] == 1e6 and codes.values["real"][1, 0] == -1e6
+
+
+def test_with_both_lists_nothing_else_is_read() -> None:
+    table = {"a": pa.array([1.0, 2.0, 3.0]), "b": pa.array(["x", "y", "x"]), "label": pa.array([0, 1, 0])}
+    open_ended = Autoencoder(scored="a").inspect(table)
+    assert [e.role for e in open_ended.entries] == ["scored", "context", "context"]
+    closed = Autoencoder(scored="a", context="b").inspect(table)
+    assert [e.role for e in closed.entries] == ["scored", "context", "ignored"]
+    alone = Autoencoder(scored="a", context=[]).inspect(table)
+    assert [e.role for e in alone.entries] == ["scored", "ignored", "ignored"]

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 
 from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
 from diabolo.engine import Engine
 from diabolo.evidence import Residuals, whole_windows
-from diabolo.fields import Codes, Curve, by_field
+from diabolo.fields import Codes, Curve, Real, Symbol
+from diabolo.judging import error_rate, judge_cells
 from diabolo.level import Level
 from diabolo.memory import LIMIT, Memory, fingerprints
 from diabolo.network import Member, Network
@@ -30,7 +30,7 @@ from diabolo.training import Keeper, Log, Progress, private_draws, threads, trai
 TRAINING_WINDOWS = 20_000
 AXES = 16
 FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
-FRESH, SPOILT = 1024, 0.1  # rows that errors are planted into, and the share of their cells
+FRESH = 1024  # rows that errors are planted into
 SETTLING = 8192  # rows that the size of errors is learnt from
 
 
@@ -224,7 +224,10 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     set_aside = _calibrate(engine, frame, split)
     fresh = np.sort(np.concatenate([split.held_out, split.calibration]))
     fresh = fresh[np.linspace(0, len(fresh) - 1, min(len(fresh), FRESH)).round().astype(int)]
-    _judge_cells(engine, schema.encode(frame[fresh]), data.seed)
+    if {Real.kind, Symbol.kind} >= set(data.codes.values):
+        judge_cells(engine, schema.encode(frame[fresh]), data.seed)
+    else:
+        engine.error_rate = error_rate(engine, sample[:2048])
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
     engine.axes = _axes(engine, sample)
@@ -329,50 +332,6 @@ def _far_out(engine: Engine, level: Level, frame: Frame, rows: np.ndarray) -> np
     hit = np.minimum(np.abs(before), np.abs(after)) < engine.source.length
     # Where they are the rule, they are what is normal.
     return np.asarray(hit & (hit.mean() < 0.5))
-
-
-def _judge_cells(engine: Engine, codes: Codes, seed: int) -> None:
-    """Learn what the evidence of a cell is worth, and how many cells of the data are wrong.
-
-    Errors are planted into rows that were not trained on. Where their evidence is strongest, the data's own
-    errors are found too: the share of wrong cells is how often such evidence is met in the data, over how
-    often in planted cells, at its lowest (Scott, "A rate of convergence for mixture proportion estimation",
-    2015). The odds that a cell is wrong, given its evidence, are a logistic curve (Platt, "Probabilistic
-    outputs for support vector machines", 1999) between planted cells and those that are probably right.
-    """
-    spoilt, planted = _spoilt(engine, codes, seed)
-    found, own = ({k: n for k, n in engine.cells(c, recheck=False).nats.items()} for c in (spoilt, codes))
-    wrong = np.concatenate([found[k][planted[k]] for k in found])
-    here = np.concatenate([n.ravel() for n in own.values()])
-    wrong, here = wrong[np.isfinite(wrong)], here[np.isfinite(here)]
-    if len(wrong) < 50:
-        return
-    levels = np.quantile(wrong, np.linspace(0.5, 0.9, 9))
-    met = [(here > level).mean() / (wrong > level).mean() for level in levels]
-    engine.error_rate = float(np.clip(min(met), 1e-4, 0.5))
-    sure = np.zeros(len(here))
-    for _ in range(3):
-        evidence = np.concatenate([wrong, here])[:, None]
-        labels = np.r_[np.ones(len(wrong)), np.zeros(len(here))]
-        weights = np.r_[np.full(len(wrong), 1 / len(wrong)), (1 - sure) / (1 - sure).sum()]
-        fitted = LogisticRegression(C=1e6).fit(evidence, labels, sample_weight=weights * len(wrong))
-        engine.odds = (max(float(fitted.coef_[0, 0]), 1e-3), float(fitted.intercept_[0]))
-        sure = engine.wrong(here)
-
-
-def _spoilt(engine: Engine, codes: Codes, seed: int) -> tuple[Codes, dict[str, np.ndarray]]:
-    """Rows with errors in a few of their scored cells, and which they are: other rows' values, and noise."""
-    with private_draws(seed):
-        values, planted = {}, {}
-        for kind, value in codes.values.items():
-            scored = by_field(torch.as_tensor(engine.schema.scored_fields[kind]), value)
-            hit = (torch.rand(value.shape) < SPOILT) & scored & codes.visible[kind]
-            other = value[torch.randperm(len(value))]
-            if value.is_floating_point():
-                other = torch.where(torch.rand(value.shape) < 0.5, other, value + 2 * torch.randn_like(value))
-            values[kind] = torch.where(hit, other, value)
-            planted[kind] = (hit & (other != value)).numpy()
-    return codes.replace(values), planted
 
 
 def _axes(engine: Engine, codes: Codes) -> tuple[np.ndarray, np.ndarray]:

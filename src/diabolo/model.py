@@ -59,7 +59,8 @@ class Autoencoder(Estimator):
         members: your own networks instead of a recipe's: name -> `Member`.
         columns: your own kinds of columns: name -> an instance of a `Column`.
         numeric, categorical: names of columns that are numbers, or labels, whatever they look like.
-        scored: names of the columns that are scored; all others become context.
+        scored: names of the columns that are scored; all others become context, or are not used if `context`
+            is given too.
         context: names of columns that are read but never scored.
         ignore: names of columns that are not used.
         time: name of the time column; makes the data a series.

@@ -25,12 +25,15 @@ TRAINING = (
     "budget",
 )
 
+NAMES = ("scored", "context", "ignore", "numeric", "categorical")
+
 # Columns that are hidden in turn cost the square of their number: 600 take 10 seconds, 2,000 two minutes.
 WIDEST = 2_000
 
 
 def make_source(options: Mapping[str, Any], native: Native) -> Source:
     """The source that the options ask for, fitted: a series with `time`, `by` or `window`, else a table."""
+    options = _listed(options)
     if next(s for s in SOURCES if s.claims(options)) is Table:
         return Table().fit(native)
     window = options["window"]
@@ -45,6 +48,7 @@ def make_source(options: Mapping[str, Any], native: Native) -> Source:
 
 def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Schema:
     """What the columns are, overruled by the options."""
+    options = _listed(options)
     kinds = as_kind(frame.columns, options["numeric"] or (), options["categorical"] or ())
     context, calendar = list(options["context"] or ()), None
     if isinstance(source, Series):
@@ -54,6 +58,7 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
         frame.columns,
         scored=options["scored"],
         context=context,
+        rest="context" if options["context"] is None else "ignored",
         ignore=options["ignore"],
         kinds={**kinds, **(options["columns"] or {})},
         calendar=calendar,
@@ -61,6 +66,11 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
     )
     sizes = options["embedding"]
     return schema.embed(sizes) if isinstance(sizes, Mapping) else schema
+
+
+def _listed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with lists of names where one name was given by itself."""
+    return {k: [v] if k in NAMES and isinstance(v, str) else v for k, v in options.items()}
 
 
 def check_width(schema: Schema, members: Mapping[str, Member]) -> None:

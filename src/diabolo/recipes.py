@@ -112,6 +112,8 @@ def make_members(recipe: str, options: Mapping[str, Any], *, series: bool) -> Me
 
 def _plain(member: Member, given: Mapping[str, Any]) -> Member:
     changes = {k: given[k] for k in ("activation", "batch_norm") if k in given}
+    if not isinstance(changes.get("batch_norm", False), bool):
+        raise OptionError(f"batch_norm={changes['batch_norm']!r}: expected true or false")
     # Sizes for single columns are the schema's.
     if "embedding" in given and not isinstance(given["embedding"], Mapping):
         changes["embedding"] = whole("embedding", given["embedding"])

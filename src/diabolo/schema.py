@@ -75,12 +75,14 @@ class Schema:
         kinds: Mapping[str, Column] | None = None,
         calendar: str | None = None,
         named: bool = True,
+        rest: str = "context",
     ) -> Schema:
         """Decide what each column is, and learn its range or its levels.
 
         Args:
             columns: name -> values.
-            scored: names that are scored whatever they look like; every other one becomes context.
+            scored: names that are scored whatever they look like.
+            rest: what becomes of the others, if some are named as scored: "context" or "ignored".
             context: names that are read but never scored.
             ignore: names that are not used.
             kinds: name -> kind, an instance of a `Column`, instead of the one that looks right.
@@ -103,7 +105,8 @@ class Schema:
             asked = name in only or name in context or name in kinds
             reason = None if asked or name == calendar else why_ignored(name, values, named)
             missing = missing_share(values)
-            if name in ignore:
+            left = bool(only) and name not in only and name not in context and name != calendar
+            if name in ignore or (left and rest == "ignored"):
                 entries.append(Entry(name, "ignored", None, AS_ASKED, missing))
                 continue
             if reason is not None:

@@ -48,6 +48,7 @@ MEANT = {
     "project": "VAE_Anomaly",
     "numeric": ["number", "double"],
     "categorical": ["city", "flag"],
+    "context": [],
     "scored": ["number", "double", "city", "flag"],
     "embedding": {"city": 16, "flag": 16},
     "latent": 16,
@@ -130,6 +131,7 @@ def test_a_file_of_the_notes(tmp_path: Path, name: str, text: str) -> None:
     assert read_config(tmp_path / name, KNOWN) == Config(MEANT, tmp_path / "data")
 
 
+@pytest.mark.filterwarnings("ignore::diabolo.DiaboloWarning")  # one epoch teaches it nothing, and it says so
 def test_a_model_of_the_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     model = Autoencoder.from_config(OrderedDict(HPARAMS, epochs=1))
@@ -148,7 +150,8 @@ def test_a_model_of_the_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_stands_there_goes_before_what_follows() -> None:
     found = read_config({"cont_vars": ["a"], "kld_beta": 2.0, "recipe": "beta", "scored": ["b"]}, KNOWN)
-    assert found.options == {"numeric": ["a"], "beta": 2.0, "recipe": "beta", "scored": ["b"]}
+    expected = {"numeric": ["a"], "beta": 2.0, "recipe": "beta", "scored": ["b"], "context": []}
+    assert found.options == expected
 
 
 @pytest.mark.parametrize(("theirs", "ours"), SYNONYMS.items())

@@ -38,7 +38,9 @@ class Options:
     time: Annotated[str | None, Parameter(help="The time column; makes the data a series.")] = None
     by: Annotated[str | None, Parameter(help="The column that says which series a row belongs to.")] = None
     window: Annotated[str | None, Parameter(help="Points in a window of a series, or auto.")] = None
-    scored: Annotated[Names, Parameter(help="Columns to score; all others become context.")] = None
+    scored: Annotated[
+        Names, Parameter(help="Columns to score; others become context, or are not used with --context.")
+    ] = None
     context: Annotated[Names, Parameter(help="Columns to read but never score.")] = None
     ignore: Annotated[Names, Parameter(help="Columns not to use.")] = None
     numeric: Annotated[Names, Parameter(help="Columns that are numbers, whatever they look like.")] = None

@@ -77,6 +77,10 @@ def read_config(given: str | Path | Mapping[str, Any], known: Set[str]) -> Confi
     if names.get("embedding") == "embedding_sizes":
         options["embedding"] = _sizes(options["embedding"], options.get("categorical"), where)
     if theirs & {"cont_vars", "cat_vars"}:
+        options.setdefault("context", [])  # nothing beside them is read, as in the notes
+        for name in ("numeric", "categorical"):
+            if isinstance(options.get(name), str):
+                options[name] = [options[name]]
         options.setdefault("scored", [*options.get("numeric", ()), *options.get("categorical", ())])
     if theirs:
         options.setdefault("recipe", "classic")
@@ -138,7 +142,8 @@ def _read(path: Path) -> dict[Any, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path} cannot be read: {error}") from error
+        said = getattr(error, "strerror", None) or str(error)
+        raise OptionError(f"{path} cannot be read: {said}", hint="a .yaml, .toml or .json file") from error
     try:
         if path.suffix == ".toml":
             found: Any = tomllib.loads(text)
