@@ -51,7 +51,8 @@ def show(name: str, model: Autoencoder, data: pd.DataFrame) -> None:
 
 classic = Autoencoder.from_config(config).set_params(**fresh).fit(table[:known])
 show("all columns scored", classic, table)
-context = Autoencoder.from_config(config).set_params(**fresh, scored=["value"]).fit(table[:known])
+read = {"scored": ["value"], "context": None}  # all else is context
+context = Autoencoder.from_config(config).set_params(**fresh, **read).fit(table[:known])
 show("only the value scored", context, table)
 ours = Autoencoder(time="timestamp", **quick).fit(series[:known])
 show("diabolo's default", ours, series)

@@ -200,8 +200,8 @@ class Autoencoder(Estimator):
 
         Example:
             >>> Autoencoder.from_config({"cont_vars": ["age"], "cat_vars": ["city"], "kld_beta": 0.05})
-            Autoencoder(beta=0.05, categorical=['city'], numeric=['age'], recipe='classic',
-                        scored=['age', 'city'])
+            Autoencoder(beta=0.05, categorical=['city'], context=[], numeric=['age'],
+                        recipe='classic', scored=['age', 'city'])
         """
         from diabolo.outputs.config import read_config
 
