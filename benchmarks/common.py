@@ -10,18 +10,22 @@ import json
 import math
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
+
+NOTHING = 3
+"""The exit code where the folder holds nothing that the script reads: no failure, there is nothing to do."""
 
 OURS = "diabolo"
 """The name of our own default in tables, rows and files."""
@@ -117,20 +121,26 @@ def find_sets(folder: Path, suffixes: str | tuple[str, ...], only: Sequence[str]
         only: Names to keep; empty keeps all.
 
     Raises:
-        SystemExit: If nothing is found, or a name of `only` is not there.
+        SystemExit: If nothing is found (code 3), or a name of `only` is not there (code 1).
     """
     found = {}
     for path in sorted(folder.iterdir()):
         name = path.name.removesuffix(".gz")
         if path.is_file() and name.endswith(suffixes) and not name.startswith("."):
             found[name.rpartition(".")[0]] = path
+    if not found:
+        wanted = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
+        skip(f"no {wanted} file in {folder}, compressed (.gz) or not")
     missing = [name for name in only if name not in found]
     if missing:
         raise SystemExit(f"no set named {', '.join(missing)} in {folder}")
-    if not found:
-        wanted = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
-        raise SystemExit(f"no {wanted} file in {folder}, compressed (.gz) or not")
     return {name: path for name, path in found.items() if not only or name in only}
+
+
+def skip(why: str) -> NoReturn:
+    """Ends the program because there is nothing for it to do, and says why."""
+    print(why, file=sys.stderr)
+    raise SystemExit(NOTHING)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:

@@ -9,20 +9,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks import common
+from benchmarks.metrics import auroc_lead_error
 
 Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
 Data = Any
 """An array of numbers, or a data frame where columns are labels."""
 Detector = Callable[[Data, Data, int], NDArray[np.floating[Any]]]
 """A function (data to fit, data to score, seed) -> one score for each thing scored, higher = odder."""
 Measures = dict[str, float | None]
+BEHIND = "behind"
+FAR_BEHIND = 5.0  # AUROC; a set on which we lose more than this to a simple peer wants a reason
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Problem:
 
     train: Data
     test: Data
-    labels: NDArray[np.int64]
+    labels: Labels
     window: int = 0
 
 
@@ -53,11 +57,12 @@ class Benchmark:
         default_peers: The peers that run unless others are asked for.
         default_seeds: The number of seeds unless another is asked for.
         headline: The measure that is printed set by set.
-        load: (file, seed) -> the problem.
+        load: (what `find` gave, seed) -> the problem.
         measure: (problem, scores) -> the measures of one run.
         warm_up: A small made problem; each detector sees it once, untimed.
-        suits: (detector, file) -> whether the detector can read the set; others are left out there.
-        suffixes: The files that are sets.
+        suits: (detector, what `find` gave) -> whether it can read the set; others are left out there.
+        find: (folder, names to keep or none) -> the sets by name.
+        rivals: The peers of which the better one, set by set, is what our AUROC is held against.
     """
 
     claim: str
@@ -66,11 +71,14 @@ class Benchmark:
     default_peers: tuple[str, ...]
     default_seeds: int
     headline: str
-    load: Callable[[Path, int], Problem]
+    load: Callable[[Any, int], Problem]
     measure: Callable[[Problem, Floats], Measures]
     warm_up: Problem
-    suits: Callable[[str, Path], bool] = lambda name, path: True
-    suffixes: tuple[str, ...] = (".npz",)
+    suits: Callable[[str, Any], bool] = lambda name, found: True
+    find: Callable[[Path, Sequence[str]], Mapping[str, Any]] = lambda folder, only: common.find_sets(
+        folder, ".npz", only
+    )
+    rivals: tuple[str, ...] = ()
 
 
 def main(
@@ -121,7 +129,7 @@ def report(
 
 def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
     """Runs our default and the peers on every set and seed; one row each, failures included."""
-    sets = common.find_sets(options.data, benchmark.suffixes, options.sets)
+    sets = benchmark.find(options.data, options.sets)
     names = (common.OURS, *options.peers)
     # Imports and first calls are not what a detector costs; what fails here fails again, and is said, below.
     for name in names:
@@ -129,13 +137,32 @@ def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
             benchmark.detectors[name](benchmark.warm_up.train, benchmark.warm_up.test, 0)
     rows = []
     with threadpool_limits(1):
-        for set_name, path in sets.items():
+        for set_name, found in sets.items():
             for seed in range(options.seeds):
+                answers: dict[str, tuple[Labels, Floats]] = {}
+                here = []
                 for name in names:
-                    if benchmark.suits(name, path):
-                        work = partial(_judged, benchmark, options, name, set_name, path, seed)
-                        rows.append(attempt(name, set_name, seed, work))
+                    if benchmark.suits(name, found):
+                        work = partial(_judged, benchmark, options, name, set_name, found, seed, answers)
+                        here.append(attempt(name, set_name, seed, work))
+                _compare(benchmark.rivals, here, answers)
+                rows += here
     return rows
+
+
+def _compare(
+    rivals: Sequence[str], rows: Sequence[dict[str, Any]], answers: Mapping[str, tuple[Labels, Floats]]
+) -> None:
+    """Writes into our row by how much AUROC it leads the better rival, and the standard error of that."""
+    done = {row["detector"]: row for row in rows if "error" not in row}
+    there = [done[name] for name in rivals if name in done]
+    if common.OURS not in done or not there:
+        return
+    mine, better = done[common.OURS], max(there, key=lambda row: row["auroc"])
+    (labels, ours), (_, theirs) = answers[common.OURS], answers[better["detector"]]
+    mine["lead"] = mine["auroc"] - better["auroc"]
+    mine["lead_error"] = auroc_lead_error(labels, ours, theirs, mine["seed"])
+    mine["lead_over"] = better["detector"]
 
 
 def attempt(name: str, set_name: str, seed: int, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
@@ -151,12 +178,19 @@ def attempt(name: str, set_name: str, seed: int, work: Callable[[], Mapping[str,
 
 
 def _judged(
-    benchmark: Benchmark, options: common.Options, name: str, set_name: str, path: Path, seed: int
+    benchmark: Benchmark,
+    options: common.Options,
+    name: str,
+    set_name: str,
+    found: Any,
+    seed: int,
+    answers: dict[str, tuple[Labels, Floats]],
 ) -> dict[str, Any]:
-    """Runs one detector on one problem."""
-    problem = benchmark.load(path, seed)
+    """Runs one detector on one problem; its scores are put into `answers` beside the labels."""
+    problem = benchmark.load(found, seed)
     answer, seconds = common.timed(benchmark.detectors[name], problem.train, problem.test, seed)
     scores = _checked(answer, problem)
+    answers[name] = problem.labels, scores
     if options.scores is not None:
         common.keep_scores(folder_of(options.scores, name), set_name, seed, scores, problem.labels)
     sizes = {"train": len(problem.train), "test": len(problem.test)}
@@ -189,7 +223,7 @@ def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
     by_set: dict[str, list[Mapping[str, Any]]] = {}
     for row in done:
         by_set.setdefault(row["set"], []).append(row)
-    described = {"detector", "set", "seed", "train", "test", "details"}
+    described = {"detector", "set", "seed", "train", "test", "details", "lead_error", "lead_over"}
     names = list(dict.fromkeys(name for row in done for name in row if name not in described))
     per_set = {name: [common.mean(row[name] for row in group) for group in by_set.values()] for name in names}
     figures: dict[str, Any] = {name: common.mean(values) for name, values in per_set.items()}
@@ -197,7 +231,41 @@ def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
         figures["cpu_seconds"] = sum(value or 0.0 for value in per_set["cpu_seconds"])
         points = sum(row["test"] for row in done)
         figures["cpu_seconds_per_10k_points"] = 1e4 * sum(row["cpu_seconds"] for row in done) / points
+    if places := standings(done).values():
+        figures["sets_not_behind"] = sum(place.verdict != BEHIND for place in places)
+        figures["sets_far_behind"] = sum(place.lead < -FAR_BEHIND for place in places)
     return figures | {"sets": len(by_set), "failures": len(mine) - len(done)}
+
+
+class Standing(NamedTuple):
+    """Where we stand on a set: the better rival, its AUROC, our lead, the lead's error, and a word for it."""
+
+    rival: str
+    auroc: float
+    lead: float
+    error: float
+    verdict: str
+
+
+def standings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Standing]:
+    """How we stand on each set where a rival ran.
+
+    The figures are means over the seeds. So is the standard error: seeds share odd rows, so what they find
+    does not vary independently.
+    """
+    by_set: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if "lead" in row:
+            by_set.setdefault(row["set"], []).append(row)
+    found = {}
+    for name, group in by_set.items():
+        auroc, lead, error = (
+            float(np.mean([row[k] for row in group])) for k in ("auroc", "lead", "lead_error")
+        )
+        verdict = "ahead" if lead > 2 * error else "within noise" if lead >= -2 * error else BEHIND
+        rival = "/".join(dict.fromkeys(row["lead_over"] for row in group))
+        found[name] = Standing(rival, auroc - lead, lead, error, verdict)
+    return found
 
 
 def _print(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Mapping[str, Any]], headline: str) -> None:
@@ -205,13 +273,25 @@ def _print(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Mapping[str, A
     sets = list(dict.fromkeys(row["set"] for row in rows))
     print(f"{headline}, mean over seeds")
     common.print_table(["set", *means], [[name, *_of_set(rows, name, means, headline)] for name in sets])
-    measures = list(dict.fromkeys(name for figures in means.values() for name in figures))
+    print_standings(rows)
     print("\nmean over sets")
+    measures = list(dict.fromkeys(name for figures in means.values() for name in figures))
     lines = [[measure, *(figures.get(measure) for figures in means.values())] for measure in measures]
     common.print_table(["measure", *means], lines)
     for row in rows:
         if "error" in row:
             print(f"FAILED {row['detector']} on {row['set']}, seed {row['seed']}: {row['error']}")
+
+
+def print_standings(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints by how much our AUROC leads the better rival, set by set; what is far behind stands out."""
+    lines = []
+    for name, standing in standings(rows).items():
+        far = f" by more than {FAR_BEHIND:g}" if standing.lead < -FAR_BEHIND else ""
+        lines.append([name, *standing[:-1], standing.verdict + far])
+    if lines:
+        print("\nAUROC against the better rival; within noise: two standard errors of a paired bootstrap")
+        common.print_table(["set", "better rival", "its AUROC", "lead", "error", "verdict"], lines)
 
 
 def _of_set(

@@ -48,7 +48,7 @@ def load(folder: Path, name: str) -> Case:
     """Reads a series of NAB and the windows that belong to it."""
     path = next(folder.glob(f"data/**/{name}.csv"), None)
     if path is None:
-        raise SystemExit(f"no data/**/{name}.csv in {folder}")
+        common.skip(f"no data/**/{name}.csv in {folder}")
     series = pd.read_csv(path, parse_dates=["timestamp"])
     windows = json.loads((folder / "labels" / "combined_windows.json").read_text(encoding="utf-8"))
     labels = np.zeros(len(series), dtype=np.int64)

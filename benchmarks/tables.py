@@ -69,9 +69,15 @@ def load(name: str, paths: Sequence[Path], seed: int) -> Table:
         held = min(TEST_ROWS, len(frames[0]) // 5)
         frames = [frames[0].iloc[held:].reset_index(drop=True), frames[0].iloc[:held]]
     train, test = frames[0].iloc[:TRAIN_ROWS], frames[1].iloc[:TEST_ROWS]
-    schema = Autoencoder().inspect(train)
+    scored, numbers = kinds(train)
+    return Table(name, train[scored], test[scored], numbers)
+
+
+def kinds(frame: pd.DataFrame) -> tuple[list[str], frozenset[str]]:
+    """The columns that diabolo would score, and those of them that it takes for numbers."""
+    schema = Autoencoder().inspect(frame)
     numbers = [e.name for e in schema.entries if e.column is not None and e.column.kind == "number"]
-    return Table(name, train[schema.scored], test[schema.scored], frozenset(numbers))
+    return list(schema.scored), frozenset(numbers)
 
 
 def spoil(

@@ -47,12 +47,12 @@ def ours(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
     model = Autoencoder(seed=seed).fit(train)
 
     def ask(frame: pd.DataFrame) -> Verdict:
-        answer = model.explain(frame)
+        answer = model.explain(frame, neighbours=0)
         # A column that the fit did not score has no evidence.
         said = [pd.DataFrame(part, columns=answer.names) for part in (answer.bits, answer.p_wrong)]
         bits, p_wrong = (part.reindex(columns=frame.columns, fill_value=0.0).to_numpy() for part in said)
         expected = pd.DataFrame({name: values.to_pandas() for name, values in answer.expected.items()})
-        return Verdict(bits, p_wrong, expected.reindex(columns=frame.columns), model.engine_.error_rate)
+        return Verdict(bits, p_wrong, expected.reindex(columns=frame.columns), model.error_rate_)
 
     return ask
 

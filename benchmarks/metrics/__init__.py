@@ -1,7 +1,7 @@
 """How answers are judged."""
 
 from benchmarks.metrics.nab import Best, nab_best, nab_score
-from benchmarks.metrics.ranking import aupr, auroc
+from benchmarks.metrics.ranking import aupr, auroc, auroc_lead_error
 from benchmarks.metrics.vus import Volume, period, vus
 
-__all__ = ["Best", "Volume", "aupr", "auroc", "nab_best", "nab_score", "period", "vus"]
+__all__ = ["Best", "Volume", "aupr", "auroc", "auroc_lead_error", "nab_best", "nab_score", "period", "vus"]

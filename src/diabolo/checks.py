@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 from diabolo.errors import OptionError
 
 
@@ -12,11 +14,11 @@ def positive(name: str, value: object) -> float:
     return float(value)
 
 
-def whole(name: str, value: object) -> int:
-    """A size as a whole number of at least 1, or an OptionError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{name}={value!r}: expected a whole number of at least 1")
-    return value
+def whole(name: str, value: object, least: int = 1) -> int:
+    """A whole number of at least so much, or an OptionError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise OptionError(f"{name}={value!r}: expected a whole number of at least {least}")
+    return int(value)
 
 
 def share(name: str, value: object) -> float:

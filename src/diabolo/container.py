@@ -22,6 +22,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 DTYPES = {"BOOL": np.bool_, "U8": np.uint8, "I64": np.int64, "F32": np.float32, "F64": np.float64}
+# The card is the first thing in the header, which its own length stands before.
+BEGINS = b'{"__metadata__"'
 MAX_BYTES = 2 << 30
 MAX_HEADER = 32 << 20
 MAX_TENSORS = 2_000
@@ -104,6 +106,16 @@ def opened(path: Path) -> Iterator[Container]:
     """
     with path.open("rb") as file:
         yield Container(file)
+
+
+def begins_like_one(path: Path) -> bool:
+    """Whether a file begins as those that `pack` makes.
+
+    Raises:
+        OSError: it cannot be opened or read.
+    """
+    with path.open("rb") as file:
+        return file.read(8 + len(BEGINS)).endswith(BEGINS)
 
 
 def pack(tensors: Mapping[str, Tensor], card: str) -> bytes:

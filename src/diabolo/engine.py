@@ -232,6 +232,7 @@ class Engine:
         kinds: tuple[str, ...] | None = None,
         recheck: bool = True,
         suspects: Mapping[str, torch.Tensor] | None = None,
+        middle: str = "mean",
     ) -> Cells:
         """What is expected in each scored cell, given the others.
 
@@ -243,6 +244,7 @@ class Engine:
             kinds: only fields of these kinds.
             recheck: see above.
             suspects: kind -> cells that are known to be odd, and hidden from the start.
+            middle: what of its distribution is expected: "mean", "median" or "mode".
         """
         found = Cells.blank(codes)
         for start in range(0, len(codes), ROWS):
@@ -252,7 +254,7 @@ class Engine:
                 read = chunk
                 if suspects is not None:
                     read = chunk.hide({k: s[start : start + ROWS] for k, s in suspects.items()})
-                found.put(self._cells(chunk, read, kinds), rows)
+                found.put(self._cells(chunk, read, kinds, middle), rows)
                 if not recheck or not self.cell_reader.corruption.hides:
                     continue
                 wrong = {k: self.wrong(found.nats[k][rows]) > 0.5 for k in found.nats}
@@ -260,7 +262,7 @@ class Engine:
                 if len(hit):
                     again = torch.from_numpy(hit)
                     hidden = {k: torch.from_numpy(w[hit]) for k, w in wrong.items()}
-                    found.put(self._cells(chunk[again], read[again].hide(hidden), kinds), rows[hit])
+                    found.put(self._cells(chunk[again], read[again].hide(hidden), kinds, middle), rows[hit])
         return found
 
     def wrong(self, nats: np.ndarray) -> np.ndarray:
@@ -270,7 +272,7 @@ class Engine:
         return np.where(np.isnan(nats), 0.0, 1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
 
     @torch.no_grad()
-    def _cells(self, codes: Codes, read: Codes, kinds: tuple[str, ...] | None) -> Cells:
+    def _cells(self, codes: Codes, read: Codes, kinds: tuple[str, ...] | None, middle: str) -> Cells:
         """Every cell of `codes`, predicted from the other cells of `read`."""
         rows, codes, read = len(codes), codes.padded(), read.padded()
         found = Cells.blank(codes)
@@ -287,7 +289,7 @@ class Engine:
                 whole = (slice(None), slice(None), *cell)
                 log_p = field_.log_prob(likelihood, one.to(self.device)).cpu().numpy()[whole]
                 log_q = field_.anything(one.numpy()[whole])
-                found.expected[slot.kind][at] = likelihood.mean.cpu().numpy()[whole]
+                found.expected[slot.kind][at] = getattr(likelihood, middle).cpu().numpy()[whole]
                 found.low[slot.kind][at] = (
                     likelihood.icdf(torch.tensor(0.05, device=self.device)).cpu().numpy()[whole]
                 )

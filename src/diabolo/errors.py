@@ -5,6 +5,7 @@ DiaboloError
 |  |- ColumnError       ... because of one column or cell
 |  `- SchemaError       ... because its columns are not those of the fit
 |- OptionError          an option has a value that cannot work   (also a ValueError)
+|  `- ArgumentError     ... or a name that is not known          (also a TypeError)
 |- UnsupportedError     this kind of model cannot do this task   (also a NotImplementedError)
 |- ModelFileError       a model file is broken, foreign or newer
 `- MissingExtraError    an optional dependency is not installed  (also an ImportError)
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 __all__ = [
+    "ArgumentError",
     "ColumnError",
     "DataError",
     "DiaboloError",
@@ -81,6 +83,13 @@ class SchemaError(DataError):
 
 class OptionError(DiaboloError, ValueError):
     """An option has a value that cannot work."""
+
+
+class ArgumentError(OptionError, TypeError):
+    """There is no option of this name.
+
+    A TypeError too, as Python has it for arguments that a function does not take.
+    """
 
 
 class UnsupportedError(DiaboloError, NotImplementedError, AttributeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,20 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     alarm_rate: float | None
     _engine: Engine
     _library: str
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        # Not in __init__: scikit-learn reads the arguments off it, so it cannot take any that are unknown.
+        known = signature(cls.__init__).parameters
+        unknown = next((name for name in options if name not in known), None)
+        if unknown is not None and all(p.kind is not p.VAR_KEYWORD for p in known.values()):
+            raise cls._unknown(unknown)
+        made: Self = super().__new__(cls)
+        return made
+
+    @classmethod
+    @abstractmethod
+    def _unknown(cls, name: str) -> Exception:
+        """What to raise where an argument is given that there is not."""
 
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Any:
@@ -80,6 +95,11 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     def threshold_(self) -> float:
         """Bits above which a row is an alarm."""
         return self.engine_.calibration.alarm(self.alarm_rate)[1]
+
+    @property
+    def error_rate_(self) -> float:
+        """The share of the cells with a value that are wrong, as estimated in the fit."""
+        return self.engine_.error_rate
 
     @property
     def offset_(self) -> float:

@@ -293,8 +293,6 @@ def fit_engine(
 def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     """Calibrate; returns the share of the calibration rows that were not fit for it."""
     rows = split.calibration
-    if engine.level is not None and frame.positions is not None:
-        rows = rows[~_far_out(engine, engine.level, frame, rows)]
     evidence: list[dict[str, np.ndarray]] = []
     size = 8192
     for start in range(0, len(rows), size):
@@ -302,6 +300,10 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
         where = None if frame.positions is None else frame.positions[part]
         evidence.append(engine.evidence(engine.schema.encode(frame[part]), where))
     whole = {k: np.concatenate([e[k] for e in evidence]) for k in evidence[0]}
+    if engine.level is not None and frame.positions is not None:
+        far = whole["level"] > engine.level.evidence(np.array([[FAR_OUT]]))
+        fit_for_it = ~_beside(frame.positions[rows], far, engine.source.length)
+        rows, whole = rows[fit_for_it], {k: v[fit_for_it] for k, v in whole.items()}
     engine.calibration = Calibration.fit(whole)
     odd = np.full(frame.rows, np.nan)
     odd[rows] = engine.calibration.join(whole)
@@ -310,26 +312,19 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     return 1 - len(rows) / len(split.calibration)
 
 
-def _far_out(engine: Engine, level: Level, frame: Frame, rows: np.ndarray) -> np.ndarray:
+def _beside(positions: np.ndarray, far: np.ndarray, length: int) -> np.ndarray:
     """(rows,) windows that are odd without a doubt, or overlap such a one: no measure for normal ones.
 
     Who fits on a whole series fits on its odd stretches too. Left in, one of them would set the threshold
     for all others.
     """
-    assert frame.positions is not None
-    far = np.concatenate(
-        [
-            level.excess(engine.schema.encode(frame[rows[i : i + 8192]])).max(1)
-            for i in range(0, len(rows), 8192)
-        ]
-    )
-    where, odd = frame.positions[rows], frame.positions[rows[far > FAR_OUT]]
+    odd = positions[far]
     if len(odd) == 0:
-        return np.zeros(len(rows), bool)
-    place = np.searchsorted(odd, where)
-    before = where - odd[np.maximum(place - 1, 0)]
-    after = odd[np.minimum(place, len(odd) - 1)] - where
-    hit = np.minimum(np.abs(before), np.abs(after)) < engine.source.length
+        return far
+    place = np.searchsorted(odd, positions)
+    before = positions - odd[np.maximum(place - 1, 0)]
+    after = odd[np.minimum(place, len(odd) - 1)] - positions
+    hit = np.minimum(np.abs(before), np.abs(after)) < length
     # Where they are the rule, they are what is normal.
     return np.asarray(hit & (hit.mean() < 0.5))
 

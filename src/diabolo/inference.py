@@ -14,6 +14,8 @@ from diabolo.columns.datetime import forms_of, in_words
 from diabolo.columns.image import Image, is_picture
 
 NEARLY, TOO = "text: ", "would fit too"
+COUNTED = "an id: consecutive whole numbers"
+FEWEST = 20  # rows that it takes to call a column an id
 
 
 def kind_of(values: Values) -> Column | None:
@@ -64,7 +66,7 @@ def why_ignored(name: str, values: Values, named: bool) -> str | None:
     distinct = len(pc.unique(known))
     if distinct == 1 and len(values) > 1:
         return f"constant: {known[0].as_py()!r}"
-    if not named or len(known) < 20:
+    if not named or len(known) < FEWEST:
         return None
     share = distinct / len(known)
     if isinstance(kind_of(values), Category) and share > 0.9:
@@ -80,7 +82,15 @@ def why_ignored(name: str, values: Values, named: bool) -> str | None:
     if pa.types.is_integer(known.type) and distinct == len(known):
         ends = pc.min_max(known)
         if ends["max"].as_py() - ends["min"].as_py() == len(known) - 1:
-            return "an id: consecutive whole numbers"
+            return COUNTED
         if re.fullmatch(r"(?i)(id|uuid|guid|key|index|.*[_\- ]id|id[_\- ].*)", name):
             return "an id: by its name, and every value is different"
     return None
+
+
+def counts_rows(values: pa.Array) -> bool:
+    """Whether whole numbers rise, or fall, by one from each row to the next."""
+    if len(values) < FEWEST or not pa.types.is_integer(values.type) or values.null_count:
+        return False
+    steps = np.diff(values.to_numpy(zero_copy_only=False))
+    return bool((steps == steps[0]).all() and abs(int(steps[0])) == 1)

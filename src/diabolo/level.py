@@ -44,6 +44,11 @@ class Level:
         beyond = np.maximum(np.maximum(low - means, means - high), 0) / self.arrays["fence"]
         return np.asarray(np.nan_to_num(beyond))
 
+    def side(self, codes: Codes) -> np.ndarray:
+        """(rows, channels) -1 where the mean lies below the quartiles, 1 above them, 0 between them."""
+        means = _means(codes)
+        return np.asarray((means > self.arrays["high"]).astype(int) - (means < self.arrays["low"]))
+
     def evidence(self, excess: np.ndarray) -> np.ndarray:
         """(rows,) from 1, for a usual level, to 32: of the channel that is farthest out."""
         farthest = np.minimum(excess.max(1, initial=0.0), HIGHEST)

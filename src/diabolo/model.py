@@ -84,6 +84,7 @@ class Autoencoder(Estimator):
         schema_: what each column is.
         history_: the losses, one line for each look at the held-out rows.
         alarm_rate_, threshold_: the rate of false alarms, and the bits above which a row is an alarm.
+        error_rate_: the share of wrong cells in data like that of the fit, as it was estimated.
         notes_: what happened in the fit that is worth knowing.
 
     Example:
@@ -297,6 +298,12 @@ class Autoencoder(Estimator):
         if names:
             model.feature_names_in_ = np.asarray(names, dtype=object)
         return model
+
+    @classmethod
+    def _unknown(cls, name: str) -> Exception:
+        from diabolo.outputs.config import unknown_argument
+
+        return unknown_argument(name, set(cls._get_param_names()))
 
     def _bar(self) -> Progress | None:
         if not self.verbose:

@@ -66,8 +66,7 @@ class Member:
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Member:
         """The inverse of `to_json`."""
-        # Files written before there was a choice of objectives do not name one.
-        state = {"objective": ["Likelihood", {}], **state}
+        state = dict(state)
         kinds_of = {"corruption": CORRUPTIONS, "bottleneck": BOTTLENECKS, "objective": OBJECTIVES}
         for name, kinds in kinds_of.items():
             kind, options = state[name]

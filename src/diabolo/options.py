@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from diabolo.errors import DataError, OptionError
+from diabolo.inference import counts_rows
 from diabolo.network import Member
 from diabolo.schema import Schema, as_kind
 from diabolo.settings import Training
@@ -42,6 +43,7 @@ def make_source(options: Mapping[str, Any], native: Native) -> Source:
             f"window={window!r}: expected a number of points", hint='window=64, or window="auto"'
         )
     beside = tuple(name for option in ("context", "ignore", "categorical") for name in options[option] or ())
+    beside += _counters(options, native)
     points = None if isinstance(window, str) else window
     return Series(time=options["time"], by=options["by"], window=points, beside=beside).fit(native)
 
@@ -51,8 +53,9 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
     options = _listed(options)
     kinds = as_kind(frame.columns, options["numeric"] or (), options["categorical"] or ())
     context, calendar = list(options["context"] or ()), None
+    counters: tuple[str, ...] = ()
     if isinstance(source, Series):
-        calendar = source.time
+        calendar, counters = source.time, _counters(options, frame.native)
         context += [source.by] if source.by is not None else []
     schema = Schema.infer(
         frame.columns,
@@ -63,9 +66,21 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
         kinds={**kinds, **(options["columns"] or {})},
         calendar=calendar,
         named=frame.native.named,
+        counters=counters,
     )
     sizes = options["embedding"]
     return schema.embed(sizes) if isinstance(sizes, Mapping) else schema
+
+
+def _counters(options: Mapping[str, Any], native: Native) -> tuple[str, ...]:
+    """The columns of a series that only number its rows: ids, unless they are named for something else.
+
+    They are looked for in the rows as they came: cut into windows, an id is not whole.
+    """
+    asked = {options["time"], options["by"], *(options["columns"] or ())}
+    asked |= {name for option in NAMES for name in options[option] or ()}
+    found = native.columns() if native.named else {}
+    return tuple(name for name, values in found.items() if name not in asked and counts_rows(values))
 
 
 def _listed(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from diabolo.columns import COLUMNS, Category, Column, Datetime, Number, Values
 from diabolo.columns.base import to_array
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.fields import FIELDS, Codes, Field
-from diabolo.inference import NEARLY, TOO, kind_of, looks, missing_share, why_ignored
+from diabolo.inference import COUNTED, NEARLY, TOO, kind_of, looks, missing_share, why_ignored
 
 AS_ASKED = "as asked"
 
@@ -76,6 +76,7 @@ class Schema:
         calendar: str | None = None,
         named: bool = True,
         rest: str = "context",
+        counters: Collection[str] = (),
     ) -> Schema:
         """Decide what each column is, and learn its range or its levels.
 
@@ -88,6 +89,7 @@ class Schema:
             kinds: name -> kind, an instance of a `Column`, instead of the one that looks right.
             calendar: the name of the time column of a series; it becomes context.
             named: whether the names mean anything (False for a plain array: then no id is looked for).
+            counters: names of columns that are known to number the rows; they are left out as ids.
 
         Raises:
             OptionError: a name in the options is not in the data.
@@ -103,7 +105,9 @@ class Schema:
         entries = []
         for name, values in columns.items():
             asked = name in only or name in context or name in kinds
-            reason = None if asked or name == calendar else why_ignored(name, values, named)
+            reason = None
+            if not asked and name != calendar:
+                reason = COUNTED if name in counters else why_ignored(name, values, named)
             missing = missing_share(values)
             left = bool(only) and name not in only and name not in context and name != calendar
             if name in ignore or (left and rest == "ignored"):

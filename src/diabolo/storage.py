@@ -18,7 +18,7 @@ from torch import Tensor
 
 from diabolo.atomic import under, write_whole
 from diabolo.calibration import Calibration
-from diabolo.container import opened, pack, plain
+from diabolo.container import begins_like_one, opened, pack, plain
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.evidence import Residuals
@@ -26,6 +26,7 @@ from diabolo.fields import Codes
 from diabolo.level import Level
 from diabolo.memory import Memory
 from diabolo.network import Network
+from diabolo.sources.files import FORMATS, kind_of_file
 from diabolo.training import private_draws
 from diabolo.vetting import Plan, check_values, fill_network, make_plan
 
@@ -99,6 +100,12 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         raise ModelFileError(f"{path}: there is no such file")
     wrong = "is no diabolo model, or is damaged"
     try:
+        if kind_of_file(path)[0] in FORMATS and not begins_like_one(path):
+            raise ModelFileError(
+                f"{path} is no diabolo model, it looks like a table",
+                hint=f'Autoencoder().fit("{path}").save("{path.stem}.diabolo"), or '
+                f"diabolo fit {path} -o {path.stem}.diabolo",
+            )
         with opened(path) as file:
             card = plain(file.card)
             _check_format(path, card)

@@ -245,8 +245,6 @@ def _check_shapes(schema: Schema, source: Source, specs: Mapping[str, Spec], lat
         expected["memory/positions"] = ("I64", (rows,))
     if points:
         expected["memory/whitening"] = ("F32", (points, points))
-    if points and LEVEL[0] in specs:
-        # Files written before the level was a question have none.
         expected |= {name: ("F64", (len(kinds[Curve.kind]),)) for name in LEVEL}
     if "axes/centre" in specs:
         axes = specs["axes/directions"].shape[0]

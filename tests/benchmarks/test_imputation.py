@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import common, imputation, tables
-from benchmarks.imputation import Filled
+from benchmarks.imputation import Filled, Forecast
 from benchmarks.tables import Table
 
 PEERS = [name for name in imputation.METHODS if name != common.OURS]
@@ -34,6 +34,8 @@ def test_figures(
     for scenario in imputation.SCENARIOS:
         assert other[f"nrmse{scenario}"] < mine[f"nrmse{scenario}"]
         assert 0.8 < mine[f"coverage{scenario}"] < 1 and other[f"coverage{scenario}"] is None
+        assert other[f"crps{scenario}"] == other[f"mae{scenario}"] and mine[f"crps{scenario}"] > 0
+        assert mine[f"crps{scenario}"] < mine[f"mae{scenario}"]
     assert other["accuracy"] > mine["accuracy"]
     assert "interval_score_depends" in capsys.readouterr().out
     assert not pd.read_parquet(kept / "alone.depends.0.parquet").isna().any().any()
@@ -44,8 +46,8 @@ def test_a_perfect_answer_has_no_error(table: Table) -> None:
     _, judged = holed(table)
     whole = table.train.assign(third=table.train["third"].fillna(0))
     numbers = table.train[sorted(table.numbers)]
-    perfect = Filled(whole, lambda: (numbers, numbers))
-    expected = {"nrmse": 0, "mae": 0, "accuracy": 1, "coverage": 1, "interval_score": 0}
+    perfect = Filled(whole, lambda: Forecast(numbers, numbers, numbers, [numbers] * 3))
+    expected = {"nrmse": 0, "mae": 0, "accuracy": 1, "coverage": 1, "interval_score": 0, "crps": 0}
     assert imputation.errors(table, perfect, judged) == expected
 
 
@@ -55,12 +57,32 @@ def test_the_interval_score_weighs_width_against_misses(table: Table) -> None:
     truth, deviation = table.train[["second"]], table.train["second"].std()
 
     def score(low: float, high: float) -> float | None:
-        answer = Filled(table.train.fillna(0), lambda: (truth + low, truth + high))
+        said = Forecast(truth + low, truth + high, truth, [truth, truth])
+        answer = Filled(table.train.fillna(0), lambda: said)
         return imputation.errors(table, answer, judged)["interval_score"]
 
     assert score(-1, 1) == pytest.approx(2 / deviation)
     assert score(1, 2) == pytest.approx((1 + 20) / deviation)
     assert score(-5, -3) == pytest.approx((2 + 20 * 3) / deviation)
+
+
+def test_the_median_is_judged_by_mae_and_draws_by_crps(table: Table) -> None:
+    _, judged = holed(table)
+    judged[:, [0, 2, 3]] = False
+    truth, deviation = table.train[["second"]], table.train["second"].std()
+    said = Forecast(truth, truth, truth + 2, [truth - 1, truth + 2])
+    measures = imputation.errors(table, Filled(table.train.fillna(0), lambda: said), judged)
+    assert measures["mae"] == pytest.approx(2 / deviation)
+    # Both are 1.5 away on average, and 3 from each other.
+    assert measures["crps"] == pytest.approx((1.5 - 3 / 2) / deviation, abs=1e-12)
+
+
+def test_crps_is_that_of_the_distribution() -> None:
+    # Of the standard normal distribution at x: x (2 F(x) - 1) + 2 f(x) - 1 / sqrt(pi), Gneiting and Raftery.
+    random, x = np.random.default_rng(0), np.repeat([0.0, 1.5], 50_000)
+    found = imputation.crps(random.normal(size=(5, len(x))), x)
+    assert found[:50_000].mean() == pytest.approx(0.2337, abs=0.005)
+    assert found[50_000:].mean() == pytest.approx(0.9944, abs=0.01)
 
 
 def test_holes_that_are_left_are_a_failure(table: Table) -> None:

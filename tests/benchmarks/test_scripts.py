@@ -10,8 +10,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from benchmarks import anomaly_series, anomaly_tables, common, splits
+from benchmarks import anomaly_series, anomaly_tables, common, detection, splits
+from benchmarks.metrics import auroc_lead_error
 
 FIELDS = ["claim", "protocol", "seeds", "machine", "rows", "mean", "peers"]
 
@@ -75,7 +77,15 @@ def test_tables(tables: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         assert figures["sets"] == 2 and figures["failures"] == 0 and figures["cpu_seconds"] >= 0
         assert 90 < figures["aupr"] <= figures["auroc"] <= 100
         assert figures["auroc_unique"] == figures["auroc"]
-    assert "knn5" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "knn5" in printed and "better rival" in printed
+    mine, *rivals = result["rows"][:3]
+    assert mine["lead"] == mine["auroc"] - max(rival["auroc"] for rival in rivals) and mine["lead_error"] >= 0
+    assert mine["lead_over"] in ("knn1", "knn5")
+    assert result["mean"]["lead"] == pytest.approx(
+        np.mean([row["lead"] for row in result["rows"] if "lead" in row])
+    )
+    assert result["mean"]["sets_far_behind"] == 0 and "lead" not in result["peers"]["knn1"]
     with np.load(scores / "first.set.1.npz") as kept:
         assert kept["scores"].shape == kept["labels"].shape == (60,)
         assert kept["labels"].sum() == 10
@@ -246,6 +256,47 @@ def test_a_series_without_a_prefix_in_its_name_fails(series: Path, monkeypatch: 
 
 def test_spread_is_the_mean_over_covering_windows() -> None:
     assert anomaly_series.spread(np.array([1.0, 2.0, 6.0]), 5).tolist() == [1.0, 1.5, 3.0, 4.0, 6.0]
+
+
+def test_a_lead_is_judged_by_its_error_and_great_losses_stand_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def row(name: str, lead: float, error: float, seed: int = 0) -> dict:
+        about = {"detector": common.OURS, "set": name, "seed": seed, "test": 9, "cpu_seconds": 0.1}
+        return {**about, "auroc": 80.0 + lead, "lead": lead, "lead_error": error, "lead_over": f"peer{seed}"}
+
+    rows = [row("far", -8, 1), row("near", -1.9, 1), row("close", 0.4, 0.1), row("lost", -2, 0.5)]
+    rows += [row("far", -4, 1, 1), {"detector": "peer0", "set": "alone", "seed": 0, "error": "made to fail"}]
+    found = detection.standings(rows)
+    assert list(found) == ["far", "near", "close", "lost"]
+    assert found["far"] == ("peer0/peer1", 80.0, -6.0, 1.0, "behind")
+    assert [place.verdict for place in found.values()] == ["behind", "within noise", "ahead", "behind"]
+    figures = detection.summary(rows, common.OURS)
+    assert (figures["sets_not_behind"], figures["sets_far_behind"], figures["lead"]) == (2, 1, -2.375)
+    detection.print_standings(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" ")[0] for line in lines if "by more than 5" in line] == ["far"]
+
+
+def test_a_rival_that_fails_is_no_rival(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(anomaly_tables.DETECTORS, common.OURS, distance_from_mean)
+    monkeypatch.setitem(anomaly_tables.DETECTORS, "knn1", failing)
+    _, result = run(anomaly_tables, tables, "--seeds", "1", "--peers", "knn1,pyod_lof")
+    assert not any("lead" in row for row in result["rows"]) and "lead" not in result["mean"]
+
+
+def test_the_error_of_a_lead_is_that_of_a_paired_bootstrap() -> None:
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [300, 60])
+    first = np.round(labels + random.normal(size=360), 1)
+    near, far = first + 0.2 * random.normal(size=360), random.normal(size=360)
+    for second in (near, far):
+        leads = []
+        for _ in range(400):
+            drawn = random.integers(0, 360, 360)
+            one, other = (roc_auc_score(labels[drawn], scores[drawn]) for scores in (first, second))
+            leads.append(100 * (one - other))
+        assert auroc_lead_error(labels, first, second, 0) == pytest.approx(np.std(leads), rel=0.2)
+    assert auroc_lead_error(labels, first, 2 * first, 0) == 0
+    assert auroc_lead_error(np.repeat([0, 1], [30, 1]), first[:31], far[:31], 0) > 0
 
 
 def test_the_result_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ def test_answers_are_elementwise(likelihood: Any, values: Tensor, question: str)
         assert torch.equal(getattr(likelihood, question)(other)[row], answer[row])
 
 
-@pytest.mark.parametrize("middle", ["mean", "mode"])
-def test_mean_and_mode_have_the_shape_of_a_value(likelihood: Any, middle: str) -> None:
+@pytest.mark.parametrize("middle", ["mean", "median", "mode"])
+def test_mean_median_and_mode_have_the_shape_of_a_value(likelihood: Any, middle: str) -> None:
     assert getattr(likelihood, middle).shape == (ROWS, FIELDS)
 
 
@@ -194,7 +194,15 @@ def test_what_the_masses_were_is_what_is_said() -> None:
     assert torch.allclose(
         binned().mean[0], torch.tensor([0.2 * 0.5 + 0.3 * 1.5 + 0.5 * 3.0, 0.25 * 5 + 0.75 * 7])
     )
-    assert torch.equal(levels().mean, levels().mode)
+    assert torch.equal(levels().mean, levels().mode) and torch.equal(levels().median, levels().mode)
+
+
+@pytest.mark.parametrize("numbers", [normal, binned])
+def test_half_of_what_is_drawn_lies_below_the_median(numbers: Callable[[], Any]) -> None:
+    with private_draws(3):
+        drawn = numbers().sample((20_000,))
+    assert bool(((drawn <= numbers().median).double().mean(0) > 0.485).all())
+    assert bool(((drawn >= numbers().median).double().mean(0) > 0.485).all())
 
 
 def test_values_beyond_the_bins_belong_to_the_end_bins() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
+from diabolo.memory import Memory
 from tests import made
 from tests.conftest import fitted
 
@@ -174,6 +175,34 @@ def test_similar_rows_are_shown(model: Autoencoder, table: pa.Table) -> None:
         assert twins and twins != [row]
         when = known[twins[0]]["when"]
         assert when is None or abs(pd.Timestamp(when) - shown["when"]) < pd.Timedelta(seconds=20)
+
+
+@pytest.mark.parametrize("kind", ["table", "series", "pictures"])
+def test_without_neighbours_the_cells_are_the_same(
+    kind: str,
+    model: Autoencoder,
+    fresh: pa.Table,
+    wave_model: Autoencoder,
+    wave: pa.Table,
+    picture_models: dict[str, Autoencoder],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, data = {
+        "table": (model, fresh),
+        "series": (wave_model, wave.slice(0, 200)),
+        "pictures": (picture_models["default"], made.pictures(20, seed=4)),
+    }[kind]
+    usual = asked.explain(data)
+    if kind != "series":  # it is asked how odd its points are, so that the heart of an alarm is known
+        monkeypatch.setattr(Memory, "search", lambda *_, **__: pytest.fail("it was looked up"))
+    lean = asked.explain(data, neighbours=0)
+    assert np.array_equal(lean.bits, usual.bits) and np.array_equal(lean.p_wrong, usual.p_wrong)
+    for name in lean.names:
+        assert lean.expected[name].equals(usual.expected[name])
+    assert np.allclose(lean.share.sum(1), 100) and (lean.share >= 0).all()
+    assert len(lean.nearest) == 0 and lean.nearest.column_names == usual.nearest.column_names
+    with pytest.raises(OptionError, match="neighbours=-1"):
+        asked.explain(data, neighbours=-1)
 
 
 def test_the_nearest_window_of_a_series_is_told(wave_model: Autoencoder, wave: pa.Table) -> None:

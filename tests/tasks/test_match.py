@@ -21,6 +21,13 @@ def test_a_row_is_nearest_to_itself(any_model: Autoencoder, fresh: pa.Table) -> 
     assert (np.diff(found.distance, axis=1) >= -1e-9).all()
 
 
+def test_a_similarity_is_a_cosine(any_model: Autoencoder, fresh: pa.Table) -> None:
+    found = any_model.match(fresh, gallery=fresh, k=120)
+    assert found.similarity.max() <= 1 and found.similarity.min() >= -1
+    # Rounding takes some of the rows that are compared with themselves beyond 1.
+    assert found.similarity.max() == 1
+
+
 def test_the_answer_has_k_lines_for_each_row(models: dict[str, Autoencoder], fresh: pa.Table) -> None:
     frame = models["vanilla"].match(fresh.slice(0, 4), gallery=fresh.slice(20, 50), k=3).to_frame()
     assert frame.column_names == ["row", "rank", "gallery", "distance", "similarity"]

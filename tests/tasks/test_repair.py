@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.errors import OptionError
+from diabolo.errors import OptionError, UnsupportedError
 from tests import made
 from tests.conftest import fitted
 
@@ -104,3 +104,126 @@ def test_suspicious_cells_are_replaced_if_asked(model: Autoencoder, fresh: pa.Ta
     for threshold in (0.0, -1, 1.5, float("nan")):
         with pytest.raises(OptionError, match="threshold"):
             model.repair(odd, threshold=threshold)
+
+
+def test_the_range_of_what_was_expected_is_told(model: Autoencoder, fresh: pa.Table) -> None:
+    holed = made.with_cell(made.with_cell(fresh, "double", 3, None), "city", 4, None)
+    lines = {(c["row"], c["column"]): c for c in model.repair(holed).changes.to_pylist()}
+    said = model.explain(holed, rows=[3])
+    number, label = lines[3, "double"], lines[4, "city"]
+    for end in ("low", "high"):
+        assert float(number[end]) == pytest.approx(said.value(end, "double", 0), rel=1e-4)
+    assert float(number["low"]) < float(number["new"]) < float(number["high"])
+    assert label["low"] is None and label["high"] is None
+
+
+def skewed(rows: int = 600) -> pa.Table:
+    """`amount` is mostly about 1, and sometimes large: its mean, median and mode are apart."""
+    rng = np.random.default_rng(0)
+    amount = np.where(rng.random(rows) < 0.6, 1.0, 3 + rng.exponential(10, rows))
+    return pa.table({"amount": amount, "other": rng.normal(size=rows)})
+
+
+def test_mean_median_and_mode_differ_where_the_distribution_is_skewed() -> None:
+    table = skewed()
+    model = fitted(table, epochs=10)
+    holed = table.set_column(0, "amount", pa.array([None] * 100 + table["amount"].to_pylist()[100:]))
+    filled = {
+        value: np.array(model.repair(holed, value=value).to_frame()["amount"].to_pylist()[:100])
+        for value in ("mean", "median", "mode")
+    }
+    truth = np.array(table["amount"].to_pylist())
+    assert np.allclose(filled["mode"], 1) and (np.abs(filled["median"] - 1) < 0.5).mean() > 0.7
+    assert filled["mean"].mean() == pytest.approx(truth.mean(), rel=0.3)
+    errors = {value: np.abs(filled[value] - truth[:100]).mean() for value in filled}
+    assert errors["median"] < errors["mean"]
+    drawn = np.array(model.repair(holed, value="draw", seed=0).to_frame()["amount"].to_pylist()[:100])
+    assert 0.4 < (np.abs(drawn - 1) < 0.5).mean() < 0.8 and drawn.std() > 0.4 * truth.std()
+
+
+def without(table: pa.Table, *names: str) -> pa.Table:
+    for name in names:
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.nulls(table.num_rows, table[name].type))
+    return table
+
+
+def test_draws_fit_together_and_are_as_scattered_as_the_data(model: Autoencoder) -> None:
+    rows = made.mixed(500, seed=5, holes=0.0)
+    truth = rows.to_pandas()
+    holed = without(rows, "number", "double", "count", "flag")
+    drawn = model.repair(holed, value="draw", seed=0).to_frame().to_pandas()
+    # Each is drawn from its own distribution, and what ties them together holds.
+    assert np.corrcoef(drawn["number"], drawn["double"])[0, 1] > 0.8
+    assert (drawn["flag"].astype(bool) == (drawn["count"] > 4)).mean() > 0.9
+    for name in ("number", "double", "count"):
+        assert 0.75 < drawn[name].std() / truth[name].std() < 1.25
+    # The city, which was there, is heeded.
+    assert (drawn["number"][truth["city"] == "Oslo"] > 0).mean() > 0.9
+    means = model.repair(holed).to_frame().to_pandas()
+    assert means["number"].std() < drawn["number"].std()
+
+
+def test_draws_follow_the_seed_and_not_the_company(model: Autoencoder, fresh: pa.Table) -> None:
+    holed = without(fresh, "double", "when", "city")
+
+    def drawn(table: pa.Table, seed: int | None) -> pa.Table:
+        return model.repair(table, value="draw", seed=seed).to_frame()
+
+    whole = drawn(holed, 3)
+    assert whole.equals(drawn(holed, 3))
+    assert not whole.equals(drawn(holed, 4)) and not drawn(holed, None).equals(drawn(holed, None))
+    order = np.random.default_rng(1).permutation(120)
+    assert drawn(holed.take(pa.array(order)), 3).equals(whole.take(pa.array(order)))
+    assert drawn(holed.slice(17, 2), 3).equals(whole.slice(17, 2))
+    # Rows that are the same draw values of their own.
+    twins = drawn(pa.concat_tables([holed.slice(5, 1)] * 50), 3)
+    assert len(set(twins["double"].to_pylist())) > 10
+    assert np.unique(twins["when"].to_pylist()).size > 10
+
+
+def test_draws_replace_suspicious_cells_too(model: Autoencoder, fresh: pa.Table) -> None:
+    row = next(i for i, r in enumerate(fresh.to_pylist()) if None not in r.values() and r["number"] > 1)
+    odd = made.with_cell(fresh, "city", row, "Rome")
+    p_wrong = model.explain(odd, rows=[row]).p_wrong.max()
+    drawn = [model.repair(odd, threshold=0.99 * p_wrong, value="draw", seed=s) for s in range(5)]
+    assert [d.to_frame()["city"][row].as_py() for d in drawn].count("Oslo") >= 4
+    whole = made.mixed(30, seed=3, holes=0.0)
+    assert model.repair(whole, value="draw").to_frame().equals(whole)
+
+
+@pytest.mark.parametrize("value", ["mean", "median", "mode"])
+def test_every_model_fills_with_what_is_expected(
+    any_model: Autoencoder, wave_model: Autoencoder, wave: pa.Table, fresh: pa.Table, value: str
+) -> None:
+    filled = any_model.repair(fresh, value=value).to_frame()
+    assert all(filled[name].null_count == 0 for name in made.SCORED)
+    holed = made.with_cell(wave, "value", 400, None)
+    assert wave_model.repair(holed, value=value).to_frame()["value"][400].as_py() == pytest.approx(
+        wave["value"][400].as_py(), abs=0.4
+    )
+
+
+def test_what_cannot_be_drawn_is_said(
+    models: dict[str, Autoencoder],
+    wave_model: Autoencoder,
+    wave: pa.Table,
+    picture_models: dict[str, Autoencoder],
+    fresh: pa.Table,
+) -> None:
+    for able in ("default", "masked"):
+        assert models[able].repair(fresh, value="draw", seed=0).changes.num_rows > 0
+    asked = [
+        (models["vanilla"], fresh),
+        (wave_model, wave),
+        (picture_models["default"], made.pictures(3)),
+    ]
+    for model, data in asked:
+        with pytest.raises(UnsupportedError, match="drawn") as raised:
+            model.repair(data, value="draw")
+        assert 'value="median"' in str(raised.value)
+    with pytest.raises(OptionError, match="value='middle'") as unknown:
+        models["masked"].repair(fresh, value="middle")
+    assert "median" in str(unknown.value)
+    with pytest.raises(OptionError, match="seed=-1"):
+        models["masked"].repair(fresh, value="draw", seed=-1)

@@ -69,7 +69,8 @@ class Alphabet(nn.Module):
     def logits(self, query: Tensor) -> Tensor:
         """(rows, columns, size) -> (rows, columns, symbols); -1e9 where a column has no such symbol."""
         scores = torch.bmm(query.transpose(0, 1), self.table.transpose(1, 2)).transpose(0, 1)
-        return (scores + self.bias).masked_fill(self.absent, -1e9)
+        # The bias is a small table, the scores are large ones: what is not there is marked in the first.
+        return scores + self.bias.masked_fill(self.absent, -1e9)
 
     def distances(self, points: Tensor) -> Tensor:
         """(rows, columns, size) -> (rows, columns, symbols) squared distances to the embeddings."""

@@ -1,4 +1,4 @@
-"""The distributions that a cell can have. Each has log_prob, mode, mean, sample, cdf and icdf."""
+"""The distributions that a cell can have. Each has log_prob, mode, mean, median, sample, cdf and icdf."""
 
 from diabolo.likelihoods.binned import Binned, Bins
 from diabolo.likelihoods.levels import Levels

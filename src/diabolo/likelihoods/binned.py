@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -53,15 +54,19 @@ class Binned(Distribution):
     """
 
     def __init__(self, logits: Tensor, bins: Bins) -> None:
-        self.log_mass = logits.log_softmax(-1)
+        self.logits = logits
         self.bins = bins
         super().__init__(logits.shape[:-1], validate_args=False)
 
     def narrow(self, index: int) -> Binned:
         """The distribution of one field: (rows, fields) -> (rows, 1)."""
-        return Binned(
-            self.log_mass[:, index : index + 1], Bins(*(part[index : index + 1] for part in self.bins))
-        )
+        bins = Bins(*(part[index : index + 1] for part in self.bins))
+        return Binned(self.logits[:, index : index + 1], bins)
+
+    @cached_property
+    def log_mass(self) -> Tensor:
+        """The log of the mass of every bin, (..., columns, bins); only worked out where it is asked for."""
+        return self.logits.log_softmax(-1)
 
     @property
     def probs(self) -> Tensor:
@@ -73,6 +78,10 @@ class Binned(Distribution):
         return (self.probs * self.bins.centres).sum(-1)
 
     @property
+    def median(self) -> Tensor:
+        return self.icdf(self.logits.new_tensor(0.5))
+
+    @property
     def mode(self) -> Tensor:
         return _pick(self.bins.centres, self.log_mass.argmax(-1))
 
@@ -80,7 +89,7 @@ class Binned(Distribution):
         return _pick(self.log_mass, self.bins.locate(value))
 
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
-        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.log_mass.device))
+        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.logits.device))
 
     def cdf(self, value: Tensor) -> Tensor:
         probs, index = self.probs, self.bins.locate(value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 
 class Levels(Distribution):
-    """A categorical distribution whose mean is its mode, because levels have no middle.
+    """A categorical distribution whose mean and median are its mode, because levels have no middle.
 
     Args:
         logits: (..., columns, levels); a level that a column does not have holds a very negative number.
@@ -20,12 +22,17 @@ class Levels(Distribution):
     """
 
     def __init__(self, logits: Tensor) -> None:
-        self.log_mass = logits.log_softmax(-1)
+        self.logits = logits
         super().__init__(logits.shape[:-1], validate_args=False)
 
     def narrow(self, index: int) -> Levels:
         """The distribution of one field: (rows, fields) -> (rows, 1)."""
-        return Levels(self.log_mass[:, index : index + 1])
+        return Levels(self.logits[:, index : index + 1])
+
+    @cached_property
+    def log_mass(self) -> Tensor:
+        """The log of the probability of every level; only worked out where it is asked for."""
+        return self.logits.log_softmax(-1)
 
     @property
     def probs(self) -> Tensor:
@@ -40,11 +47,15 @@ class Levels(Distribution):
     def mean(self) -> Tensor:
         return self.mode
 
+    @property
+    def median(self) -> Tensor:
+        return self.mode
+
     def log_prob(self, value: Tensor) -> Tensor:
         return self.log_mass.gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
 
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
-        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.log_mass.device))
+        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.logits.device))
 
     def cdf(self, value: Tensor) -> Tensor:
         return self.probs.cumsum(-1).gather(-1, value.long().unsqueeze(-1)).squeeze(-1)

@@ -20,3 +20,7 @@ class Normal(torch.distributions.Normal):
     def narrow(self, index: int) -> Normal:
         """The distribution of one field: (rows, fields, *cell) -> (rows, 1, *cell)."""
         return Normal(self.loc[:, index : index + 1], self.scale[:, index : index + 1])
+
+    @property
+    def median(self) -> torch.Tensor:
+        return self.loc

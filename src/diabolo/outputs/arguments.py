@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from diabolo.errors import need
 from diabolo.outputs.config import Config, read_config
@@ -17,14 +19,34 @@ else:
 Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
 Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
 ModelPath = Annotated[Path, Parameter(name=["--model", "-m"], help="A model that `diabolo fit` wrote.")]
+NewModel = Annotated[
+    Path | None,
+    Parameter(name=["--output", "-o"], help="Where to write the model; for c.toml, if not given, c.diabolo."),
+]
 Output = Annotated[
     Path | None,
     Parameter(name=["--output", "-o"], help="Where to write: .csv, .tsv, .parquet, .arrow or .ndjson."),
 ]
+Page = Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")]
 Json = Annotated[bool, Parameter(negative=(), help="Write ndjson to standard output.")]
 Quiet = Annotated[
     bool, Parameter(name=["--quiet", "-q"], negative=(), help="Say nothing that is not asked for.")
 ]
+
+
+@Parameter(name="*")
+@dataclass
+class Filling:
+    """How cells are filled; described in the documentation of `Autoencoder.repair`."""
+
+    threshold: Annotated[
+        float | None, Parameter(help="Replace cells that are wrong with this probability too.")
+    ] = None
+    value: Annotated[
+        Literal["mean", "median", "mode", "draw"],
+        Parameter(help="What to put in, of what is expected there; a draw is as scattered as the data."),
+    ] = "mean"
+    seed: Annotated[int | None, Parameter(help="Of draws: the same seed gives the same values.")] = None
 
 
 @Parameter(name="*")
@@ -91,3 +113,31 @@ class Options:
         if str(options.get("window", "")).isdigit():
             options["window"] = int(options["window"])
         return Config(options, found.data)
+
+
+def exchanged(words: Sequence[str], model: Path) -> str | None:
+    """The command line with its model and its data exchanged, if it names a .diabolo file as data.
+
+    Example:
+        >>> exchanged(["score", "people.diabolo", "-m", "people.csv"], Path("people.csv"))
+        'diabolo score people.csv -m people.diabolo'
+    """
+    table = next((w for w in words if Path(w) == model), None)
+    other = next((w for w in words if w.endswith(".diabolo")), None)
+    if table is None or other is None or table.endswith(".diabolo"):
+        return None
+    turned = {table: other, other: table}
+    return shlex.join(["diabolo", *(turned.get(w, w) for w in words)])
+
+
+def with_model(words: Sequence[str]) -> str | None:
+    """The command line with its .diabolo file as the model, if it names no model.
+
+    Example:
+        >>> with_model(["score", "people.csv", "people.diabolo"])
+        'diabolo score people.csv -m people.diabolo'
+    """
+    other = next((w for w in words if w.endswith(".diabolo")), None)
+    if other is None or any(w.partition("=")[0] in ("-m", "--model") for w in words):
+        return None
+    return shlex.join(["diabolo", *(w for w in words if w != other), "-m", other])

@@ -179,7 +179,7 @@ def _strip(
     # One stick for each column: as wide as it for a series, where points follow each other.
     width = drawing.width - LEFT - RIGHT
     step = max(width / max(len(bits), 1), 1.0) if filled else 1.0
-    for kind, chosen in (("stick", bits < threshold), ("stick alarm", bits >= threshold)):
+    for kind, chosen in (("stick", bits <= threshold), ("stick alarm", bits > threshold)):
         column = ((px[chosen] - LEFT) / step).astype(int)
         order = np.lexsort((bits[chosen], column))
         last = order[np.flatnonzero(np.r_[np.diff(column[order]) > 0, np.ones(min(len(order), 1), bool)])]
@@ -206,7 +206,7 @@ def rows(name: str, bits: np.ndarray, threshold: float, labels: Mapping[int, str
     _strip(drawing, scale(np.arange(len(bits))), bits, threshold, top, bottom, filled=False)
     upright = Scale(0, _full(bits, threshold), bottom, top)
     for row, label in labels.items():
-        kind = "mark" if bits[row] >= threshold else "mark quiet"
+        kind = "mark" if bits[row] > threshold else "mark quiet"
         drawing.circle(float(scale(row)), float(upright(rise(bits[row]))), 4, kind, title=label)
     drawing.along(Axis(scale, number_ticks(0, max(len(bits) - 1, 1), 8)), top, bottom, grid=False)
     words = (

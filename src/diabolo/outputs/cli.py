@@ -6,23 +6,35 @@ import os
 import shlex
 import sys
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
-from diabolo.outputs.arguments import Data, Json, ModelPath, Options, Output, Quiet
+from diabolo.outputs.arguments import (
+    Data,
+    Filling,
+    Json,
+    ModelPath,
+    NewModel,
+    Options,
+    Output,
+    Page,
+    Quiet,
+    exchanged,
+    with_model,
+)
 from diabolo.outputs.config import find_data
-from diabolo.outputs.tables import check_format, check_place, show, to_bytes
+from diabolo.outputs.tables import check_format, check_place, show, to_bytes, with_keys
+from diabolo.outputs.words import several
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
+    import cyclopts
     import pyarrow as pa
+    from cyclopts import Parameter
 
     from diabolo.model import Autoencoder
-
-if TYPE_CHECKING:
-    import cyclopts
-    from cyclopts import Parameter
 else:
     cyclopts = need("cyclopts", "cli")
     Parameter = cyclopts.Parameter
@@ -45,12 +57,7 @@ app = cyclopts.App(
 def fit(
     data: Data | None = None,
     *,
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=["--output", "-o"], help="Where to write the model; for c.toml, if not given, c.diabolo."
-        ),
-    ] = None,
+    output: NewModel = None,
     options: Options | None = None,
     quiet: Quiet = False,
 ) -> None:
@@ -92,10 +99,11 @@ def score(
     check_format(output)
     loaded, native = _load(model), _native(data)
     answer = tasks.score(loaded, native, alarm_rate=alarm_rate)
-    table = _with_keys(loaded, native, answer.to_arrow())
-    alarms = int(answer.alarm.sum())
-    rate = f"{len(answer.episodes):,} episodes; about {answer.alarm_rate:.2g} of normal rows are alarms too"
-    _say(f"{alarms:,} of {len(answer.bits):,} rows are alarms ({rate})", quiet)
+    table = with_keys(answer.to_arrow(), native.table, (loaded.time, loaded.by))
+    said = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
+    if loaded.engine_.source.kind == "series":
+        said = f"{several(len(answer.episodes), 'episode')}; {said}"
+    _say(f"{int(answer.alarm.sum()):,} of {several(len(answer.bits), 'row')} are alarms ({said})", quiet)
     _answer(table, output, json, "the oddest rows", table.sort_by([("bits", "descending")]).slice(0, 10))
     if fail_on is not None and bool((answer.severity >= fail_on).any()):
         raise SystemExit(1)
@@ -137,9 +145,7 @@ def repair(
     data: Data,
     *,
     model: ModelPath,
-    threshold: Annotated[
-        float | None, Parameter(help="Replace cells that are wrong with this probability too.")
-    ] = None,
+    filling: Filling | None = None,
     output: Output = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -148,7 +154,7 @@ def repair(
     from diabolo import tasks
 
     check_format(output)
-    answer = tasks.repair(_load(model), _native(data), threshold=threshold)
+    answer = tasks.repair(_load(model), _native(data), **asdict(filling or Filling()))
     table = answer.to_arrow()
     why = answer.changed["why"].to_pylist()
     _say(f"{why.count('hole'):,} holes filled, {why.count('suspicious'):,} suspicious cells replaced", quiet)
@@ -218,9 +224,7 @@ def report(
     data: Data,
     *,
     model: ModelPath,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path(
-        "report.html"
-    ),
+    output: Page = Path("report.html"),
     quiet: Quiet = False,
 ) -> None:
     """Write a page about DATA that opens in any browser."""
@@ -244,6 +248,7 @@ def info(path: str, *, options: Options | None = None) -> None:
         for name, value in model.engine_.facts.items():
             print(f"{name.replace('_', ' ')}: {value}")
         print(f"alarms: from {model.threshold_:.2f} bits, about {model.alarm_rate_:.2g} of normal rows")
+        print(f"wrong cells: about {model.error_rate_:.2g} of those with a value")
         for note in model.notes_:
             print(f"note: {note}")
         return
@@ -253,7 +258,8 @@ def info(path: str, *, options: Options | None = None) -> None:
 @app.command
 def runs(
     where: Annotated[
-        str, Parameter(name="DIR", help="A folder of runs, tensorboard:FOLDER or mlflow:ADDRESS.")
+        str,
+        Parameter(name="DIR", help="A folder of runs, tensorboard:FOLDER or mlflow:ADDRESS; or a RUN in runs."),
     ] = "runs",
     names: Annotated[
         tuple[str, ...], Parameter(name="NAMES", help="Only these: RUN, RUN/VERSION or PROJECT/RUN/VERSION.")
@@ -265,11 +271,10 @@ def runs(
     json: Json = False,
 ) -> None:
     """List runs that were written down, their losses, and the parameters that differ between them."""
-    from diabolo.outputs.runs import choose, show_runs, to_table
-    from diabolo.tracking import runs
+    from diabolo.outputs.runs import choose, find, show_runs, to_table
 
     check_format(output)
-    chosen = choose(runs(where), names, project)
+    chosen = choose(*find(where, names), project)
     if output is None and not json and sys.stdout.isatty():
         show_runs(chosen)
     else:
@@ -279,14 +284,13 @@ def runs(
 @app.command
 def demo(
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")] = Path(
-        "report.html"
-    ),
+    output: Page = Path("report.html"),
     quiet: Quiet = False,
 ) -> None:
     """Learn a bundled series, find its odd stretches, explain them, and write report.html."""
     from diabolo import tasks
     from diabolo.datasets import machine_temperature
+    from diabolo.outputs.episodes import odd_level
 
     check_place(output)
     table = machine_temperature()
@@ -297,14 +301,16 @@ def demo(
     model = _fitted(table, {"time": "timestamp"}, quiet)
     answer = tasks.score(model, table)
     _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(answer.episodes)} odd stretches:", quiet)
-    times = table["timestamp"].to_pylist()
+    times, frame = table["timestamp"].to_pylist(), model.engine_.read(table)
     for episode in answer.episodes:
         found = tasks.explain(model, table, rows=range(episode.start, episode.end + 1))
         worst = int(found.bits.argmax())
         got, low, high = (found.value(part, "value", worst) for part in ("got", "low", "high"))
+        level = odd_level(model.engine_, frame, episode.peak)
         print(
             f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "
             f"at {times[found.rows[worst]]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
+            + (f"; {level}" if level else "")
         )
     model.report(table, output, command="diabolo demo")
     _say(f"{output} has the pictures: open it in a browser", quiet)
@@ -313,7 +319,11 @@ def demo(
 def main() -> None:
     """Run the command line; errors become one message and an exit status."""
     try:
-        app(sys.argv[1:], exit_on_error=True)
+        app(sys.argv[1:], exit_on_error=False)
+    except cyclopts.CycloptsError as error:  # cyclopts has said it
+        if isinstance(error, cyclopts.MissingArgumentError) and (right := with_model(sys.argv[1:])):
+            print(f"Hint: {right}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
     except ModelFileError as error:
         _fail(error, BAD_MODEL)
     except (DiaboloError, ImportError) as error:
@@ -362,18 +372,12 @@ def _native(data: Any) -> Any:
 def _load(path: Path) -> Autoencoder:
     from diabolo.model import load
 
-    return load(path)
-
-
-def _with_keys(model: Autoencoder, native: Any, answer: pa.Table) -> pa.Table:
-    """Put the row's number, and time and key of a series, before the answer."""
-    import pyarrow as pa
-
-    keys: dict[str, Any] = {"row": pa.array(range(native.rows), pa.int64())}
-    for name in (model.time, model.by):
-        if name is not None:
-            keys[name] = native.table[name]
-    return pa.table({**keys, **{n: answer[n] for n in answer.column_names}})
+    try:
+        return load(path)
+    except ModelFileError as error:
+        if (right := exchanged(sys.argv[1:], path)) is None:
+            raise
+        raise ModelFileError(error.message, hint=right) from error
 
 
 def _answer(

@@ -7,12 +7,12 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diabolo.errors import DataError, OptionError, need
+from diabolo.errors import ArgumentError, DataError, OptionError, need
 
 # What notes on variational autoencoders call the arguments: `VAE(**hparams)`.
 SYNONYMS = {
@@ -25,7 +25,6 @@ SYNONYMS = {
     "project_name": "project",
     "data_folder_path": "data",
 }
-PACKED = (".gz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,9 @@ def read_config(given: str | Path | Mapping[str, Any], known: Set[str]) -> Confi
         name = "_".join(str(written).replace("-", " ").split())
         ours = SYNONYMS.get(name, "data" if name == "data_folder" else name)
         if ours not in known | {"data"}:
-            near = difflib.get_close_matches(name, sorted(known | set(SYNONYMS)), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
-            raise OptionError(f"{where}: {written!r} is not an option", hint=hint)
+            raise OptionError(
+                f"{where}: {written!r} is not an option", hint=_nearest(name, known, SYNONYMS)
+            )
         if ours in names:
             raise OptionError(
                 f"{where}: {names[ours]!r} and {name!r} are the same option", hint=f"leave out {written}"
@@ -88,21 +87,36 @@ def read_config(given: str | Path | Mapping[str, Any], known: Set[str]) -> Confi
     return Config(options, None if data is None else folder / str(data))
 
 
+def unknown_argument(name: str, known: Set[str]) -> ArgumentError:
+    """The error that `Autoencoder` has no such argument; names of `SYNONYMS` are those of `from_config`."""
+    if name in SYNONYMS:
+        ours = SYNONYMS[name] if SYNONYMS[name] in known else "for the command line"
+        hint = f"Autoencoder.from_config(hparams) takes such names; here, {name} is {ours}"
+    else:
+        hint = _nearest(name, known)
+    return ArgumentError(f"Autoencoder has no argument {name!r}", hint=hint)
+
+
+def _nearest(name: str, known: Set[str], more: Iterable[str] = ()) -> str:
+    near = difflib.get_close_matches(name, sorted({*known, *more}), n=1)
+    return f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
+
+
 def find_data(place: Path) -> Path:
     """The file with the rows: the place itself, or the only data file in that folder, or its train.*.
 
     Raises:
         DataError: there is no such file, or more than one.
     """
-    from diabolo.sources.files import FORMATS
+    from diabolo.sources.files import FORMATS, kind_of_file
 
     if not place.is_dir():
         return place  # who reads it says what is wrong with it
     found = [p for p in sorted(place.iterdir()) if p.is_file() and not p.name.startswith(".")]
-    found = [p for p in found if _unpacked(p).suffix.lower() in FORMATS]
+    found = [p for p in found if kind_of_file(p)[0] in FORMATS]
     # A text among others may be a note.
     data = [p for p in found if p.name.partition(".")[0] == "train"] or [
-        p for p in found if _unpacked(p).suffix.lower() != ".txt"
+        p for p in found if kind_of_file(p)[0] != ".txt"
     ]
     if len(data) != 1:
         got = f"{len(data)} data files ({', '.join(p.name for p in data[:5])})" if data else "no data file"
@@ -111,10 +125,6 @@ def find_data(place: Path) -> Path:
             hint=f"data_folder_path: {data[0] if data else place / 'train.csv'}",
         )
     return data[0]
-
-
-def _unpacked(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix.lower() in PACKED else path
 
 
 def _sizes(sizes: Any, columns: Sequence[str] | None, where: str) -> dict[str, int]:
@@ -148,9 +158,11 @@ def _read(path: Path) -> dict[Any, Any]:
         if path.suffix == ".toml":
             found: Any = tomllib.loads(text)
         elif path.suffix in (".yaml", ".yml"):
-            found = need("yaml", "cli").safe_load(text)
+            yaml = need("yaml", "cli")
+            _check_yaml(yaml.compose(text, yaml.SafeLoader))
+            found = yaml.safe_load(text)
         else:
-            found = json.loads(text)
+            found = json.loads(text, object_pairs_hook=_once)
     except Exception as error:
         if isinstance(error, ImportError):
             raise
@@ -158,6 +170,32 @@ def _read(path: Path) -> dict[Any, Any]:
     if not isinstance(found, dict):
         raise OptionError(f"{path}: expected names and values, got {type(found).__name__}")
     return {name: _number(value) for name, value in found.items()}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Names and values, each name once: parsers would keep the last value of a name without a word."""
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise ValueError(f"{name!r} stands in it twice; keep one of them")
+        made[name] = value
+    return made
+
+
+def _check_yaml(node: Any) -> None:
+    """The same for the nodes of a YAML text."""
+    nodes, seen = [node], set[int]()
+    while nodes:
+        node = nodes.pop()
+        # A node may hold itself: YAML's anchors.
+        if id(node) in seen or not isinstance(getattr(node, "value", None), list):
+            continue
+        seen.add(id(node))
+        if node.id == "mapping":
+            _once([(name.value, None) for name, _ in node.value if isinstance(name.value, str)])
+            nodes += [value for _, value in node.value]
+        else:
+            nodes += node.value
 
 
 def _number(value: Any) -> Any:

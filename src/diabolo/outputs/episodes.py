@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from diabolo import tasks
 from diabolo.calibration import severity
+from diabolo.engine import Engine
+from diabolo.fields import Curve
 from diabolo.outputs import charts
 from diabolo.outputs.oddest import CARDS, Card, make_card
 from diabolo.outputs.plots import moment
 from diabolo.outputs.view import Strand, View
-from diabolo.outputs.words import duration, several
-from diabolo.sources import Series
+from diabolo.outputs.words import clipped, duration, several
+from diabolo.sources import Frame, Series
 from diabolo.tasks import Episode
 
 QUIET = 4  # cards of a series without alarms: its oddest stretches
@@ -74,12 +76,36 @@ def episodes(view: View, source: Series) -> tuple[list[Card], Explained]:
             bool(view.scores.alarm[episode.peak]),
         )
         card.title, card.about = _title(view, strand, start, end, oddest)
+        if card.alarm and (level := odd_level(view.engine, view.frame, episode.peak)):
+            card.about += f"; {level}"
         card.nearest = _nearest(view, source, int(strand.rows[peak]))
         spans = [(float(strand.x[start]), float(strand.x[end]))] if card.alarm else []
         seen = stretch(view, strand, found, around, spans, channels)
         card.picture = charts.zoom(f"zoom{number}", seen, title=card.title)
         cards.append(card)
     return cards, found
+
+
+def odd_level(engine: Engine, frame: Frame, row: int) -> str:
+    """That the level of the series is what is odd around a row, in words; empty where it is not.
+
+    It is where the level of the window in whose middle the row lies is beyond its fences, and is the largest
+    part of the evidence. Each value by itself may then be a usual one.
+    """
+    if engine.level is None:
+        return ""
+    window = engine.source.pick(frame, np.arange(frame.rows))[[row]]
+    codes = engine.schema.encode(frame[window])
+    excess = engine.level.excess(codes)
+    parts = engine.evidence(codes, None if frame.positions is None else frame.positions[window])
+    parts = {name: part / engine.calibration.medians[name] for name, part in parts.items()}
+    if excess.max() < 1 or max(parts, key=lambda name: float(np.nan_to_num(parts[name][0]))) != "level":
+        return ""
+    channels = [slot.name for slot in engine.schema.slots if slot.kind == Curve.kind]
+    farthest = int(excess[0].argmax())
+    name = f"level of {clipped(channels[farthest], 40)}" if len(channels) > 1 else "level"
+    side = "lower" if engine.level.side(codes)[0, farthest] < 0 else "higher"
+    return f"the {name} is {side} than usual"
 
 
 def channels_of(view: View, source: Series) -> list[str]:

@@ -17,35 +17,34 @@ from diabolo.outputs.pictures import Thumbnail, thumbnail
 from diabolo.outputs.view import SAMPLE, View
 from diabolo.outputs.words import clipped, shown
 
+RINGS = 20
 AXES, STEPS, REACH = 2, 7, 2.0  # traversals: how many, and how far in deviations
 COLUMNS = 6  # shown in a traversal of a table
 
 
 def latent_map(view: View) -> str:
-    """The map of at most 2,000 rows or windows, with the oddest among them; empty without two coordinates."""
-    engine, bits = view.engine, view.frame_bits
-    top = np.argsort(-bits, kind="stable")[:20]
-    rows = np.unique(np.r_[view.even(SAMPLE - len(top)), top])
+    """The map of at most 2,000 rows or windows; empty without two coordinates.
+
+    Rings are the oddest alarms of a table. The alarms of an episode of a series lie on one spot, or on one
+    line: of each episode only the window around its oddest point gets a ring.
+    """
+    engine = view.engine
+    oddest = sorted(view.scores.episodes, key=lambda e: -e.bits)[:RINGS]
+    ringed = engine.source.pick(view.frame, np.arange(view.frame.rows))[
+        np.array([e.peak for e in oddest], int)
+    ]
+    rows = np.unique(np.r_[view.even(SAMPLE - len(ringed)), ringed])
     z = engine.coordinates(engine.schema.encode(view.frame[rows]))
     if z.shape[1] < 2 or len(z) < 3 or not np.isfinite(z).all():
         return ""
     # A bottleneck has its coordinates in no order: some may hardly vary.
     widest = np.argsort(-z.std(0), kind="stable")[:2]
-    odd = severity(bits[rows])
-    level = view.scores.threshold
     labels = {
-        int(np.searchsorted(rows, r)): f"{_name(view, int(r))}: {bits[r]:.1f} bits"
-        for r in top
-        if bits[r] >= level
+        int(at): f"{view.when(e.peak)}: {e.bits:.1f} bits"
+        for at, e in zip(np.searchsorted(rows, ringed), oddest, strict=True)
     }
+    odd = severity(view.frame_bits[rows])
     return charts.latent_map("latent", z[:, widest], odd, labels, names=[f"z{i}" for i in widest])
-
-
-def _name(view: View, row: int) -> str:
-    if view.series is None:
-        return f"row {row:,}"
-    point = view.frame.place.start[row] + view.series.length // 2
-    return view.when(int(np.abs(view.frame.place.point - point).argmin()))
 
 
 @dataclass(frozen=True)

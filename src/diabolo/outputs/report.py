@@ -90,6 +90,7 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "marginals": quality.marginals(view),
         "map": latent.latent_map(view),
         "traversals": latent.traversals(view),
+        "rings": latent.RINGS,
         "levels": charts.LEVELS,
         "trainings": quality.trainings(view),
         "caveats": caveats(view),
@@ -226,14 +227,14 @@ def slider(view: View) -> Slider:
     now = round(view.scores.threshold, 3)
     highest = min(max(float(view.bits.max()), now) + 1, now + 30)
     level = np.unique(np.append(np.arange(1, highest, 0.5), now))
-    # Rounding must not lose the rows that lie exactly on the level in use.
+    # Rounding must not move rows that lie on the level in use to its other side.
     exact = np.where(level == now, view.scores.threshold, level)
     ordered = np.sort(view.bits)
-    rows = len(ordered) - np.searchsorted(ordered, exact, side="left")
+    rows = len(ordered) - np.searchsorted(ordered, exact, side="right")
     episodes: list[int] = []
     if view.series is not None:
         stretches = view.engine.source.stretches
-        episodes = [len(stretches(view.frame, view.bits >= v)) for v in exact]
+        episodes = [len(stretches(view.frame, view.bits > v)) for v in exact]
     shown = np.array(episodes or rows, dtype=float) / (view.days or 1)
     unit = "Rows in alarm" if view.series is None else "Episodes a day" if view.days else "Episodes"
     chance = len(ordered) * np.exp2(-level) if view.series is None else None

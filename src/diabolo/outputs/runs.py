@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diabolo.errors import OptionError
 from diabolo.outputs.tables import show
-from diabolo.tracking import RunRecord, best_of
+from diabolo.tracking import RunRecord, best_of, runs
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+HOME = "runs"  # where runs are written down unless another place is named
 LOSSES = ("total", "reconstruction", "kl", "held_out")
+
+
+def find(where: str, names: Sequence[str]) -> tuple[list[RunRecord], tuple[str, ...]]:
+    """The runs at a place, and the names that are asked for.
+
+    A place that holds no runs may be the name of one: then it is looked for in the folder `runs`.
+
+    Raises:
+        OptionError: it is neither.
+        DataError: a record cannot be read.
+    """
+    try:
+        found, missing = runs(where), None
+    except OptionError as error:
+        found, missing = [], error
+    if not found and Path(HOME).is_dir():
+        others = runs(HOME)
+        if any(where in _names(record) for record in others):
+            return others, (where, *names)
+        if missing is not None and others:
+            known = ", ".join(sorted({record.run for record in others}))
+            raise OptionError(f"{missing.message}, and no such run in {HOME}", hint=f"one of {known}")
+    if missing is not None:
+        raise missing
+    return found, tuple(names)
 
 
 def choose(records: Sequence[RunRecord], names: Sequence[str], project: str | None) -> list[RunRecord]:
@@ -28,12 +55,16 @@ def choose(records: Sequence[RunRecord], names: Sequence[str], project: str | No
             f"there is no run of project {project!r}", hint=f"one of {', '.join(known) or 'none'}"
         )
     chosen = [r for r in records if project in (None, r.project)]
-    called = [(r, {r.run, f"{r.run}/{r.version}", r.name}) for r in chosen]
+    called = [(r, _names(r)) for r in chosen]
     for name in names:
         if not any(name in names_of for _, names_of in called):
             known = sorted({r.run for r in chosen})
             raise OptionError(f"there is no run {name!r}", hint=f"one of {', '.join(known) or 'none'}")
     return [r for r, names_of in called if not names or names_of & set(names)]
+
+
+def _names(record: RunRecord) -> set[str]:
+    return {record.run, f"{record.run}/{record.version}", record.name}
 
 
 def differences(records: Sequence[RunRecord]) -> list[str]:

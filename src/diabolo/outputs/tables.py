@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,6 +76,15 @@ def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {k: None if isinstance(v, float) and (v != v or v in bad) else v for k, v in r.items()} for r in rows
     ]
+
+
+def with_keys(answer: pa.Table, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
+    """Put the row's number, and columns of the data that say which row it is, before an answer."""
+    import pyarrow as pa
+
+    keys: dict[str, Any] = {"row": pa.array(range(data.num_rows), pa.int64())}
+    keys |= {name: data[name] for name in names if name is not None}
+    return pa.table({**keys, **{n: answer[n] for n in answer.column_names}})
 
 
 def show(table: pa.Table, title: str) -> None:

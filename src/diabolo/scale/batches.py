@@ -140,6 +140,8 @@ class LongFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if not self.path.exists():
+            raise DataError(f"{path}: there is no such file", hint=f"the folder here is {Path.cwd()}")
         self.parquet = self.path.suffix.lower() == ".parquet"
         try:
             if self.parquet:

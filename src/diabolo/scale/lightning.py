@@ -9,7 +9,9 @@ model = data.to_autoencoder(module)
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +19,8 @@ import torch
 from sklearn.base import clone
 from torch.utils.data import DataLoader
 
-from diabolo.errors import OptionError, need
+from diabolo.checks import whole
+from diabolo.errors import OptionError, SchemaError, need
 from diabolo.fields import Codes
 from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.model import Autoencoder
@@ -66,16 +69,44 @@ class DataModule(pl.LightningDataModule):
         workers: int = 2,
     ) -> None:
         super().__init__()
-        self.data, self.head, self.workers = data, head, workers
+        if model is not None and not isinstance(model, Autoencoder):
+            raise OptionError(
+                f"model={model!r}: expected an Autoencoder", hint='DataModule(data, Autoencoder("classic"))'
+            )
+        if head is not None and not isinstance(data, str | Path):
+            raise OptionError(
+                f"head={head!r} is for a file that is larger than the memory, the data is "
+                f"a {type(data).__name__}",
+                hint="DataModule(data, model), without head",
+            )
+        self.data, self.head = data, None if head is None else whole("head", head)
+        self.workers = whole("workers", workers, 0)
         self.model = clone(model) if model is not None else Autoencoder()
         if batch_size is not None:
             self.model.set_params(batch_size=batch_size)
         self.file: LongFile | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the data, once."""
-        if hasattr(self, "prepared"):
+        """Read the data, once, and see that the network that a trainer brings was made for it."""
+        if not hasattr(self, "prepared"):
+            self._prepare()
+        if self.trainer is not None and isinstance(self.trainer.lightning_module, Module):
+            self._check(self.trainer.lightning_module)
+
+    def _check(self, module: Module) -> None:
+        """Raise `SchemaError` if a network was made for columns, ranges or labels that are not those here."""
+        theirs, ours = module.hparams["schema"], self.prepared.schema.to_json()
+        if json.dumps(theirs) == json.dumps(ours):
             return
+        names, here = ({e["name"] for e in schema if e["column"]} for schema in (theirs, ours))
+        differ = ", ".join(sorted(map(repr, names ^ here))[:5])
+        raise SchemaError(
+            f"network {module.name!r} was made for other data: "
+            + (f"only one of the two has {differ}" if differ else "its columns have other ranges or labels"),
+            hint="make it of this data: data.modules(); other rows: data.to_autoencoder(module).embed(rows)",
+        )
+
+    def _prepare(self) -> None:
         options = self.model.get_params(deep=False)
         training = training_options(options)
         if self.head is None:
@@ -99,21 +130,25 @@ class DataModule(pl.LightningDataModule):
         self.prepared: Prepared = prepare(frame, source, schema, seed=self.model.seed)
 
     def train_dataloader(self) -> Any:
+        self.setup()
         size, codes = next(iter(self.settings.values())).batch_size, self.prepared.codes
         if self.file is None:
             return self._loader(Pieces([len(codes)], lambda _: codes), size, shuffle=True)
         return self._loader(self._pieces(), size, shuffle=True, left_out=self._kept_out())
 
     def val_dataloader(self) -> Any:
+        self.setup()
         codes = self.prepared.held_out
         return [] if codes is None else self._loader(Pieces([len(codes)], lambda _: codes), TOGETHER)
 
     def test_dataloader(self) -> Any:
+        self.setup()
         data = self.prepared
         codes = data.schema.encode(data.frame[data.split.calibration])
         return self._loader(Pieces([len(codes)], lambda _: codes), TOGETHER)
 
     def predict_dataloader(self) -> Any:
+        self.setup()
         return self._loader(self._pieces(), TOGETHER)
 
     def transfer_batch_to_device(self, batch: Codes, device: torch.device, dataloader_idx: int) -> Codes:
@@ -170,6 +205,13 @@ class DataModule(pl.LightningDataModule):
             modules: one for each network of the model.
         """
         self.setup()
+        for module in modules:
+            if not isinstance(module, Module):
+                raise OptionError(
+                    f"expected networks, got a {type(module).__name__}",
+                    hint="data.to_autoencoder(*modules.values())",
+                )
+            self._check(module)
         data, given = self.prepared, {module.name: module for module in modules}
         if set(given) != set(self.members):
             raise OptionError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from diabolo.errors import OptionError, need
+from diabolo.errors import DataError, OptionError, need
 from diabolo.fields import Codes
 from diabolo.network import Loss, Member, Network, Prediction
 from diabolo.schema import Schema
@@ -51,23 +51,23 @@ class Module(pl.LightningModule):
 
     def forward(self, batch: Codes) -> Prediction:
         """Read rows, and predict each of their cells."""
-        prediction: Prediction = self.network(batch)
+        prediction: Prediction = self.network(_codes(batch))
         return prediction
 
     def training_step(self, batch: Codes, batch_idx: int) -> Tensor:
-        return self._log("", self.network.loss(batch), batch)
+        return self._log("", self.network.loss(_codes(batch)), batch)
 
     def validation_step(self, batch: Codes, batch_idx: int) -> Tensor:
         with private_draws(0):  # the same damage at every look, as in our own loop
-            return self._log("val_", self.network.loss(batch), batch)
+            return self._log("val_", self.network.loss(_codes(batch)), batch)
 
     def test_step(self, batch: Codes, batch_idx: int) -> Tensor:
         with private_draws(0):
-            return self._log("test_", self.network.loss(batch), batch)
+            return self._log("test_", self.network.loss(_codes(batch)), batch)
 
     def predict_step(self, batch: Codes, batch_idx: int = 0) -> dict[str, Tensor]:
         """The code of each row, `latent` (rows, latent), and its `loss` (rows,) as it is, undamaged."""
-        return {"latent": self.network.encode(batch)[0], "loss": self.network.row_losses(batch)}
+        return {"latent": self.network.encode(_codes(batch))[0], "loss": self.network.row_losses(batch)}
 
     def _log(self, stage: str, loss: Loss, batch: Codes) -> Tensor:
         parts = {stage + name: part.detach() for name, part in zip(METRICS, loss, strict=True)}
@@ -142,3 +142,12 @@ class Module(pl.LightningModule):
 
 def _average(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
     return average.lerp(current, newest(int(count)))
+
+
+def _codes(batch: object) -> Codes:
+    if not isinstance(batch, Codes):
+        raise DataError(
+            f"expected a batch of codes, got a {type(batch).__name__}",
+            hint="Trainer(max_epochs=20).fit(module, DataModule(table, model))",
+        )
+    return batch

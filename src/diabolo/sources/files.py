@@ -17,6 +17,7 @@ import pyarrow.feather
 import pyarrow.json
 import pyarrow.parquet
 
+from diabolo.container import begins_like_one
 from diabolo.errors import DataError
 
 # What people write where there is no value; "?" is the habit of the UCI repository.
@@ -29,6 +30,7 @@ HOLES = ["", "None", "?"] + [
 DASHES = ["-", "--", "–", "—"]
 GROUPED = r"[-+]?[1-9]\d{0,2}(\.\d{3})+"
 FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".arrow", ".feather", ".ipc", ".ndjson", ".jsonl")
+PACKED = (".gz", ".zst")
 EMPTY = "a header and one row at least are needed"
 
 
@@ -52,10 +54,13 @@ def read_file(path: str | Path) -> pa.Table:
         raise DataError(f"{path} is a folder, not a file", hint="name one file in it")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", hint=EMPTY)
-    suffixes = [s.lower() for s in path.suffixes]
-    packed = suffixes.pop() if suffixes and suffixes[-1] in (".gz", ".zst") else None
-    kind = suffixes[-1] if suffixes else ""
+    kind, packed = kind_of_file(path)
     try:
+        if begins_like_one(path):
+            raise DataError(
+                f"{path} is a diabolo model, not a table",
+                hint=f'diabolo.load("{path}"), or on the command line -m {path}',
+            )
         if kind == ".parquet":
             return pa.parquet.read_table(path)
         if kind in (".arrow", ".feather", ".ipc"):
@@ -73,6 +78,13 @@ def read_file(path: str | Path) -> pa.Table:
     raise DataError(
         f"{path}: the format {kind!r} is not known", hint=f"one of {', '.join(FORMATS)}, also .gz and .zst"
     )
+
+
+def kind_of_file(path: Path) -> tuple[str, str | None]:
+    """The ending that says the format, and that of a compression behind it."""
+    suffixes = [s.lower() for s in path.suffixes]
+    packed = suffixes.pop() if suffixes and suffixes[-1] in PACKED else None
+    return suffixes[-1] if suffixes else "", packed
 
 
 def _unpacked(path: Path, packed: str | None) -> io.BytesIO:

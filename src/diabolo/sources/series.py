@@ -104,9 +104,13 @@ class Series(Source):
         )
         if not channels:
             text = [n for n, v in columns.items() if n not in beside and is_text(v.type)]
+            left = [n for n in self.beside if n in columns and Number.claims(columns[n])]
+            hint = "a series needs a value column beside its time"
             raise DataError(
-                "the series has no column of numbers" + (f"; {text[0]!r} is text" if text else ""),
-                hint="a series needs a value column beside its time",
+                "the series has no column of numbers"
+                + (f"; {text[0]!r} is text" if text else "")
+                + (f"; {left[0]!r} is an id, or was left out" if left else ""),
+                hint=hint + (f"; scored=[{left[0]!r}] makes it one" if left else ""),
             )
         forms = forms_of(columns[self.time]) if self.time is not None else []
         form = forms[0] if forms else ""

@@ -80,3 +80,14 @@ def spread(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
     """(latent,) mean and deviation of the coordinates of the remembered rows."""
     z = np.concatenate([engine.coordinates(codes) for codes in engine.memory.codes.chunks(ROWS)])
     return z.mean(0), np.maximum(z.std(0), 1e-9)
+
+
+def steps_of(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """(rows, steps) -> the row and the step, from 0, of each line of an answer that walks through codes."""
+    rows, steps = shape
+    return {"row": np.repeat(np.arange(rows), steps), "step": np.tile(np.arange(steps), rows)}
+
+
+def by_step(lines: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pictures of every line -> (rows, steps, height, width); numbers stay as they are."""
+    return lines.reshape(*shape, *lines.shape[1:]) if lines.ndim > 2 else lines

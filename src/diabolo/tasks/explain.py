@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from diabolo.checks import whole
 from diabolo.columns.image import Image, is_picture, to_pixels
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
@@ -115,15 +116,16 @@ def explain(
         model: a fitted model.
         data: rows with the columns of the fit.
         rows: the rows to explain, counted from 0; all of them if not given.
-        neighbours: similar rows wanted for each row.
+        neighbours: similar rows wanted for each row; with 0 there are none, which is faster, and
+            `share` leaves out how far the row is from the nearest one.
 
     Returns:
         one line for each scored cell of each row.
 
     Raises:
-        OptionError: a row is not in the data.
+        OptionError: a row is not in the data, or an option cannot work.
     """
-    engine = model.engine_
+    engine, neighbours = model.engine_, whole("neighbours", neighbours, least=0)
     frame = engine.read(data)
     wanted = np.arange(frame.native.rows) if rows is None else np.asarray(rows, dtype=np.int64).reshape(-1)
     if len(wanted) and (wanted.min() < 0 or wanted.max() >= frame.native.rows):
@@ -133,9 +135,7 @@ def explain(
     frame, wanted, origin = _narrowed(engine, frame, wanted)
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
     cells, parts = engine.cells(codes, suspects=_suspects(model, frame, codes)), engine.parts(codes)
-    whole = engine.whole(codes)
-    found = engine.neighbours(whole, frame.positions, k=max(neighbours, 1))
-    closest = engine.memory.shares(whole, found.places[:, 0])
+    places, distance = np.zeros((len(codes), 0), np.int64), np.zeros(len(codes))
     names = engine.schema.scored
 
     def by_column(table: dict[str, np.ndarray], pixels: np.ufunc = np.add) -> np.ndarray:
@@ -148,7 +148,11 @@ def explain(
 
     nats = by_column(cells.nats, np.fmax)
     pictures = {s.name: s for s in engine.schema.slots if s.kind == Picture.kind and s.name in names}
-    share = _percent(by_column(parts)) + _percent(by_column(closest)) + by_column(_levels(engine, codes))
+    share = _percent(by_column(parts)) + by_column(_levels(engine, codes))
+    if neighbours:
+        remembered = engine.whole(codes)
+        places, distance = engine.neighbours(remembered, frame.positions, k=neighbours)
+        share += _percent(by_column(engine.memory.shares(remembered, places[:, 0])))
     given = frame.native.columns()
     shown = {n: given[n].take(pa.array(wanted)) for n in names}
     ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
@@ -163,7 +167,7 @@ def explain(
         bits=np.nan_to_num(nats) / np.log(2),
         p_wrong=engine.wrong(nats),
         share=_percent(share) * 100,
-        neighbours=_nearest(engine, frame, found.places, found.distance, wanted, origin),
+        neighbours=_nearest(engine, frame, places, distance, wanted, origin),
         maps={
             name: np.nan_to_num(cells.nats[slot.kind][:, slot.index]).sum(1) / np.log(2)
             for name, slot in pictures.items()
@@ -240,7 +244,9 @@ def _nearest(
     if isinstance(engine.source, Series) and engine.memory.positions is not None:
         starts = engine.source.starts(engine.memory.positions[picked[known]], frame)
         return {"row": rows[known], "distance": np.repeat(distance, index.shape[1])[known], **starts}
-    memory = engine.memory.codes[torch.from_numpy(picked[known])]
+    lines = np.arange(known.sum())
+    # Where no row was looked up there is none to decode: the first one says what the columns are like.
+    memory = engine.memory.codes[torch.from_numpy(picked[known] if len(lines) else np.zeros(1, np.int64))]
     found: dict[str, Any] = {"row": rows[known], "distance": np.repeat(distance, index.shape[1])[known]}
     values = {k: v.numpy() for k, v in memory.values.items()}
     for entry in engine.schema.used:
@@ -248,7 +254,7 @@ def _nearest(
         seen = memory.visible[slots[0].kind][:, slots[0].index].numpy()
         there = np.asarray(seen.any(axis=tuple(range(1, seen.ndim))))
         column = engine.schema.decode(entry.name, values)
-        found[entry.name] = column.take(pa.array(np.arange(len(there)), mask=~there))
+        found[entry.name] = column.take(pa.array(lines, mask=~there[: len(lines)]))
     return found
 
 

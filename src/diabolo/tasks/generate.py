@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,15 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
 from diabolo.checks import whole
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.evidence import ROWS
-from diabolo.fields import Codes, Picture, Real, Symbol
-from diabolo.likelihoods import Levels
+from diabolo.fields import Picture, Symbol
 from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
+from diabolo.tasks.draws import column_by_column, draw, draw_column, put, some_seed
 from diabolo.tasks.weave import weave
 from diabolo.training import private_draws, threads
 
@@ -79,9 +78,9 @@ def generate(
     if prior not in PRIORS:
         raise OptionError(f"prior={prior!r} is not known", hint=f"one of {', '.join(PRIORS)}")
     reader, pictures = engine.cell_reader, Picture.kind in engine.schema.fields
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    seed = some_seed(seed)
     with torch.no_grad(), threads(engine.threads), private_draws(seed):
-        by_turns = reader.corruption.hides and not pictures
+        by_turns = column_by_column(engine)
         if not by_turns and not hasattr(reader.bottleneck, "latent"):
             raise UnsupportedError(
                 "this model has no codes to draw new rows from",
@@ -127,30 +126,14 @@ def _block(engine: Engine, rows: int, given: dict[str, Any]) -> dict[str, pa.Arr
             hint=f"the columns are: {', '.join(e.name for e in schema.used[:20])}",
         )
     for name in given:
-        codes = _put(engine, codes, name, table[name])
+        codes = put(engine, codes, name, table[name])
     left = [name for name in schema.scored if name not in table]
     for index in torch.randperm(len(left)).tolist():
         said = engine.cell_reader(codes.padded().to(engine.device)).likelihoods
-        parts = []
-        for slot in schema.slots_of(left[index]):
-            values = _draw(
-                said[slot.kind].narrow(slot.index), schema.fields[slot.kind][slot.index : slot.index + 1]
-            )
-            parts.append(values[:rows, 0])
-        table[left[index]] = schema[left[index]].decode(parts)
-        codes = _put(engine, codes, left[index], table[left[index]])
+        name = left[index]
+        table[name] = draw_column(engine, said, name, slice(rows))
+        codes = put(engine, codes, name, table[name])
     return {e.name: table[e.name] for e in schema.used}
-
-
-def _put(engine: Engine, codes: Codes, name: str, values: pa.Array) -> Codes:
-    """The rows with a column's values in their place: all parts of a date agree, digits are those shown."""
-    new = {k: v.clone() for k, v in codes.values.items()}
-    seen = {k: v.clone() for k, v in codes.visible.items()}
-    parts = engine.schema[name].encode(values, name)
-    for slot, (value, visible) in zip(engine.schema.slots_of(name), parts, strict=True):
-        new[slot.kind][:, slot.index] = torch.from_numpy(value)
-        seen[slot.kind][:, slot.index] = torch.from_numpy(visible)
-    return Codes(new, seen)
 
 
 def _given(engine: Engine, name: str, value: Any, rows: int) -> pa.Array:
@@ -202,21 +185,7 @@ def _decoded(engine: Engine, z: Tensor) -> dict[str, pa.Array]:
     for some in torch.split(z, ROWS):
         for kind, likelihood in engine.cell_reader.decode(some.to(engine.device)).items():
             pixels = likelihood.mean.cpu().numpy() if kind == Picture.kind else None
-            values = _draw(likelihood, engine.schema.fields[kind]) if pixels is None else pixels
+            values = draw(likelihood, engine.schema.fields[kind]) if pixels is None else pixels
             drawn.setdefault(kind, []).append(values)
     whole = {kind: np.concatenate(parts) for kind, parts in drawn.items()}
     return {name: engine.schema.decode(name, whole) for name in engine.schema.scored}
-
-
-def _draw(likelihood: Distribution, fields: Sequence[Any]) -> np.ndarray:
-    """(rows, fields) values, of those that were seen in fitting."""
-    if isinstance(likelihood, Levels):
-        # Symbol 0 stands for labels that were not seen: there is none to give.
-        seen = likelihood.log_mass.clone()
-        seen[..., 0] = -1e9
-        likelihood = Levels(seen)
-    drawn = np.asarray(likelihood.sample().cpu().numpy())
-    if fields[0].kind == Real.kind:
-        # The tails of a normal distribution reach beyond what can be: ages below 0.
-        drawn = np.clip(drawn, [f.edges[0] for f in fields], [f.edges[-1] for f in fields])
-    return drawn

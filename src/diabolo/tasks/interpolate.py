@@ -11,7 +11,7 @@ from diabolo.checks import whole
 from diabolo.errors import DataError
 from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import check_way_back, embed, way_back
+from diabolo.tasks.embed import by_step, check_way_back, embed, steps_of, way_back
 
 
 @dataclass
@@ -29,18 +29,11 @@ class Interpolation(Answer):
 
     def columns(self) -> dict[str, Any]:
         """The row it starts from, step from 0, share of the way, and the scored columns."""
-        pairs, steps = self.share.shape
-        return {
-            "row": np.repeat(np.arange(pairs), steps),
-            "step": np.tile(np.arange(steps), pairs),
-            "share": self.share.ravel(),
-            **self.table,
-        }
+        return {**steps_of(self.share.shape), "share": self.share.ravel(), **self.table}
 
     def to_array(self) -> np.ndarray:
         """(pairs, steps, height, width) pictures, in the layout of the fit; or (lines, columns) numbers."""
-        flat = super().to_array()
-        return flat.reshape(*self.share.shape, *flat.shape[1:]) if flat.ndim > 2 else flat
+        return by_step(super().to_array(), self.share.shape)
 
 
 def interpolate(model: Model, data: Any, *, steps: int = 9) -> Interpolation:

@@ -77,4 +77,5 @@ def match(model: Model, data: Any, *, gallery: Any, k: int = 1) -> Matches:
     found = np.concatenate(nearest)
     lengths = np.linalg.norm(mine, axis=1)[:, None] * np.linalg.norm(theirs, axis=1)[found]
     similarity = (mine[:, None] * theirs[found]).sum(2) / np.maximum(lengths, 1e-12)
-    return Matches(asked.native, found, np.concatenate(distance), similarity)
+    # Rounding takes that of equal rows beyond 1.
+    return Matches(asked.native, found, np.concatenate(distance), similarity.clip(-1, 1))

@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.errors import OptionError
-from diabolo.sources import Native
+from diabolo.columns import Column
+from diabolo.columns.base import Values, to_array
+from diabolo.errors import OptionError, UnsupportedError
+from diabolo.fields import Symbol
+from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model, decoded
+from diabolo.tasks.draws import column_by_column, draw_holes, some_seed
+
+VALUES = ("mean", "median", "mode", "draw")
+READ = ("expected", "low", "high", "nats")
+LINES = ("row", "column", "old", "new", "low", "high", "why", "p_wrong")
 
 
 @dataclass
@@ -19,7 +27,8 @@ class Repaired(Answer):
 
     Attributes:
         table: column -> values; columns that are not scored are as they were.
-        changed: one line for each changed cell: row, column, old, new, why, p_wrong.
+        changed: one line for each changed cell: row, column, old, new, low and high (the range that was
+            expected to hold nine values in ten; a label has none), why, p_wrong.
         places: column -> (rows,) where it was changed.
     """
 
@@ -42,61 +51,94 @@ class Repaired(Answer):
         return self.table
 
 
-def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repaired:
+def repair(
+    model: Model,
+    data: Any,
+    *,
+    threshold: float | None = None,
+    value: str = "mean",
+    seed: int | None = None,
+) -> Repaired:
     """Fill the holes of the scored columns; with a threshold, replace suspicious cells too.
+
+    What is put in comes from the distribution that is predicted for the cell from those of its row that are
+    there. The mean has the smallest squared error, the median the smallest absolute one, the mode is the
+    likeliest; the likeliest label is all three. A draw is as scattered as the data are, which means are not.
+
+    The holes of a row are drawn one after the other, each given those before it, so that they fit together.
+    Tables drawn with several seeds are a multiple imputation: where they differ, nobody knows (Rubin,
+    "Multiple imputation for nonresponse in surveys", 1987).
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
         threshold: replace cells that are wrong with at least this probability; None to fill holes only.
+        value: "mean", "median" or "mode" of the predicted distribution, or a "draw" from it; draws need a
+            masked network, which the default recipe has, and a table without pictures.
+        seed: of draws: the same seed puts the same values into the same rows; None for others each time.
 
     Returns:
         the data, repaired, and a list of what was changed.
+
+    Raises:
+        OptionError: an option cannot work.
+        UnsupportedError: the model cannot draw cells.
     """
     if threshold is not None and not 0 < threshold <= 1:
         raise OptionError(f"threshold={threshold!r}: expected a probability above 0", hint="threshold=0.9")
-    engine = model.engine_
+    if value not in VALUES:
+        raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUES)}")
+    engine, seed = model.engine_, some_seed(seed)
+    if value == "draw" and (not column_by_column(engine) or isinstance(engine.source, Series)):
+        raise UnsupportedError(
+            "values can be drawn only where a table is read column by column",
+            hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
+        )
     frame = engine.read(data)
-    everything = np.arange(frame.native.rows)
-    table: dict[str, Any] = dict(frame.native.columns())
-    names = engine.schema.scored
-    expected: dict[str, np.ndarray] = {}
-    nats: dict[str, np.ndarray] = {}
+    said: dict[str, dict[str, np.ndarray]] = {part: {} for part in READ}
     for rows, codes in engine.chunks(frame):
-        cells = engine.cells(codes)
-        for store, part in ((expected, cells.expected), (nats, cells.nats)):
-            for kind, values in part.items():
+        cells = engine.cells(codes, middle="mean" if value == "draw" else value)
+        for part, store in said.items():
+            for kind, values in getattr(cells, part).items():
                 if kind not in store:
                     store[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
                 store[kind][rows] = values
 
-    places: dict[str, np.ndarray] = {}
-    lines: dict[str, list[Any]] = {k: [] for k in ("row", "column", "old", "new", "why", "p_wrong")}
-    for name in names:
-        old = table[name]
+    table: dict[str, Any] = dict(frame.native.columns())
+    holes, doubts, replaced = {}, {}, {}
+    for name in engine.schema.scored:
         evidence = sum(
-            engine.place(frame, s.kind, nats[s.kind][:, s.index]) for s in engine.schema.slots_of(name)
+            engine.place(frame, s.kind, said["nats"][s.kind][:, s.index])
+            for s in engine.schema.slots_of(name)
         )
-        column = engine.schema[name]
-        hole = column.missing(old)
+        hole = engine.schema[name].missing(table[name])
         p_wrong = np.where(hole, 1.0, engine.wrong(np.asarray(evidence)))
-        replaced = hole if threshold is None else hole | (p_wrong >= threshold)
-        if not replaced.any():
-            continue
-        new = decoded(engine, frame, name, expected, everything)
-        table[name] = column.mend(old, new, replaced)
+        bad = hole if threshold is None else hole | (p_wrong >= threshold)
+        if bad.any():
+            holes[name], doubts[name], replaced[name] = hole, p_wrong, bad
+    if value == "draw" and replaced:
+        unsure = {kind: engine.wrong(nats) > 0.5 for kind, nats in said["nats"].items()}
+        said["expected"] = draw_holes(engine, frame, replaced, unsure, seed)
+
+    places: dict[str, np.ndarray] = {}
+    lines: dict[str, list[Any]] = {name: [] for name in LINES}
+    every = np.arange(frame.native.rows)
+    for name, bad in replaced.items():
+        old, new = table[name], decoded(engine, frame, name, said["expected"], every)
+        table[name] = engine.schema[name].mend(old, new, bad)
         # A picture has pixels: it is changed if one of them is, and as wrong as the worst of those.
-        hole, replaced, p_wrong = (
-            part.reshape(len(part), -1).max(1) for part in (hole, replaced, np.where(replaced, p_wrong, 0))
+        places[name], hole, p_wrong = (
+            part.reshape(len(part), -1).max(1) for part in (bad, holes[name], np.where(bad, doubts[name], 0))
         )
-        places[name] = replaced
-        shown, was = column.in_words(table[name]), column.in_words(old)
-        picked = np.flatnonzero(replaced)
+        picked = np.flatnonzero(places[name])
+        shown = {"old": old.take(pa.array(picked)), "new": table[name].take(pa.array(picked))}
+        if any(slot.kind != Symbol.kind for slot in engine.schema.slots_of(name)):
+            shown |= {part: decoded(engine, frame, name, said[part], picked) for part in ("low", "high")}
+        for part in ("old", "new", "low", "high"):
+            lines[part] += _texts(engine.schema[name], shown[part]) if part in shown else [None] * len(picked)
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
-        lines["old"] += [_text(was[int(i)]) for i in picked]
-        lines["new"] += [_text(shown[int(i)]) for i in picked]
-        lines["why"] += ["hole" if hole[i] else "suspicious" for i in picked]
+        lines["why"] += np.where(hole[picked], "hole", "suspicious").tolist()
         lines["p_wrong"] += p_wrong[picked].tolist()
     order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
     types = {"row": pa.int64(), "p_wrong": pa.float64()}
@@ -104,6 +146,6 @@ def repair(model: Model, data: Any, *, threshold: float | None = None) -> Repair
     return Repaired(frame.native, table, changed, places)
 
 
-def _text(value: pa.Scalar) -> str | None:
-    known = value.as_py()
-    return None if known is None or known != known else str(known)
+def _texts(column: Column, values: Values) -> list[str | None]:
+    words = to_array(column.in_words(values)).to_pylist()
+    return [None if word is None or word != word else str(word) for word in words]

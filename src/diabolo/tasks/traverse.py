@@ -11,7 +11,7 @@ from diabolo.checks import positive, whole
 from diabolo.errors import OptionError
 from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import check_way_back, embed, spread, way_back
+from diabolo.tasks.embed import by_step, check_way_back, embed, spread, steps_of, way_back
 
 
 @dataclass
@@ -29,18 +29,11 @@ class Traversal(Answer):
 
     def columns(self) -> dict[str, Any]:
         """Row, step from 0, z, and the scored columns."""
-        rows, steps = self.z.shape
-        return {
-            "row": np.repeat(np.arange(rows), steps),
-            "step": np.tile(np.arange(steps), rows),
-            "z": self.z.ravel(),
-            **self.table,
-        }
+        return {**steps_of(self.z.shape), "z": self.z.ravel(), **self.table}
 
     def to_array(self) -> np.ndarray:
         """(rows, steps, height, width) pictures, in the layout of the fit; or (lines, columns) numbers."""
-        flat = super().to_array()
-        return flat.reshape(*self.z.shape, *flat.shape[1:]) if flat.ndim > 2 else flat
+        return by_step(super().to_array(), self.z.shape)
 
 
 def traverse(model: Model, data: Any, *, axis: int, steps: int = 9, reach: float = 3.0) -> Traversal:
