@@ -29,7 +29,7 @@ def test_the_share_of_wrong_cells_is_estimated(
     dirty: tuple[float, np.ndarray, np.ndarray, Autoencoder],
 ) -> None:
     share, _, _, model = dirty
-    estimated = model.engine_.error_rate
+    estimated = model.error_rate_
     assert estimated < 0.02 if share == 0 else 0.02 < estimated < 0.12
 
 

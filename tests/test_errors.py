@@ -8,6 +8,7 @@ import pytest
 
 from diabolo import errors
 from diabolo.errors import (
+    ArgumentError,
     ColumnError,
     DataError,
     DiaboloError,
@@ -34,6 +35,8 @@ def test_every_error_is_a_diabolo_error() -> None:
         (ColumnError, DataError),
         (SchemaError, DataError),
         (OptionError, ValueError),
+        (ArgumentError, TypeError),
+        (ArgumentError, OptionError),
         (UnsupportedError, NotImplementedError),
         (MissingExtraError, ImportError),
     ],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder, tasks
+from diabolo.errors import DataError
+from diabolo.outputs.episodes import odd_level
 from tests import made
 from tests.conftest import fitted
 
@@ -172,3 +176,78 @@ def test_seasons_of_the_calendar_are_context(wave_model: Autoencoder) -> None:
     roles = {e.name: e.role for e in wave_model.schema_.entries}
     assert roles == {"value": "scored", "time": "context"}
     assert [e.reason for e in wave_model.schema_.entries if e.name == "time"] == ["calendar of the series"]
+
+
+def numbered(ids: np.ndarray, points: int = 200) -> pd.DataFrame:
+    time = pd.date_range("2024", periods=points, freq="h")
+    return pd.DataFrame({"time": time, "value": np.sin(np.arange(points) / 5), "row": ids})
+
+
+@pytest.mark.parametrize("ids", [np.arange(200), np.arange(1001, 1201), np.arange(200)[::-1]])
+def test_an_id_is_no_channel(ids: np.ndarray) -> None:
+    table = numbered(ids)
+    model = fitted(table, "vanilla", time="time", epochs=1)
+    assert model.notes_[0].startswith("ignored: row (an id: consecutive whole numbers)")
+    assert model.schema_.scored == ["value"] and model.engine_.source.channels == ("value",)
+    # It is passed through, and may be anything, or missing, elsewhere.
+    assert model.repair(table).to_frame()["row"].tolist() == ids.tolist()
+    np.testing.assert_array_equal(
+        model.anomaly_score(table.drop(columns="row")), model.anomaly_score(table.assign(row="a"))
+    )
+
+
+def test_an_id_goes_on_from_series_to_series() -> None:
+    parts = [numbered(np.arange(200)).assign(pump=name) for name in "abc"]
+    table = pd.concat(parts, ignore_index=True).assign(row=np.arange(600))
+    schema = Autoencoder(time="time", by="pump").inspect(table)
+    assert {e.name: e.role for e in schema.entries}["row"] == "ignored"
+
+
+@pytest.mark.parametrize(
+    ("options", "role"),
+    [
+        ({"scored": ["row", "value"]}, "scored"),
+        ({"context": ["row"]}, "context"),
+        ({"numeric": "row"}, "scored"),
+        ({"ignore": ["row"]}, "ignored"),
+    ],
+)
+def test_an_id_is_read_where_it_is_named(options: dict[str, Any], role: str) -> None:
+    (entry,) = (
+        e
+        for e in Autoencoder(time="time", **options).inspect(numbered(np.arange(200))).entries
+        if e.name == "row"
+    )
+    assert (entry.role, entry.reason) == (role, "as asked")
+
+
+@pytest.mark.parametrize(
+    "ids", [np.arange(200) * 2, np.arange(200.0), np.arange(200) // 2, np.arange(200) % 50]
+)
+def test_other_numbers_are_channels(ids: np.ndarray) -> None:
+    assert Autoencoder(time="time").inspect(numbered(ids)).scored == ["value", "row"]
+
+
+def test_an_id_alone_is_no_series() -> None:
+    table = numbered(np.arange(200)).drop(columns="value")
+    with pytest.raises(DataError, match=r"'row' is an id.*\n.*scored=\['row'\]"):
+        Autoencoder(time="time").fit(table)
+    assert Autoencoder(time="time", scored=["row"]).inspect(table).scored == ["row"]
+
+
+def test_an_odd_level_is_said_in_words(wave_model: Autoencoder, new: pa.Table) -> None:
+    engine = wave_model.engine_
+
+    def said(value: np.ndarray, row: int) -> str:
+        moved = new.set_column(new.column_names.index("value"), "value", pa.array(value))
+        return odd_level(engine, engine.read(moved), row)
+
+    value = new["value"].to_numpy()
+    assert said(value, 450) == ""
+    for shift, words in ((3.0, "the level is higher than usual"), (-3.0, "the level is lower than usual")):
+        moved = value.copy()
+        moved[300:600] += shift
+        assert said(moved, 450) == words and said(moved, 50) == ""
+    spike = value.copy()
+    spike[450] += 6
+    assert said(spike, 450) == ""

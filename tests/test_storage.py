@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from sklearn.exceptions import NotFittedError
 
 import diabolo
-from diabolo import Autoencoder
+from diabolo import Autoencoder, load
 from diabolo.container import digest
 from diabolo.errors import DiaboloError, ModelFileError
 from diabolo.storage import FORMAT
@@ -280,3 +280,11 @@ def test_the_file_holds_no_code(path: Path) -> None:
 def test_models_without_a_fit_are_not_saved(tmp_path: Path) -> None:
     with pytest.raises(NotFittedError):
         Autoencoder().save(tmp_path / "m.diabolo")
+
+
+def test_a_table_is_no_model(model: Autoencoder, tmp_path: Path) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(ModelFileError, match=r"it looks like a table\n.*diabolo fit .*t\.csv\.gz -o"):
+        load(tmp_path / "t.csv.gz")
+    # A model may have any name.
+    assert load(model.save(tmp_path / "m.csv")).schema_.scored == model.schema_.scored

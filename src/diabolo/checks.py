@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 from diabolo.errors import OptionError
 
 
@@ -16,9 +14,9 @@ def positive(name: str, value: object) -> float:
 
 def whole(name: str, value: object, least: int = 1) -> int:
     """A whole number of at least so much, or an OptionError."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise OptionError(f"{name}={value!r}: expected a whole number of at least {least}")
-    return int(value)
+    return value
 
 
 def share(name: str, value: object) -> float:

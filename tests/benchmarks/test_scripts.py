@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -307,3 +309,44 @@ def test_the_result_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
             path, claim="", protocol="", seeds=1, rows=[], mean={"auroc": float("nan")}, peers={}
         )
     assert [file.read_text(encoding="utf-8") for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_folder_without_its_files_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for script, kind in ((anomaly_tables, ".npz or .arff"), (anomaly_series, ".npz")):
+        with pytest.raises(SystemExit) as end:
+            script.main(["--data", str(tmp_path), "--json", str(tmp_path / "out.json"), "--sets", "a"])
+        assert end.value.code == common.NOTHING
+        assert f"no {kind} file in" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+PYTHON = """\
+#!/bin/sh
+case $2 in *.skips) exit 3 ;; *.fails) exit 1 ;; *.breaks) exit 2 ;; esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("scripts", "code", "skipped", "failed"),
+    [
+        ("fine skips fails skips fine", 2, "skips skips", "fails"),
+        ("breaks fine", 2, None, "breaks"),
+        ("skips fine", 0, "skips", None),
+        ("fine", 0, None, None),
+    ],
+)
+def test_make_goes_on(
+    tmp_path: Path, scripts: str, code: int, skipped: str | None, failed: str | None
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(PYTHON, encoding="utf-8")
+    python.chmod(0o755)
+    command = ["make", "--silent", "--old-file=setup", "bench", f"BIN={tmp_path}", f"DATA={tmp_path}"]
+    command += [f"RESULTS={tmp_path / 'results'}", f"BENCHMARKS={scripts}"]
+    root = Path(__file__).resolve().parents[2]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == code, ran.stderr
+    assert [line[3:] for line in ran.stdout.splitlines() if line.startswith("== ")] == scripts.split()
+    assert (f"(said above): {skipped}" in ran.stdout) == (skipped is not None)
+    assert (f"failed: {failed}" in ran.stdout) == (failed is not None)

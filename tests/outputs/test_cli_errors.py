@@ -178,3 +178,23 @@ def test_bugs_can_be_seen(run: Run, data: Path, model: Path, monkeypatch: pytest
     monkeypatch.setattr(cli, "_native", fails)
     with pytest.raises(ZeroDivisionError):
         run("score", data, "-m", model)
+
+
+def test_a_table_and_a_model_in_each_others_place(run: Run, data: Path, model: Path, tmp_path: Path) -> None:
+    right = f"Hint: diabolo score {data} -m {model}"
+    said = run("score", model, "-m", data)
+    assert said.status == 3 and "no diabolo model, it looks like a table" in said.err and right in said.err
+    for arguments in ((data, model), (model, data)):
+        said = run("score", *arguments)
+        assert said.status == 2 and "--model" in said.err and right in said.err
+    said = run("score", data, "-m", data)
+    assert said.status == 3 and f"diabolo fit {data} -o t.diabolo" in said.err
+    for arguments in (["score", model, "-m", model], ["fit", model, "-o", tmp_path / "m.diabolo"]):
+        said = run(*arguments)
+        assert said.status == 2 and "is a diabolo model, not a table" in said.err
+    # What is no table is not to be exchanged.
+    (tmp_path / "cut.diabolo").write_bytes(model.read_bytes()[:900])
+    said = run("score", data, "-m", tmp_path / "cut.diabolo")
+    assert said.status == 3 and "is damaged" in said.err and "diabolo score" not in said.err
+    said = run("score", data)
+    assert said.status == 2 and "Hint" not in said.err

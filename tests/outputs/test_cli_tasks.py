@@ -31,6 +31,24 @@ def test_rows_are_matched(run: Run, data: Path, model: Path) -> None:
     assert np.mean([line["row"] == line["gallery"] for line in lines[::2]]) > 0.95
 
 
+def test_holes_are_filled_as_asked(run: Run, data: Path, model: Path, tmp_path: Path) -> None:
+    filled = {}
+    for name, options in {
+        "mean": (),
+        "mode": ("--value", "mode"),
+        "draw": ("--value", "draw", "--seed", 3),
+        "again": ("--value", "draw", "--seed", 3),
+        "other": ("--value", "draw", "--seed", 4),
+    }.items():
+        said = run("repair", data, "-m", model, *options, "-o", tmp_path / f"{name}.parquet")
+        assert (said.status, said.out) == (0, "") and "holes filled" in said.err
+        filled[name] = read_file(tmp_path / f"{name}.parquet")
+        assert all(filled[name][column].null_count == 0 for column in made.SCORED)
+    assert filled["draw"].equals(filled["again"]) and not filled["draw"].equals(filled["other"])
+    assert not filled["mean"].equals(filled["mode"])
+    assert run("repair", data, "-m", model, "--value", "middle").status == 2
+
+
 def test_rows_are_drawn(run: Run, model: Path, tmp_path: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
         said = run("generate", 12, "-m", model, "--seed", 3, "--given.city", "Rome", "-o", tmp_path / name)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from diabolo import Autoencoder
-from diabolo.errors import DataError, MissingExtraError, OptionError
+from diabolo.errors import ArgumentError, DataError, MissingExtraError, OptionError
 from diabolo.outputs import config
 from diabolo.outputs.config import SYNONYMS, Config, find_data, read_config
 from tests import made
@@ -273,3 +273,50 @@ def test_a_missing_reader_is_not_taken_for_a_broken_file(
     (tmp_path / "c.yaml").write_text("epochs: 3\n")
     with pytest.raises(MissingExtraError):
         read_config(tmp_path / "c.yaml", KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "twice"),
+    [
+        ("c.yaml", "lr: 0.1\nepochs: 2\nlr: 0.2\n", "lr"),
+        ("c.yaml", "embedding: {city: 2, town: 3, city: 4}\n", "city"),
+        ("c.yml", "layers: [{a: 1, a: 2}]\n", "a"),
+        ("c.json", '{"lr": 0.1, "epochs": 2, "lr": 0.2}', "lr"),
+        ("c.json", '{"embedding": {"city": 2, "city": 4}}', "city"),
+        ("c.toml", "lr = 0.1\nlr = 0.2\n", None),
+    ],
+)
+def test_a_name_stands_once(tmp_path: Path, name: str, text: str, twice: str | None) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(OptionError, match=f"'{twice}' stands in it twice" if twice else "no valid"):
+        read_config(tmp_path / name, KNOWN)
+
+
+def test_yaml_may_point_at_itself(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("layers: &same [8, *same]\nembedding: &one {a: 1}\nbeta: *one\n")
+    assert read_config(tmp_path / "c.yaml", KNOWN).options["beta"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("kld_beta", r"'kld_beta'\nHint: Autoencoder\.from_config\(hparams\) .* kld_beta is beta"),
+        ("data_folder_path", r"Autoencoder\.from_config"),
+        ("epoch", "did you mean epochs"),
+        ("qqqqq", "one of activation, alarm_rate"),
+    ],
+)
+def test_unknown_arguments(name: str, says: str) -> None:
+    with pytest.raises(ArgumentError, match=says):
+        Autoencoder(**{name: 1})
+    with pytest.raises(TypeError, match="has no argument"):  # what Python says of a function
+        Autoencoder("vanilla", lr=0.1, **{name: 1})
+
+
+def test_subclasses_have_arguments_of_their_own() -> None:
+    class Mine(Autoencoder):
+        def __init__(self, extra: int = 0, **options: Any) -> None:
+            super().__init__(**options)
+            self.extra = extra
+
+    assert (Mine(extra=2, latent=3).extra, Mine(latent=3).latent) == (2, 3)

@@ -7,8 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from diabolo import Autoencoder
+from diabolo import Autoencoder, tasks
 from diabolo.errors import DataError, SchemaError
+from diabolo.outputs import charts
 from diabolo.outputs.report import digest
 from diabolo.sources import read_native
 
@@ -236,6 +237,30 @@ def test_errors_leave_no_file(table, tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(DataError):
         model.report(data, tmp_path / "nowhere" / "report.html")
+
+
+def rings(model, data, folder):
+    """The titles of the rings of the map."""
+    write(model, data, folder)
+    text = (folder / "report.html").read_text()
+    return re.findall(r"<title>([^<]*)</title>", text[text.index('id="latent') :].partition("</svg>")[0])
+
+
+def test_rings_are_what_the_legend_says(series, table, tmp_path):
+    for (model, data), some in ((series, None), (table, "row 17:")):
+        episodes = tasks.score(model, data).episodes
+        found = rings(model, data, tmp_path)
+        assert 0 < len(found) == min(len(episodes), 20)
+        assert some is None or any(title.startswith(some) for title in found)
+        bits = sorted((f"{e.bits:.1f} bits" for e in episodes), key=lambda b: -float(b.split()[0]))
+        assert sorted(t.rpartition(": ")[2] for t in found) == sorted(bits[:20])
+
+
+def test_only_alarms_are_drawn_as_alarms():
+    bits = np.array([1.0, 5.0, 6.0])
+    drawn = charts.rows("rows", bits, 5.0, {0: "a", 1: "b", 2: "c"}, title="rows")
+    # A row on the level is no alarm: those are beyond it.
+    assert drawn.count('class="mark quiet"') == 2 and drawn.count('class="mark"') == 1
 
 
 @pytest.mark.browser

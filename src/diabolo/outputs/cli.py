@@ -258,8 +258,7 @@ def info(path: str, *, options: Options | None = None) -> None:
 @app.command
 def runs(
     where: Annotated[
-        str,
-        Parameter(name="DIR", help="A folder of runs, tensorboard:FOLDER or mlflow:ADDRESS; or a RUN in runs."),
+        str, Parameter(name="DIR", help="A folder of runs, tensorboard:FOLDER or mlflow:ADDRESS; or a RUN.")
     ] = "runs",
     names: Annotated[
         tuple[str, ...], Parameter(name="NAMES", help="Only these: RUN, RUN/VERSION or PROJECT/RUN/VERSION.")

@@ -64,9 +64,7 @@ def read_config(given: str | Path | Mapping[str, Any], known: Set[str]) -> Confi
         name = "_".join(str(written).replace("-", " ").split())
         ours = SYNONYMS.get(name, "data" if name == "data_folder" else name)
         if ours not in known | {"data"}:
-            raise OptionError(
-                f"{where}: {written!r} is not an option", hint=_nearest(name, known, SYNONYMS)
-            )
+            raise OptionError(f"{where}: {written!r} is not an option", hint=_nearest(name, known, SYNONYMS))
         if ours in names:
             raise OptionError(
                 f"{where}: {names[ours]!r} and {name!r} are the same option", hint=f"leave out {written}"

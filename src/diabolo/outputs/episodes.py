@@ -89,20 +89,18 @@ def episodes(view: View, source: Series) -> tuple[list[Card], Explained]:
 def odd_level(engine: Engine, frame: Frame, row: int) -> str:
     """That the level of the series is what is odd around a row, in words; empty where it is not.
 
-    It is where the level of the window in whose middle the row lies is beyond its fences, and is the largest
-    part of the evidence. Each value by itself may then be a usual one.
+    It is where the mean of the window in whose middle the row lies is beyond its fences. Each value by itself
+    may then be a usual one.
     """
     if engine.level is None:
         return ""
     window = engine.source.pick(frame, np.arange(frame.rows))[[row]]
     codes = engine.schema.encode(frame[window])
-    excess = engine.level.excess(codes)
-    parts = engine.evidence(codes, None if frame.positions is None else frame.positions[window])
-    parts = {name: part / engine.calibration.medians[name] for name, part in parts.items()}
-    if excess.max() < 1 or max(parts, key=lambda name: float(np.nan_to_num(parts[name][0]))) != "level":
+    excess = engine.level.excess(codes)[0]
+    farthest = int(excess.argmax())
+    if excess[farthest] < 1:
         return ""
     channels = [slot.name for slot in engine.schema.slots if slot.kind == Curve.kind]
-    farthest = int(excess[0].argmax())
     name = f"level of {clipped(channels[farthest], 40)}" if len(channels) > 1 else "level"
     side = "lower" if engine.level.side(codes)[0, farthest] < 0 else "higher"
     return f"the {name} is {side} than usual"

@@ -27,11 +27,11 @@ def column_by_column(engine: Engine) -> bool:
     return engine.cell_reader.corruption.hides and Picture.kind not in engine.schema.fields
 
 
-def some_seed(seed: int | None) -> int:
+def some_seed(seed: int | np.integer[Any] | None) -> int:
     """The seed; a new one at each call where there is none."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    return whole("seed", seed, least=0)
+    return whole("seed", int(seed) if isinstance(seed, np.integer) else seed, least=0)
 
 
 def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None = None) -> np.ndarray:
@@ -102,8 +102,9 @@ def draw_holes(
         unsure: kind -> (rows, fields) cells that are there but are not to be relied on.
         seed: of all draws.
     """
-    names = list(gone)
-    holes = np.stack([gone[name] for name in names], axis=1)
+    # All columns, with holes or without: which of them other rows lack must not move a row's draws.
+    names, whole_column = engine.schema.scored, np.zeros(frame.rows, bool)
+    holes = np.stack([gone.get(name, whole_column) for name in names], axis=1)
     prints = np.concatenate([fingerprints(codes) for _, codes in engine.chunks(frame)])
     streams = np.stack([prints, _place_among_equals(prints)], axis=1)
     made: dict[str, list[np.ndarray]] = {}
