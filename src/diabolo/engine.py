@@ -14,6 +14,7 @@ from diabolo.bottlenecks import Identity
 from diabolo.calibration import Calibration
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
+from diabolo.faults import Faults
 from diabolo.fields import Codes, Curve, Symbol
 from diabolo.level import Level
 from diabolo.memory import Memory, Neighbours
@@ -75,8 +76,7 @@ class Engine:
         memory: remembered rows.
         calibration: from evidence to bits.
         level: where windows of a series usually lie; None for a table.
-        error_rate: the share of cells that are wrong in data like that of the fit.
-        odds: slope and shift of the log odds that a cell is wrong, in its evidence.
+        faults: what wrong cells are like in data like that of the fit.
         axes: (centre, directions) of the codes, where `embed` needs them.
         history, notes: what happened in training.
         facts: what a user may want to know of the fit: rows, seconds, versions.
@@ -89,8 +89,7 @@ class Engine:
     memory: Memory
     calibration: Calibration
     level: Level | None = None
-    error_rate: float = 0.01
-    odds: tuple[float, float] = (1.0, 0.0)
+    faults: Faults = field(default_factory=Faults)
     axes: tuple[np.ndarray, np.ndarray] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -257,19 +256,13 @@ class Engine:
                 found.put(self._cells(chunk, read, kinds, middle), rows)
                 if not recheck or not self.cell_reader.corruption.hides:
                     continue
-                wrong = {k: self.wrong(found.nats[k][rows]) > 0.5 for k in found.nats}
+                wrong = {k: self.faults.wrong(found.nats[k][rows]) > 0.5 for k in found.nats}
                 hit = np.flatnonzero(sum(w.reshape(len(rows), -1).sum(1) for w in wrong.values()))
                 if len(hit):
                     again = torch.from_numpy(hit)
                     hidden = {k: torch.from_numpy(w[hit]) for k, w in wrong.items()}
                     found.put(self._cells(chunk[again], read[again].hide(hidden), kinds, middle), rows[hit])
         return found
-
-    def wrong(self, nats: np.ndarray) -> np.ndarray:
-        """P(wrong) of cells from their evidence; 0 where there is no value."""
-        prior = np.log(self.error_rate / (1 - self.error_rate))
-        log_odds = self.odds[0] * np.nan_to_num(nats) + self.odds[1] + prior
-        return np.where(np.isnan(nats), 0.0, 1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
 
     @torch.no_grad()
     def _cells(self, codes: Codes, read: Codes, kinds: tuple[str, ...] | None, middle: str) -> Cells:
@@ -288,7 +281,7 @@ class Engine:
                 one = value[:, slot.index : slot.index + 1]
                 whole = (slice(None), slice(None), *cell)
                 log_p = field_.log_prob(likelihood, one.to(self.device)).cpu().numpy()[whole]
-                log_q = field_.anything(one.numpy()[whole])
+                log_q = self.faults.log_q(field_, one.numpy()[whole], len(targets) == 1)
                 found.expected[slot.kind][at] = getattr(likelihood, middle).cpu().numpy()[whole]
                 found.low[slot.kind][at] = (
                     likelihood.icdf(torch.tensor(0.05, device=self.device)).cpu().numpy()[whole]

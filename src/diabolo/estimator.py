@@ -99,7 +99,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     @property
     def error_rate_(self) -> float:
         """The share of the cells with a value that are wrong, as estimated in the fit."""
-        return self.engine_.error_rate
+        return self.engine_.faults.rate
 
     @property
     def offset_(self) -> float:

@@ -17,6 +17,7 @@ from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
 from diabolo.engine import Engine
 from diabolo.evidence import Residuals, whole_windows
+from diabolo.faults import Faults
 from diabolo.fields import Codes, Curve, Real, Symbol
 from diabolo.judging import error_rate, judge_cells
 from diabolo.level import Level
@@ -30,7 +31,7 @@ from diabolo.training import Keeper, Log, Progress, private_draws, threads, trai
 TRAINING_WINDOWS = 20_000
 AXES = 16
 FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
-FRESH = 1024  # rows that errors are planted into
+FRESH = 2048  # rows that errors are planted into
 SETTLING = 8192  # rows that the size of errors is learnt from
 
 
@@ -225,9 +226,9 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     fresh = np.sort(np.concatenate([split.held_out, split.calibration]))
     fresh = fresh[np.linspace(0, len(fresh) - 1, min(len(fresh), FRESH)).round().astype(int)]
     if {Real.kind, Symbol.kind} >= set(data.codes.values):
-        judge_cells(engine, schema.encode(frame[fresh]), data.seed)
+        engine.faults = judge_cells(engine, schema.encode(frame[fresh]), data.seed)
     else:
-        engine.error_rate = error_rate(engine, sample[:2048])
+        engine.faults = Faults(error_rate(engine, sample[:2048]))
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
     engine.axes = _axes(engine, sample)

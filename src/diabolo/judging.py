@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
+from sklearn.isotonic import IsotonicRegression
 
 from diabolo.engine import Engine
-from diabolo.fields import Codes, by_field
+from diabolo.faults import Faults
+from diabolo.fields import Codes, Real, Symbol
+from diabolo.fields.real import MOVED
+from diabolo.schema import Slot
 from diabolo.training import private_draws
 
-SPOILT = 0.1  # the share of cells that errors are planted into
+SPOILT = 0.05  # the share of cells that errors are planted into
+TRIES = 10
+FEW = 30  # planted errors, from which nothing is learnt
+KNOTS = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # quantiles of planted evidence
+SURE = 0.98  # as far as a curve through few cells can be trusted
+PRIOR = 0.005  # the share of cells that are taken to be wrong, in each way alike, before any is seen
 
 
 def error_rate(engine: Engine, codes: Codes) -> float:
@@ -28,45 +39,120 @@ def error_rate(engine: Engine, codes: Codes) -> float:
     return rate
 
 
-def judge_cells(engine: Engine, codes: Codes, seed: int) -> None:
-    """Learn what the evidence of a cell is worth, and how many cells of the data are wrong.
+def judge_cells(engine: Engine, codes: Codes, seed: int) -> Faults:
+    """Learn in which ways cells of the data are wrong, how many are, and what their evidence is worth.
 
     Errors are planted into rows that were not trained on. Where their evidence is strongest, the data's own
     errors are found too: the share of wrong cells is how often such evidence is met in the data, over how
     often in planted cells, at its lowest (Scott, "A rate of convergence for mixture proportion estimation",
-    2015). The odds that a cell is wrong, given its evidence, are a logistic curve (Platt, "Probabilistic
-    outputs for support vector machines", 1999) between planted cells and those that are probably right.
+    2015). Given its evidence, a cell is wrong with probability rate * planted / met, densities of evidence
+    whose ratio is a rising curve (isotonic regression: Zadrozny and Elkan, "Transforming classifier scores
+    into accurate multiclass probability estimates", 2002).
     """
+    faults = Faults(ways=_ways(engine, codes))
+    engine = replace(engine, faults=faults)
     spoilt, planted = _spoilt(engine, codes, seed)
-    found, own = ({k: n for k, n in engine.cells(c, recheck=False).nats.items()} for c in (spoilt, codes))
-    wrong = np.concatenate([found[k][planted[k]] for k in found])
-    here = np.concatenate([n.ravel() for n in own.values()])
-    wrong, here = wrong[np.isfinite(wrong)], here[np.isfinite(here)]
-    if len(wrong) < 50:
-        return
+    found, own = (_by_column(engine, c) for c in (spoilt, codes))
+    wrong, met = found[planted & np.isfinite(found)], own[np.isfinite(own)]
+    if len(wrong) < FEW:
+        return faults
     levels = np.quantile(wrong, np.linspace(0.5, 0.9, 9))
-    met = [(here >= level).mean() / (wrong >= level).mean() for level in levels]
-    engine.error_rate = float(np.clip(min(met), 1e-4, 0.5))
-    sure = np.zeros(len(here))
-    for _ in range(3):
-        evidence = np.concatenate([wrong, here])[:, None]
-        labels = np.r_[np.ones(len(wrong)), np.zeros(len(here))]
-        weights = np.r_[np.full(len(wrong), 1 / len(wrong)), (1 - sure) / (1 - sure).sum()]
-        fitted = LogisticRegression(C=1e6).fit(evidence, labels, sample_weight=weights * len(wrong))
-        engine.odds = (max(float(fitted.coef_[0, 0]), 1e-3), float(fitted.intercept_[0]))
-        sure = engine.wrong(here)
+    rate = float(np.clip(min((met >= level).mean() / (wrong >= level).mean() for level in levels), 1e-4, 0.5))
+    curve = IsotonicRegression(out_of_bounds="clip").fit(
+        np.concatenate([wrong, met]),
+        np.r_[np.ones(len(wrong)), np.zeros(len(met))],
+        sample_weight=np.r_[np.full(len(wrong), rate / len(wrong)), np.full(len(met), 1 / len(met))],
+    )
+    knots = np.unique(np.quantile(wrong, KNOTS))
+    share = curve.predict(knots)
+    probability = np.clip(share / (1 - share + 1e-9), 1e-5, SURE)
+    return replace(
+        faults,
+        rate=rate,
+        knots=tuple(knots.tolist()),
+        odds=tuple(np.log(probability / (1 - probability)).tolist()),
+    )
 
 
-def _spoilt(engine: Engine, codes: Codes, seed: int) -> tuple[Codes, dict[str, np.ndarray]]:
-    """Rows with errors in a few of their scored cells, and which they are: other rows' values, and noise."""
+def _ways(engine: Engine, codes: Codes) -> dict[str, tuple[float, ...]]:
+    """The shares of the ways in which numbers are wrong, by expectation maximisation.
+
+    A number that its row does not expect is another row's value, or was moved, or is anything: which, its
+    distance from the usual values says. Labels have none, and a network that was fitted on wrong labels
+    expects those that anything would bring: labels are taken to be swapped as often as numbers.
+    """
+    if Real.kind not in codes.values:
+        return {}
+    surprise = engine.cells(codes, kinds=(Real.kind,), recheck=False).surprise[Real.kind]
+    scored = engine.schema.scored_fields[Real.kind]
+    values, visible = codes.values[Real.kind].numpy(), codes.visible[Real.kind].numpy()
+    parts = []
+    for index in np.flatnonzero(scored):
+        there = visible[:, index]
+        log_q = engine.schema.fields[Real.kind][index].faults(values[there, index])
+        parts.append(np.concatenate([-surprise[None, there, index], log_q]))
+    likely = np.exp(np.concatenate(parts, 1)) if parts else np.zeros((4, 0))
+    if likely.shape[1] < 50:
+        return {}
+    shares = np.full(len(likely), 0.01)
+    shares[0] = 1 - shares[1:].sum()
+    for _ in range(100):
+        blame = shares[:, None] * likely
+        shares = (blame / blame.sum(0)).mean(1)
+    # As if a few cells of each way had been seen, so that none is ruled out.
+    ways = shares[1:] + PRIOR / len(shares[1:])
+    ways = ways / ways.sum()
+    return {Real.kind: tuple(ways.tolist()), Symbol.kind: (float(ways[0]), float(1 - ways[0]))}
+
+
+def _by_column(engine: Engine, codes: Codes) -> np.ndarray:
+    """(rows, scored columns) the evidence of each cell, of all its fields together."""
+    nats = engine.cells(codes, recheck=False).nats
+    return np.stack(
+        [
+            sum(nats[s.kind][:, s.index] for s in engine.schema.slots_of(name))
+            for name in engine.schema.scored
+        ],
+        axis=1,
+    )
+
+
+def _spoilt(engine: Engine, codes: Codes, seed: int) -> tuple[Codes, np.ndarray]:
+    """Rows with errors in a few of their scored cells, and (rows, scored columns) which they are.
+
+    Values of other rows, and numbers moved by noise or labels drawn at random, as often as the engine knows.
+    """
+    spoilt = {kind: value.clone() for kind, value in codes.values.items()}
+    planted = np.zeros((len(codes), len(engine.schema.scored)), bool)
     with private_draws(seed):
-        values, planted = {}, {}
-        for kind, value in codes.values.items():
-            scored = by_field(torch.as_tensor(engine.schema.scored_fields[kind]), value)
-            hit = (torch.rand(value.shape) < SPOILT) & scored & codes.visible[kind]
-            other = value[torch.randperm(len(value))]
-            if value.is_floating_point():
-                other = torch.where(torch.rand(value.shape) < 0.5, other, value + 2 * torch.randn_like(value))
-            values[kind] = torch.where(hit, other, value)
-            planted[kind] = (hit & (other != value)).numpy()
-    return codes.replace(values), planted
+        for place, name in enumerate(engine.schema.scored):
+            slots = engine.schema.slots_of(name)
+            there = torch.stack([codes.visible[s.kind][:, s.index] for s in slots]).all(0)
+            hit = (torch.rand(len(codes)) < SPOILT) & there
+            # A draw that changes nothing is repeated: every column is spoilt as often.
+            for _ in range(TRIES):
+                other, changed = torch.randperm(len(codes)), torch.zeros(len(codes), dtype=torch.bool)
+                for slot in slots:
+                    value = codes.values[slot.kind][:, slot.index]
+                    drawn = value[other]
+                    if len(slots) == 1:
+                        swapped = torch.rand(len(codes)) < engine.faults.ways.get(slot.kind, (0.5,))[0]
+                        drawn = torch.where(swapped, drawn, _strange(engine, slot, value))
+                    spoilt[slot.kind][:, slot.index] = torch.where(
+                        hit, drawn, spoilt[slot.kind][:, slot.index]
+                    )
+                    changed |= hit & (drawn != value)
+                planted[:, place] |= changed.numpy()
+                hit &= ~changed
+    return codes.replace(spoilt), planted
+
+
+def _strange(engine: Engine, slot: Slot, value: torch.Tensor) -> torch.Tensor:
+    """Numbers moved by noise, and labels drawn at random."""
+    field: Any = engine.schema.fields[slot.kind][slot.index]
+    if not value.is_floating_point():
+        # Symbol 0 is what was never seen.
+        return torch.randint(1, max(len(field.counts), 2), value.shape)
+    # The range that was seen is that of the data with its errors.
+    low, high = float(field.edges[0]), float(field.edges[-1])
+    return (value + MOVED * torch.randn_like(value)).clamp(low, high)

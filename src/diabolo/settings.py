@@ -33,6 +33,7 @@ def _constant(progress: float, epoch: float) -> float:
 
 
 SCHEDULES = {"onecycle": _onecycle, "cosine": _cosine, "cosine_restarts": _restarts, "constant": _constant}
+LEAST = 32  # rows in a step, whatever share they are
 RESTART, LOWEST = 25, 1e-9  # epochs between two restarts; the learning rate never falls below
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -51,6 +52,7 @@ class Training:
         lr: the highest learning rate.
         weight_decay, eps: of the optimiser.
         batch_size: rows in a step.
+        batch_share: the share of all rows that a step has at most: small tables learn from small batches.
         epochs: passes over the rows; a small table is passed as often as it takes for `min_steps`.
         min_steps, max_steps: bounds on the number of steps, whatever the epochs; 0 for none.
         average: keep a moving average of the weights, and use that in the end.
@@ -65,6 +67,7 @@ class Training:
     weight_decay: float = 1e-4
     eps: float = 1e-8
     batch_size: int = 256
+    batch_share: float = 1.0
     epochs: float = 20
     min_steps: int = 500
     max_steps: int = 3000
@@ -78,7 +81,7 @@ class Training:
                 raise OptionError(
                     f"{name}={getattr(self, name)!r} is not known", hint=f"one of {', '.join(table)}"
                 )
-        for name in ("lr", "batch_size", "epochs"):
+        for name in ("lr", "batch_size", "batch_share", "epochs"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
                 raise OptionError(f"{name}={value!r}: expected a number above 0")
@@ -93,8 +96,12 @@ class Training:
             raise OptionError(f"unknown training settings: {', '.join(sorted(unknown))}")
         return replace(self, **options)
 
+    def batch(self, rows: int) -> int:
+        """How many of so many rows a step has."""
+        return min(self.batch_size, max(math.ceil(self.batch_share * rows), LEAST), rows)
+
     def steps(self, rows: int) -> int:
         """How many steps a run over so many rows takes."""
-        steps = math.ceil(self.epochs * rows / min(self.batch_size, rows))
+        steps = math.ceil(self.epochs * rows / self.batch(rows))
         steps = max(steps, self.min_steps)
         return min(steps, self.max_steps) if self.max_steps else steps

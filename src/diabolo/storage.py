@@ -22,6 +22,7 @@ from diabolo.container import begins_like_one, opened, pack, plain
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.evidence import Residuals
+from diabolo.faults import Faults
 from diabolo.fields import Codes
 from diabolo.level import Level
 from diabolo.memory import Memory
@@ -70,8 +71,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "schema": engine.schema.to_json(),
         "members": {name: net.member.to_json() for name, net in engine.networks.items()},
         "calibration": engine.calibration.to_json(),
-        "error_rate": engine.error_rate,
-        "odds": list(engine.odds),
+        "faults": engine.faults.to_json(),
         "history": engine.history,
         "notes": engine.notes,
         "facts": engine.facts,
@@ -193,8 +193,7 @@ def _restored(
         memory=memory,
         calibration=calibration,
         level=Level(level) if level else None,
-        error_rate=card["error_rate"],
-        odds=(card["odds"][0], card["odds"][1]),
+        faults=Faults.from_json(card["faults"]),
         axes=axes,
         history=card["history"],
         notes=card["notes"],

@@ -79,7 +79,7 @@ class Run:
         self.network, self.codes, self.held_out = network, codes.checked(network.scored), held_out
         self.settings, self.name = settings, name
         self.rows, self.device = len(codes), codes_device(codes)
-        self.batch = min(settings.batch_size, self.rows)
+        self.batch = settings.batch(self.rows)
         self.total = settings.steps(self.rows)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.flat = _flattened(self.parameters)

@@ -35,6 +35,8 @@ MAX_SIDE = 65_536  # of a picture
 MAX_CALIBRATION = 20_000_000
 SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # buffers that a fit changes
+WAYS = {Real.kind: 3, Symbol.kind: 2}  # in which values can be wrong, where their shares are learnt
+MAX_KNOTS = 100
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,7 @@ def _check_plain(card: Any) -> None:
     _need(isinstance(history, list) and all(isinstance(h, dict) for h in history), "its history")
     _need(all(h.keys() == history[0].keys() for h in history), "its history")
     _need(_texts(card["notes"]) and isinstance(card["facts"], dict), "its notes")
-    _need(_is_number(card["error_rate"]) and 0 < card["error_rate"] < 1, "its rate of errors")
-    odds = card["odds"]
-    _need(isinstance(odds, list) and len(odds) == 2 and all(_is_number(v) for v in odds), "its odds")
-    _need(odds[0] > 0, "its odds")
+    _check_faults(card["faults"])
     sizes = [*calibration["medians"].values(), calibration["slope"]]
     _need(all(_is_number(v) and v > 0 for v in sizes), "its calibration")
     _need(set(calibration["medians"]) in (EVIDENCE, EVIDENCE | {"level"}), "its evidence")
@@ -258,3 +257,15 @@ def _check_shapes(schema: Schema, source: Source, specs: Mapping[str, Spec], lat
             raise ValueError(f"{name!r} is {got.dtype} {got.shape}, expected {dtype} {shape}")
     for name in specs:
         _need(name in expected or name.startswith("network/"), f"tensor {name[:50]!r}")
+
+
+def _check_faults(faults: Any) -> None:
+    _need(_is_number(faults["rate"]) and 0 < faults["rate"] < 1, "its rate of errors")
+    knots, odds, ways = faults["knots"], faults["odds"], faults["ways"]
+    for part in (knots, odds):
+        _need(isinstance(part, list) and all(_is_number(v) for v in part), "its odds")
+    _need(len(knots) == len(odds) <= MAX_KNOTS and all(a < b for a, b in pairwise(knots)), "its odds")
+    _need(isinstance(ways, dict) and ways.keys() <= WAYS.keys(), "its ways of errors")
+    for kind, shares in ways.items():
+        known = isinstance(shares, list) and len(shares) == WAYS[kind] and all(map(_is_number, shares))
+        _need(known and min(shares) > 0, "its ways of errors")

@@ -110,20 +110,20 @@ def test_head_learns(kind: type[Field], modules: Any) -> None:
     assert gradients and any(float(g.abs().sum()) > 0 for g in gradients)
 
 
-def test_log_prob_and_anything_are_in_one_measure(kind: type[Field], modules: Any) -> None:
+def test_log_prob_and_faults_are_in_one_measure(kind: type[Field], modules: Any) -> None:
     values = values_for(kind)
     likelihood = modules[1](torch.zeros(ROWS, WIDTH))
     for index, field in enumerate(MADE[kind]):
         one = values[:, index : index + 1]
-        log_p, log_q = field.log_prob(likelihood.narrow(index), one), field.anything(one.numpy())
-        assert log_p.shape == one.shape == log_q.shape
+        log_p, log_q = field.log_prob(likelihood.narrow(index), one), field.faults(one.numpy())
+        assert log_p.shape == one.shape == log_q.shape[1:]
         assert np.isfinite(log_q).all() and bool(torch.isfinite(log_p).all())
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_masses_of_what_a_wrong_number_could_be_sum_to_one(index: int) -> None:
     field = MADE[Real][index]
-    assert np.exp(field.anything(field.centres)).sum() == pytest.approx(1, abs=1e-6)
+    assert np.exp(field.faults(field.centres)).sum(1) == pytest.approx(1, abs=1e-6)
     likelihood = Real.head([field], WIDTH, Real.stem([field], Reading()), Reading())(
         torch.zeros(1, WIDTH)
     ).narrow(0)
@@ -133,12 +133,12 @@ def test_masses_of_what_a_wrong_number_could_be_sum_to_one(index: int) -> None:
 
 def test_masses_of_what_a_wrong_symbol_could_be_sum_to_one() -> None:
     for field in MADE[Symbol]:
-        assert np.exp(field.anything(np.arange(len(field.counts)))).sum() == pytest.approx(1, abs=1e-6)
+        assert np.exp(field.faults(np.arange(len(field.counts)))).sum(1) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_wrong_number_may_lie_anywhere() -> None:
     field = MADE[Real][0]
-    assert np.isfinite(field.anything(np.array([-1e6, 1e6, 0.0]))).all()
+    assert np.isfinite(field.faults(np.array([-1e6, 1e6, 0.0]))).all()
 
 
 def test_neighbours_on_a_circle_start_alike() -> None:

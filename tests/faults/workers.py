@@ -42,9 +42,7 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
         ("oddness", engine.calibration.oddness.tobytes()),
         ("card", repr(engine.schema.to_json()).encode()),
     ]
-    found += [
-        ("rest", repr((engine.calibration.to_json(), engine.error_rate, engine.source.to_json())).encode())
-    ]
+    found += [("rest", repr((engine.calibration.to_json(), engine.faults, engine.source.to_json())).encode())]
     return sorted(found)
 
 

@@ -17,6 +17,8 @@ from diabolo.fields import Real
 
 # An exact value is a symbol of its own where the column has few of them, each seen often enough.
 MAX_EXACT, MIN_SEEN, MAX_BINS = 64, 5, 32
+# One that so large a share of the rows hold, and so many, has a bin of its own in any case.
+HEAVY, HEAVY_ROWS = 1 / 256, 20
 # Values beyond this many standard units are clipped: float32 squares must stay finite.
 LIMIT = 1e6
 
@@ -180,7 +182,7 @@ def make_bins(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
         starts = np.arange(len(values))
     else:
         mass = len(z) / float(np.clip(len(z) // 20, 4, MAX_BINS))
-        heavy, first, gathered = seen > mass, [0], 0
+        heavy, first, gathered = seen > min(mass, max(len(z) * HEAVY, HEAVY_ROWS)), [0], 0
         for i in range(len(values)):
             if i > first[-1] and (gathered >= mass or heavy[i] or heavy[i - 1]):
                 first.append(i)

@@ -77,10 +77,28 @@ class Field(ABC):
         """The module that predicts all fields of this kind; it may share weights with the stem."""
 
     @abstractmethod
-    def anything(self, values: np.ndarray) -> np.ndarray:
-        """Log q(value): how likely the value is where the cell is wrong, and could hold anything."""
+    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
+        """(ways, *values.shape) log q(value): how likely the value is where the cell is wrong in one way.
+
+        Alone, a wrong cell holds another value than the right one; as one field of several of its column, it
+        may hold the same.
+        """
 
     def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
-        """Log p(value), in the measure of `anything`: the two can be subtracted."""
+        """Log p(value), in the measure of `faults`: the two can be subtracted."""
         log_p: Tensor = likelihood.log_prob(values)
         return log_p
+
+
+def changed(counts: np.ndarray, reach: np.ndarray | float, alone: bool) -> np.ndarray:
+    """(values,) how likely each of a finite set of values is where a right one was changed into another.
+
+    Args:
+        counts: (values,) how often each occurred.
+        reach: (values, values) how likely each, by row, becomes each; up to a factor for each row.
+        alone: whether what stays as it is was not changed.
+    """
+    share = (counts + 0.5) / (counts + 0.5).sum()
+    moves = reach * (1 - alone * np.eye(len(share)))
+    found = (share / np.maximum(moves.sum(1), 1e-12)) @ moves
+    return np.asarray(found + 1e-12)

@@ -49,6 +49,6 @@ class Curve(Field):
     def head(fields: Sequence[Curve], width: int, stem: Stem, reading: Reading) -> Head:
         return GridHead(fields, width, reading, scales=fields[0].cell, finest=FINEST)
 
-    def anything(self, values: np.ndarray) -> np.ndarray:
+    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         # A wrong point lies anywhere in three times the range seen.
-        return np.full(values.shape, -np.log(3 * max(self.high - self.low, 1e-3)))
+        return np.full((1, *values.shape), -np.log(3 * max(self.high - self.low, 1e-3)))

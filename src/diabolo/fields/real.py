@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from diabolo.fields.base import Field, Head, Reading, Stem
+from diabolo.fields.base import Field, Head, Reading, Stem, changed
 from diabolo.fields.plain import plain_numbers
 from diabolo.layers import Alphabet
 from diabolo.likelihoods import Binned, Bins, Normal
 
+MOVED = 2.0  # standard units by which a wrong value may have been moved
 BEYOND = 1.0  # standard units beyond the range seen up to which values are read as they are
 
 
@@ -49,12 +50,14 @@ class Real(Field):
             return BinnedHead(fields, width, stem.alphabet)
         return NormalHead(len(fields), width)
 
-    def anything(self, values: np.ndarray) -> np.ndarray:
-        # Half the column's own distribution (a value from another row), half any bin at all.
-        share = (self.counts + 0.5) / (self.counts + 0.5).sum()
-        mixed = 0.5 * share + 0.5 / len(share)
+    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
+        # The value of another row; a right value moved by normal noise; any bin at all.
+        walls = np.concatenate([[-np.inf], self.edges[1:-1], [np.inf]])
+        steps = torch.from_numpy((walls - self.centres[:, None]) / MOVED)
+        reach = np.diff(torch.special.ndtr(steps).numpy(), axis=1)
+        ways = np.stack([changed(self.counts, r, alone) for r in (self.counts + 0.5, reach, 1.0)])
         found = np.searchsorted(self.edges[1:-1], values, side="right")
-        return np.asarray(np.log(mixed[np.minimum(found, len(share) - 1)]))
+        return np.asarray(np.log(ways)[:, np.minimum(found, len(self.counts) - 1)])
 
     def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
         if isinstance(likelihood, Binned):

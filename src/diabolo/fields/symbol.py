@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diabolo.fields.base import Field, Head, Reading, Stem
+from diabolo.fields.base import Field, Head, Reading, Stem, changed
 from diabolo.fields.plain import PlainSymbols
 from diabolo.layers import Alphabet
 from diabolo.likelihoods import Levels
@@ -50,9 +50,10 @@ class Symbol(Field):
         assert isinstance(stem, SymbolStem)
         return SymbolHead(width, stem.alphabet)
 
-    def anything(self, values: np.ndarray) -> np.ndarray:
-        share = (self.counts + 0.5) / (self.counts + 0.5).sum()
-        return np.asarray(np.log(0.5 * share + 0.5 / len(share))[values])
+    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
+        # The label of another row, and any label at all.
+        ways = [changed(self.counts, reach, alone) for reach in (self.counts + 0.5, 1.0)]
+        return np.asarray(np.log(np.stack(ways))[:, values])
 
 
 class SymbolStem(Stem):

@@ -165,7 +165,7 @@ def explain(
         low={n: decoded(engine, frame, n, cells.low, wanted) if ranged[n] else None for n in names},
         high={n: decoded(engine, frame, n, cells.high, wanted) if ranged[n] else None for n in names},
         bits=np.nan_to_num(nats) / np.log(2),
-        p_wrong=engine.wrong(nats),
+        p_wrong=engine.faults.wrong(nats),
         share=_percent(share) * 100,
         neighbours=_nearest(engine, frame, places, distance, wanted, origin),
         maps={

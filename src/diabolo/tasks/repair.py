@@ -112,12 +112,12 @@ def repair(
             for s in engine.schema.slots_of(name)
         )
         hole = engine.schema[name].missing(table[name])
-        p_wrong = np.where(hole, 1.0, engine.wrong(np.asarray(evidence)))
+        p_wrong = np.where(hole, 1.0, engine.faults.wrong(np.asarray(evidence)))
         bad = hole if threshold is None else hole | (p_wrong >= threshold)
         if bad.any():
             holes[name], doubts[name], replaced[name] = hole, p_wrong, bad
     if value == "draw" and replaced:
-        unsure = {kind: engine.wrong(nats) > 0.5 for kind, nats in said["nats"].items()}
+        unsure = {kind: engine.faults.wrong(nats) > 0.5 for kind, nats in said["nats"].items()}
         said["expected"] = draw_holes(engine, frame, replaced, unsure, seed)
 
     places: dict[str, np.ndarray] = {}
