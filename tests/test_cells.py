@@ -56,3 +56,19 @@ def test_odds_survive_a_file(
     _, data, _, model = dirty
     again = load(model.save(f"{tmp_path}/m.diabolo"))
     np.testing.assert_allclose(again.explain(data[:20]).p_wrong, model.explain(data[:20]).p_wrong, atol=1e-9)
+
+
+@pytest.mark.parametrize("way", ["swapped", "moved"])
+def test_the_way_in_which_numbers_are_wrong_is_learnt(way: str) -> None:
+    clean, _ = table(0.0)
+    # A column of few frequent values: what another row holds and what noise brings differ.
+    clean[:, 3] = np.round(2 * clean[:, 3]) ** 3
+    rng = np.random.default_rng(1)
+    other = (
+        clean[rng.permutation(ROWS)]
+        if way == "swapped"
+        else clean + 2 * clean.std(0) * rng.normal(size=clean.shape)
+    )
+    data = np.where(rng.random(clean.shape) < 0.06, other, clean)
+    swapped, moved, _ = Autoencoder("masked").fit(data).engine_.faults.ways["real"]
+    assert swapped > 2 * moved if way == "swapped" else moved > 2 * swapped

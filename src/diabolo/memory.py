@@ -26,11 +26,16 @@ class Neighbours(NamedTuple):
 
     Attributes:
         places: (rows, k) rows of the memory, nearest first; -1 where there is none.
-        distance: (rows,) to the nearest one, for each cell that both have; infinite if there is none.
+        distances: (rows, k) to each of them, for each cell that both have; infinite if there is none.
     """
 
     places: np.ndarray
-    distance: np.ndarray
+    distances: np.ndarray
+
+    @property
+    def distance(self) -> np.ndarray:
+        """(rows,) to the nearest one."""
+        return self.distances[:, 0]
 
 
 class Memory:
@@ -104,7 +109,7 @@ class Memory:
             k: neighbours wanted.
         """
         index = np.full((len(codes), k), -1, np.int64)
-        distance = np.full(len(codes), np.inf)
+        distances = np.full((len(codes), k), np.inf)
         prints = fingerprints(codes)
         first = {p: i for i, p in reversed(list(enumerate(self.prints.tolist())))}
         # Measuring again takes every wanted row apart: of wide rows, fewer at once.
@@ -127,11 +132,11 @@ class Memory:
             exact = torch.where(torch.isfinite(found.values), self._measure(chunk, found.indices), torch.inf)
             nearest, order = exact.sort(dim=1, stable=True)
             nearest, order = nearest[:, :k], found.indices.gather(1, order)[:, :k]
-            distance[start : start + step] = np.sqrt(nearest[:, 0].double().numpy())
+            distances[start : start + step, : order.shape[1]] = np.sqrt(nearest.double().numpy())
             index[start : start + step, : order.shape[1]] = np.where(
                 torch.isfinite(nearest), order.numpy(), -1
             )
-        return Neighbours(index, distance)
+        return Neighbours(index, distances)
 
     def shares(self, codes: Codes, index: np.ndarray) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell): each cell's part of the squared distance to the row `index`."""

@@ -123,7 +123,8 @@ def test_log_prob_and_faults_are_in_one_measure(kind: type[Field], modules: Any)
 @pytest.mark.parametrize("index", [0, 1])
 def test_masses_of_what_a_wrong_number_could_be_sum_to_one(index: int) -> None:
     field = MADE[Real][index]
-    assert np.exp(field.faults(field.centres)).sum(1) == pytest.approx(1, abs=1e-6)
+    for alone in (True, False):
+        assert np.exp(field.faults(field.centres, alone)).sum(1) == pytest.approx(1, abs=1e-6)
     likelihood = Real.head([field], WIDTH, Real.stem([field], Reading()), Reading())(
         torch.zeros(1, WIDTH)
     ).narrow(0)
@@ -133,7 +134,9 @@ def test_masses_of_what_a_wrong_number_could_be_sum_to_one(index: int) -> None:
 
 def test_masses_of_what_a_wrong_symbol_could_be_sum_to_one() -> None:
     for field in MADE[Symbol]:
-        assert np.exp(field.faults(np.arange(len(field.counts)))).sum(1) == pytest.approx(1, abs=1e-6)
+        for alone in (True, False):
+            masses = np.exp(field.faults(np.arange(len(field.counts)), alone)).sum(1)
+            assert masses == pytest.approx(1, abs=1e-6)
 
 
 def test_a_wrong_number_may_lie_anywhere() -> None:

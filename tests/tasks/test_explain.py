@@ -213,3 +213,10 @@ def test_the_nearest_window_of_a_series_is_told(wave_model: Autoencoder, wave: p
     assert table["row"].to_pylist() == [100, 100, 300, 300]
     first, last = min(wave["time"].to_pylist()), max(wave["time"].to_pylist())
     assert all(first <= start <= last for start in table["time"].to_pylist())
+
+
+def test_every_similar_row_has_a_distance_of_its_own(model: Autoencoder, fresh: pa.Table) -> None:
+    nearest = model.explain(fresh, rows=[3, 7], neighbours=4).nearest.to_pylist()
+    for row in (3, 7):
+        distances = [line["distance"] for line in nearest if line["row"] == row]
+        assert len(distances) == 4 and distances == sorted(distances) and len(set(distances)) > 1

@@ -28,8 +28,9 @@ class Explanation(Answer):
     Attributes:
         row: (lines,) the row, counted from 0.
         column: (lines,) the column.
-        got, expected, low, high: column -> (rows,) its value, what was expected, and the range that holds
-            nine values in ten; in the column's own type. A label has no range.
+        got, expected, low, high: column -> (rows,) its value, what was expected (the median, or the most
+            likely label), and the range that holds nine values in ten; in the column's own type. A label has
+            no range.
         bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value. Of a picture: that of
             its oddest pixel.
         p_wrong: (rows, columns) probability that the cell is wrong.
@@ -134,8 +135,10 @@ def explain(
         return explain(model, data, rows=[0], neighbours=neighbours).first(0)
     frame, wanted, origin = _narrowed(engine, frame, wanted)
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
-    cells, parts = engine.cells(codes, suspects=_suspects(model, frame, codes)), engine.parts(codes)
-    places, distance = np.zeros((len(codes), 0), np.int64), np.zeros(len(codes))
+    # The median: of a number that is mostly 0 and rarely large, the mean is what hardly any row holds.
+    cells = engine.cells(codes, suspects=_suspects(model, frame, codes), middle="median")
+    parts = engine.parts(codes)
+    places, distances = np.zeros((len(codes), 0), np.int64), np.zeros((len(codes), 0))
     names = engine.schema.scored
 
     def by_column(table: dict[str, np.ndarray], pixels: np.ufunc = np.add) -> np.ndarray:
@@ -151,7 +154,7 @@ def explain(
     share = _percent(by_column(parts)) + by_column(_levels(engine, codes))
     if neighbours:
         remembered = engine.whole(codes)
-        places, distance = engine.neighbours(remembered, frame.positions, k=neighbours)
+        places, distances = engine.neighbours(remembered, frame.positions, k=neighbours)
         share += _percent(by_column(engine.memory.shares(remembered, places[:, 0])))
     given = frame.native.columns()
     shown = {n: given[n].take(pa.array(wanted)) for n in names}
@@ -167,7 +170,7 @@ def explain(
         bits=np.nan_to_num(nats) / np.log(2),
         p_wrong=engine.faults.wrong(nats),
         share=_percent(share) * 100,
-        neighbours=_nearest(engine, frame, places, distance, wanted, origin),
+        neighbours=_nearest(engine, frame, places, distances, wanted, origin),
         maps={
             name: np.nan_to_num(cells.nats[slot.kind][:, slot.index]).sum(1) / np.log(2)
             for name, slot in pictures.items()
@@ -232,22 +235,22 @@ def _nearest(
     engine: Engine,
     frame: Frame,
     index: np.ndarray,
-    distance: np.ndarray,
+    distances: np.ndarray,
     wanted: np.ndarray,
     origin: np.ndarray,
 ) -> dict[str, Any]:
     if isinstance(engine.source, Series):
         middle = engine.source.pick(frame, np.arange(frame.rows))[wanted]
-        index, distance = index[middle], distance[middle]
+        index, distances = index[middle], distances[middle]
     rows, picked = np.repeat(origin, index.shape[1]), index.ravel()
     known = picked >= 0
     if isinstance(engine.source, Series) and engine.memory.positions is not None:
         starts = engine.source.starts(engine.memory.positions[picked[known]], frame)
-        return {"row": rows[known], "distance": np.repeat(distance, index.shape[1])[known], **starts}
+        return {"row": rows[known], "distance": distances.ravel()[known], **starts}
     lines = np.arange(known.sum())
     # Where no row was looked up there is none to decode: the first one says what the columns are like.
     memory = engine.memory.codes[torch.from_numpy(picked[known] if len(lines) else np.zeros(1, np.int64))]
-    found: dict[str, Any] = {"row": rows[known], "distance": np.repeat(distance, index.shape[1])[known]}
+    found: dict[str, Any] = {"row": rows[known], "distance": distances.ravel()[known]}
     values = {k: v.numpy() for k, v in memory.values.items()}
     for entry in engine.schema.used:
         slots = engine.schema.slots_of(entry.name)
