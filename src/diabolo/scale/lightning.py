@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from diabolo.checks import whole
 from diabolo.errors import OptionError, SchemaError, need
-from diabolo.fields import Codes
+from diabolo.fields import Codes, Picture
 from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.model import Autoencoder
 from diabolo.network import Member
@@ -122,7 +122,10 @@ class DataModule(pl.LightningDataModule):
         frame = source.read(native)
         schema = make_schema(options, frame, source)
         members = self.model.members or make_members(
-            self.model.recipe, options, series=frame.positions is not None
+            self.model.recipe,
+            options,
+            series=frame.positions is not None,
+            pictures=Picture.kind in schema.fields,
         )
         check_width(schema, members)
         self.members: dict[str, Member] = dict(members)
