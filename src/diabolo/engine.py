@@ -16,6 +16,7 @@ from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
 from diabolo.faults import Faults
 from diabolo.fields import Codes, Curve, Symbol
+from diabolo.fields.base import shares
 from diabolo.level import Level
 from diabolo.memory import Memory, Neighbours
 from diabolo.network import Network
@@ -192,8 +193,8 @@ class Engine:
         here = self.cells(codes, kinds=(Symbol.kind,), recheck=False).surprise[Symbol.kind]
         rare, half = np.empty_like(here), np.zeros_like(here)
         for index, field_ in enumerate(self.schema.fields[Symbol.kind]):
-            counts = field_.counts + 0.5  # type: ignore[attr-defined]
-            rare[:, index] = -np.log(counts / counts.sum())[codes.values[Symbol.kind][:, index].numpy()]
+            share = shares(field_.counts)  # type: ignore[attr-defined]
+            rare[:, index] = -np.log(share)[codes.values[Symbol.kind][:, index].numpy()]
         for hidden in self._halves():
             half += self._hidden_surprise(codes, hidden) / HALVES
         return np.asarray((rare + 4 * half + here) / 6)
@@ -211,9 +212,10 @@ class Engine:
     @torch.no_grad()
     def _hidden_surprise(self, codes: Codes, hidden: dict[str, torch.Tensor]) -> np.ndarray:
         """(rows, fields) surprise of the hidden symbols in nats; 0 where they are not hidden."""
+        rows, codes = len(codes), codes.padded()
         with threads(self.threads):
-            said = self.cell_reader(codes.hide(hidden).padded().to(self.device)).likelihoods[Symbol.kind]
-            log_p = said.log_prob(codes.padded().values[Symbol.kind].to(self.device)).cpu()[: len(codes)]
+            said = self.cell_reader(codes.hide(hidden).to(self.device)).likelihoods[Symbol.kind]
+            log_p = said.log_prob(codes.values[Symbol.kind].to(self.device)).cpu()[:rows]
         return np.asarray(torch.where(hidden[Symbol.kind], -log_p, 0.0).numpy())
 
     def neighbours(self, codes: Codes, positions: np.ndarray | None = None, k: int = 1) -> Neighbours:

@@ -90,15 +90,27 @@ class Field(ABC):
         return log_p
 
 
-def changed(counts: np.ndarray, reach: np.ndarray | float, alone: bool) -> np.ndarray:
-    """(values,) how likely each of a finite set of values is where a right one was changed into another.
+def shares(counts: np.ndarray) -> np.ndarray:
+    """(values,) how often each occurs; one that was not seen, as half a time."""
+    return np.asarray((counts + 0.5) / (counts + 0.5).sum())
+
+
+def ways(counts: np.ndarray, reaches: Sequence[np.ndarray | float]) -> dict[bool, np.ndarray]:
+    """Alone (as in `Field.faults`) -> (ways, values) log q of each of a finite set of values.
 
     Args:
         counts: (values,) how often each occurred.
-        reach: (values, values) how likely each, by row, becomes each; up to a factor for each row.
-        alone: whether what stays as it is was not changed.
+        reaches: for each way, (values, values) how likely each, by row, becomes each; up to a factor for
+            each row.
     """
-    share = (counts + 0.5) / (counts + 0.5).sum()
+    return {
+        alone: np.log(np.stack([_changed(counts, reach, alone) for reach in reaches]))
+        for alone in (True, False)
+    }
+
+
+def _changed(counts: np.ndarray, reach: np.ndarray | float, alone: bool) -> np.ndarray:
+    share = shares(counts)
     moves = reach * (1 - alone * np.eye(len(share)))
     found = (share / np.maximum(moves.sum(1), 1e-12)) @ moves
     return np.asarray(found + 1e-12)

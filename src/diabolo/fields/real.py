@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from diabolo.fields.base import Field, Head, Reading, Stem, changed
+from diabolo.fields.base import Field, Head, Reading, Stem, ways
 from diabolo.fields.plain import plain_numbers
 from diabolo.layers import Alphabet
 from diabolo.likelihoods import Binned, Bins, Normal
@@ -51,13 +52,16 @@ class Real(Field):
         return NormalHead(len(fields), width)
 
     def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
-        # The value of another row; a right value moved by normal noise; any bin at all.
+        found = np.searchsorted(self.edges[1:-1], values, side="right")
+        return self._ways[alone][:, np.minimum(found, len(self.counts) - 1)]
+
+    @cached_property
+    def _ways(self) -> dict[bool, np.ndarray]:
+        """Alone -> (ways, bins) log q: the value of another row, a right one moved, any bin at all."""
         walls = np.concatenate([[-np.inf], self.edges[1:-1], [np.inf]])
         steps = torch.from_numpy((walls - self.centres[:, None]) / MOVED)
-        reach = np.diff(torch.special.ndtr(steps).numpy(), axis=1)
-        ways = np.stack([changed(self.counts, r, alone) for r in (self.counts + 0.5, reach, 1.0)])
-        found = np.searchsorted(self.edges[1:-1], values, side="right")
-        return np.asarray(np.log(ways)[:, np.minimum(found, len(self.counts) - 1)])
+        reaches = (self.counts + 0.5, np.diff(torch.special.ndtr(steps).numpy(), axis=1), 1.0)
+        return ways(self.counts, reaches)
 
     def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
         if isinstance(likelihood, Binned):

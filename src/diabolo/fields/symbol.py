@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diabolo.fields.base import Field, Head, Reading, Stem, changed
+from diabolo.fields.base import Field, Head, Reading, Stem, ways
 from diabolo.fields.plain import PlainSymbols
 from diabolo.layers import Alphabet
 from diabolo.likelihoods import Levels
@@ -51,9 +52,12 @@ class Symbol(Field):
         return SymbolHead(width, stem.alphabet)
 
     def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
-        # The label of another row, and any label at all.
-        ways = [changed(self.counts, reach, alone) for reach in (self.counts + 0.5, 1.0)]
-        return np.asarray(np.log(np.stack(ways))[:, values])
+        return self._ways[alone][:, values]
+
+    @cached_property
+    def _ways(self) -> dict[bool, np.ndarray]:
+        """Alone -> (ways, symbols) log q: the label of another row, and any label at all."""
+        return ways(self.counts, (self.counts + 0.5, 1.0))
 
 
 class SymbolStem(Stem):
