@@ -22,12 +22,14 @@ class Verdict:
         p_wrong: (rows, columns) probabilities, if it gives any.
         expected: the values it expects, if it gives any.
         error_rate: the share of wrong cells that it estimates, if it does.
+        repaired: puts something else into the cells that it is told are wrong, if it can.
     """
 
     evidence: Floats
     p_wrong: Floats | None = None
     expected: pd.DataFrame | None = None
     error_rate: float | None = None
+    repaired: Callable[[NDArray[np.bool_]], pd.DataFrame] | None = None
 
 
 Asked = Callable[[pd.DataFrame], Verdict]
@@ -38,9 +40,11 @@ Method = Callable[[pd.DataFrame, frozenset[str], int], Asked]
 def marginal(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
     """How rare a value is in its column, in units that columns share: log(1 / symbols) - log(its share)."""
     coders = [Coder(train[name], name in numbers, 64) for name in train]
+    usual = {n: train[n].mean() if n in numbers else train[n].mode()[0] for n in train}
 
     def ask(frame: pd.DataFrame) -> Verdict:
-        return Verdict(np.stack([coder.ratio(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1))
+        evidence = np.stack([coder.ratio(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1)
+        return Verdict(evidence, repaired=lambda wrong: frame.mask(wrong).fillna(usual))
 
     return ask
 

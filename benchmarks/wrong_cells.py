@@ -33,7 +33,9 @@ PROTOCOL = (
     "cells that have a value; aupr_rows_*: 20 % of the columns in 5 % of the rows; aupr_macro_*: the first, "
     "mean over columns; log_loss_*: of P(wrong), in nats, beside that of the true rate, known to all; "
     "error_rate_*: as estimated, beside the true one; gap_*: mean of |P(wrong) - share of wrong cells| over "
-    "bins of at least 200 cells. Fitted on the clean table: precision_K_*: K wrong cells in each of at most "
+    "bins of at least 200 cells; repair_*: the wrong cells emptied and filled by the same model, the share of "
+    "labels that are right, the squared error of numbers over their variance, means over columns. "
+    "Fitted on the clean table: precision_K_*: K wrong cells in each of at most "
     "2,000 other rows, the share of the K highest that are wrong; nearer_* and tied_*: rows in which the "
     "value expected in the one wrong cell is nearer the truth than the median or most frequent one is, or as "
     "near. cpu_seconds: fit and answer for the table with noise."
@@ -52,7 +54,13 @@ def ours(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
         said = [pd.DataFrame(part, columns=answer.names) for part in (answer.bits, answer.p_wrong)]
         bits, p_wrong = (part.reindex(columns=frame.columns, fill_value=0.0).to_numpy() for part in said)
         expected = pd.DataFrame({name: values.to_pandas() for name, values in answer.expected.items()})
-        return Verdict(bits, p_wrong, expected.reindex(columns=frame.columns), model.error_rate_)
+        return Verdict(
+            bits,
+            p_wrong,
+            expected.reindex(columns=frame.columns),
+            model.error_rate_,
+            repaired=lambda wrong: model.repair(frame.mask(wrong)).to_frame(),
+        )
 
     return ask
 
@@ -80,6 +88,9 @@ def judge(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict
             each = [average_precision_score(w[t], e[t]) for w, e, t in columns if w.any()]
             found[f"aupr_macro_{kind}"] = float(np.mean(each))
             found.setdefault("cpu_seconds", seconds)
+            if verdict.repaired is not None:
+                mended = repair(table, verdict.repaired(wrong), wrong)
+                found |= {f"repair_{name}_{kind}": value for name, value in mended.items()}
             if verdict.p_wrong is not None:
                 measures, bins = trust(wrong[there], verdict.p_wrong[there])
                 found |= {f"{name}_{kind}": value for name, value in measures.items()}
@@ -149,6 +160,19 @@ def expectation(table: Table, expected: pd.DataFrame, wrong: Mask) -> dict[str, 
         better.append(np.sign(other.astype(float) - mine.astype(float)))
     signs = np.concatenate(better)
     return {"nearer": float((signs > 0).mean()), "tied": float((signs == 0).mean())}
+
+
+def repair(table: Table, repaired: pd.DataFrame, wrong: Mask) -> dict[str, float]:
+    """How near the truth wrong cells are: the mean over columns of labels, and over those of numbers."""
+    accuracy, errors = [], []
+    for place, name in enumerate(table.train):
+        truth = table.train[name].to_numpy()[wrong[:, place]]
+        said = repaired[name].to_numpy()[wrong[:, place]]
+        if name in table.numbers:
+            errors.append(float(np.mean((said - truth) ** 2) / table.train[name].var()))
+        else:
+            accuracy.append(float(np.mean(said == truth)))
+    return {name: float(np.mean(part)) for name, part in (("accuracy", accuracy), ("smse", errors)) if part}
 
 
 METHODS: dict[str, Method] = {

@@ -61,6 +61,14 @@ def test_finds_what_comparing_all_pairs_finds(holes: float) -> None:
                 assert distances[row, found.places[row, place]] == pytest.approx(order[row, place], abs=1e-5)
 
 
+@pytest.mark.parametrize("skip", [0, 3, 20, 58])
+def test_nearer_rows_are_passed_over(skip: int) -> None:
+    remembered, asked = rows(60, 0, 0.1), rows(25, 1, 0.1)
+    found = Memory.fit(remembered, SCORED).search(asked, k=2, skip=skip)
+    wanted = np.sort(brute_force(asked, remembered), axis=1)[:, skip : skip + 2]
+    assert np.allclose(found.distances, wanted, atol=1e-6)
+
+
 def test_a_row_is_not_its_own_neighbour_but_its_copies_are() -> None:
     remembered = rows(50, 2, 0.1)
     memory = Memory.fit(remembered, SCORED)

@@ -85,9 +85,11 @@ def test_signs_are_those_of_scikit_learn(model: Autoencoder, fresh: pa.Table) ->
 
 
 def test_an_alarm_at_the_very_threshold_is_below_0(table: pa.Table) -> None:
-    """The oddest calibration row has exactly the bits of a rate of 2 in n + 1."""
-    rows = fitted(table, "denoising", epochs=1).engine_.facts["rows_calibrated_on"]
-    model = fitted(table, "denoising", epochs=1, alarm_rate=2 / (rows + 1))
+    """The tenth of the rows that are ranked has exactly the bits of a rate of 10 in n + 1."""
+    crowd = fitted(table, "denoising", epochs=1).engine_.crowd
+    assert crowd is not None  # the rows are those of the fit
+    rows = len(crowd.calibration.oddness)
+    model = fitted(table, "denoising", epochs=1, alarm_rate=10 / (rows + 1))
     decision, alarm = model.decision_function(table), model.predict(table) == -1
     assert np.isclose(decision, 0, atol=1e-9).any()
     assert np.array_equal(alarm, decision < 0)

@@ -111,6 +111,11 @@ class Calibration:
         """What is not an array, for a model file."""
         return {"medians": self.medians, "slope": self.slope}
 
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any], oddness: np.ndarray) -> Calibration:
+        """The inverse of `to_json`."""
+        return cls(dict(state["medians"]), oddness, state["slope"])
+
 
 def severity(bits: np.ndarray) -> np.ndarray:
     """0 to 100: 0 for a common row, 50 at one in a thousand (10 bits), 75 at one in a million."""

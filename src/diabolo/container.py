@@ -21,7 +21,14 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-DTYPES = {"BOOL": np.bool_, "U8": np.uint8, "I64": np.int64, "F32": np.float32, "F64": np.float64}
+DTYPES = {
+    "BOOL": np.bool_,
+    "U8": np.uint8,
+    "I32": np.int32,
+    "I64": np.int64,
+    "F32": np.float32,
+    "F64": np.float64,
+}
 # The card is the first thing in the header, which its own length stands before.
 BEGINS = b'{"__metadata__"'
 MAX_BYTES = 2 << 30

@@ -12,6 +12,7 @@ import torch
 
 from diabolo.bottlenecks import Identity
 from diabolo.calibration import Calibration
+from diabolo.crowd import EXPONENT, SHARE, Crowd
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
 from diabolo.faults import Faults
@@ -77,6 +78,7 @@ class Engine:
         residuals: the usual errors of the first network.
         memory: remembered rows.
         calibration: from evidence to bits.
+        crowd: how rows of the fit are judged; None for windows, pictures, and rows of labels only.
         level: where windows of a series usually lie; None for a table.
         faults: what wrong cells are like in data like that of the fit.
         axes: (centre, directions) of the codes, where `embed` needs them.
@@ -90,6 +92,7 @@ class Engine:
     residuals: Residuals
     memory: Memory
     calibration: Calibration
+    crowd: Crowd | None = None
     level: Level | None = None
     faults: Faults = field(default_factory=Faults)
     axes: tuple[np.ndarray, np.ndarray] | None = None
@@ -134,17 +137,26 @@ class Engine:
         for rows in frame.chunks(size):
             yield rows, self.schema.encode(frame[rows])
 
-    def oddness(self, frame: Frame) -> np.ndarray:
-        """(user rows,) how odd each row is, before it is ranked."""
-        joined = np.empty(frame.rows)
+    def bits(self, frame: Frame) -> np.ndarray:
+        """(user rows,) how odd each row is; rows of the fit are judged by the crowd."""
+        odd, seen = np.empty(frame.rows), np.zeros(frame.rows, bool)
         for rows, codes in self.chunks(frame):
             where = None if frame.positions is None else frame.positions[rows]
-            joined[rows] = self.calibration.join(self.evidence(codes, where))
-        return self.source.fold(frame, joined)
+            seen[rows] = known = self.knows(codes)
+            if not known.all():
+                new = codes[torch.from_numpy(~known)]
+                odd[rows][~known] = self.calibration.join(self.evidence(new, where))
+            if self.crowd is not None and known.any():
+                evidence = self.evidence_of_known(codes[torch.from_numpy(known)])
+                odd[rows][known] = self.crowd.calibration.join(evidence)
+        bits = self.calibration.bits(self.source.fold(frame, odd))
+        if self.crowd is not None:
+            bits[seen] = self.crowd.calibration.bits(odd[seen])
+        return bits
 
-    def bits(self, frame: Frame) -> np.ndarray:
-        """(user rows,) how odd each row is."""
-        return self.calibration.bits(self.oddness(frame))
+    def knows(self, codes: Codes) -> np.ndarray:
+        """(rows,) which rows are judged as rows of the fit."""
+        return np.zeros(len(codes), bool) if self.crowd is None else self.crowd.knows(codes)
 
     def place(self, frame: Frame, kind: str, values: np.ndarray) -> np.ndarray:
         """What was said of one field of every frame row, on the user's rows.
@@ -157,18 +169,31 @@ class Engine:
     def evidence(self, codes: Codes, positions: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Evidence -> (rows,): residual, distance to the nearest remembered row, and level of a series."""
         parts = self.parts(codes)
-        counts = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
         # Rows of labels have few distances: the mean of five tells apart those that are alike.
         near = self.neighbours(self.whole(codes), positions, k=5 if set(parts) == {Symbol.kind} else 1)
         finite = np.isfinite(near.distances)
         distance = np.where(finite, near.distances, 0).sum(1) / np.maximum(finite.sum(1), 1)
         found = {
-            "residual": self.residuals.rows(parts, np.asarray(counts)),
+            "residual": self._residual(codes, parts),
             "distance": np.where(finite[:, 0], distance, np.inf),
         }
         if self.level is not None:
             found["level"] = self.level.evidence(self.level.excess(codes))
         return found
+
+    def evidence_of_known(self, codes: Codes) -> dict[str, np.ndarray]:
+        """Evidence -> (rows,) of rows of the fit: distance from the crowd, and a part of the residual."""
+        residual = self._residual(codes, self.parts(codes))
+        return {"crowd": self.from_crowd(codes).distance, "residual": residual**EXPONENT}
+
+    def from_crowd(self, codes: Codes) -> Neighbours:
+        """The farthest remembered row of the nearest tenth."""
+        with threads(self.threads):
+            return self.memory.search(codes, skip=max(round(SHARE * len(self.memory)), 1) - 1)
+
+    def _residual(self, codes: Codes, parts: dict[str, np.ndarray]) -> np.ndarray:
+        counts = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
+        return self.residuals.rows(parts, np.asarray(counts))
 
     def parts(self, codes: Codes) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell): each cell's part of the squared residual of its row."""

@@ -15,6 +15,7 @@ import torch
 
 from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
+from diabolo.crowd import Crowd, short_prints
 from diabolo.engine import Engine
 from diabolo.evidence import Residuals, whole_windows
 from diabolo.faults import Faults
@@ -32,6 +33,7 @@ TRAINING_WINDOWS = 20_000
 AXES = 16
 FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
 FRESH = 2048  # rows that errors are planted into
+RANKED = 2_000  # rows of the fit that others of them are ranked against
 SETTLING = 8192  # rows that the size of errors is learnt from
 
 
@@ -227,6 +229,9 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     fresh = fresh[np.linspace(0, len(fresh) - 1, min(len(fresh), FRESH)).round().astype(int)]
     if {Real.kind, Symbol.kind} >= set(data.codes.values):
         engine.faults = judge_cells(engine, schema.encode(frame[fresh]), data.seed)
+        # Labels alone do not tell a row of the fit from a new one that happens to be like it.
+        if frame.positions is None and Real.kind in data.codes.values:
+            engine.crowd = _crowd(engine, frame)
     else:
         engine.faults = Faults(error_rate(engine, sample[:2048]))
     if split.shared:
@@ -311,6 +316,14 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     folded = engine.source.fold(frame, odd)
     engine.calibration.rank(folded[np.isfinite(folded)])
     return 1 - len(rows) / len(split.calibration)
+
+
+def _crowd(engine: Engine, frame: Frame) -> Crowd:
+    """Know the rows of the fit again, and rank them among themselves."""
+    prints = np.concatenate([short_prints(codes) for _, codes in engine.chunks(frame)])
+    rows = np.linspace(0, frame.rows - 1, min(frame.rows, RANKED)).round().astype(int)
+    evidence = engine.evidence_of_known(engine.schema.encode(frame[rows]))
+    return Crowd(np.unique(prints), Calibration.fit(evidence))
 
 
 def _beside(positions: np.ndarray, far: np.ndarray, length: int) -> np.ndarray:

@@ -18,6 +18,8 @@ from diabolo.training import private_draws
 
 SPOILT = 0.05  # the share of cells that errors are planted into
 TRIES = 10
+ENOUGH = 5_000  # planted errors: more tell little more
+ROUNDS = 8  # of planting, at most
 FEW = 30  # planted errors, from which nothing is learnt
 KNOTS = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # quantiles of planted evidence
 SURE = 0.98  # as far as a curve through few cells can be trusted
@@ -51,9 +53,14 @@ def judge_cells(engine: Engine, codes: Codes, seed: int) -> Faults:
     """
     faults = Faults(ways=_ways(engine, codes))
     engine = replace(engine, faults=faults)
-    spoilt, planted = _spoilt(engine, codes, seed)
-    found, own = (_by_column(engine, c) for c in (spoilt, codes))
-    wrong, met = found[planted & np.isfinite(found)], own[np.isfinite(own)]
+    own, wrong = _by_column(engine, codes), np.zeros(0)
+    met = own[np.isfinite(own)]
+    for number in range(ROUNDS):
+        spoilt, planted = _spoilt(engine, codes, seed + number)
+        found = _by_column(engine, spoilt)
+        wrong = np.concatenate([wrong, found[planted & np.isfinite(found)]])
+        if len(wrong) >= ENOUGH:
+            break
     if len(wrong) < FEW:
         return faults
     levels = np.quantile(wrong, np.linspace(0.5, 0.9, 9))

@@ -95,7 +95,7 @@ class Memory:
         return len(self.codes)
 
     def search(
-        self, codes: Codes, positions: np.ndarray | None = None, *, apart: int = 1, k: int = 1
+        self, codes: Codes, positions: np.ndarray | None = None, *, apart: int = 1, k: int = 1, skip: int = 0
     ) -> Neighbours:
         """The nearest remembered rows; a row never counts as its own neighbour.
 
@@ -107,13 +107,14 @@ class Memory:
             positions: (rows,) their places in time.
             apart: steps between windows that count as different.
             k: neighbours wanted.
+            skip: nearer ones that are passed over.
         """
         index = np.full((len(codes), k), -1, np.int64)
         distances = np.full((len(codes), k), np.inf)
         prints = fingerprints(codes)
         first = {p: i for i, p in reversed(list(enumerate(self.prints.tolist())))}
         # Measuring again takes every wanted row apart: of wide rows, fewer at once.
-        step = min(QUERIES, max(PIXELS // ((k + SPARE) * max(self._numbers.shape[1], 1)), 16))
+        step = min(QUERIES, max(PIXELS // ((k + 2 * SPARE) * max(self._numbers.shape[1], 1)), 16))
         for start in range(0, len(codes), step):
             chunk = codes[start : start + step]
             squares = self._squares(chunk)
@@ -128,10 +129,13 @@ class Memory:
                     rows, places = zip(*own, strict=True)
                     squares[list(rows), list(places)] = torch.inf
             # The matrix product that compares all pairs rounds; the few that matter are measured again.
-            found = squares.topk(min(k + SPARE, len(self)), largest=False)
-            exact = torch.where(torch.isfinite(found.values), self._measure(chunk, found.indices), torch.inf)
+            squared, nearby = squares.topk(min(skip + k + SPARE, len(self)), largest=False)
+            spared = max(skip - SPARE, 0)
+            squared, nearby = squared[:, spared:], nearby[:, spared:]
+            exact = torch.where(torch.isfinite(squared), self._measure(chunk, nearby), torch.inf)
             nearest, order = exact.sort(dim=1, stable=True)
-            nearest, order = nearest[:, :k], found.indices.gather(1, order)[:, :k]
+            wanted = slice(skip - spared, skip - spared + k)
+            nearest, order = nearest[:, wanted], nearby.gather(1, order)[:, wanted]
             distances[start : start + step, : order.shape[1]] = np.sqrt(nearest.double().numpy())
             index[start : start + step, : order.shape[1]] = np.where(
                 torch.isfinite(nearest), order.numpy(), -1

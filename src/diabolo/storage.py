@@ -19,6 +19,7 @@ from torch import Tensor
 from diabolo.atomic import under, write_whole
 from diabolo.calibration import Calibration
 from diabolo.container import begins_like_one, opened, pack, plain
+from diabolo.crowd import Crowd
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.evidence import Residuals
@@ -71,6 +72,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "schema": engine.schema.to_json(),
         "members": {name: net.member.to_json() for name, net in engine.networks.items()},
         "calibration": engine.calibration.to_json(),
+        "crowd": engine.crowd.calibration.to_json() if engine.crowd else None,
         "faults": engine.faults.to_json(),
         "history": engine.history,
         "notes": engine.notes,
@@ -154,6 +156,8 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
     arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
     arrays["calibration/oddness"] = engine.calibration.oddness
+    if engine.crowd is not None:
+        arrays |= {"crowd/prints": engine.crowd.prints, "crowd/oddness": engine.crowd.calibration.oddness}
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
     return {k: torch.as_tensor(v).clone().contiguous() for k, v in arrays.items()}
@@ -178,9 +182,11 @@ def _restored(
         None if positions is None else positions.numpy(),
         None if whitening is None else whitening.numpy(),
     )
-    calibration = Calibration(
-        card["calibration"]["medians"], tensors["calibration/oddness"].numpy(), card["calibration"]["slope"]
-    )
+    calibration = Calibration.from_json(card["calibration"], tensors["calibration/oddness"].numpy())
+    crowd = None
+    if card["crowd"] is not None:
+        ranked = Calibration.from_json(card["crowd"], tensors["crowd/oddness"].numpy())
+        crowd = Crowd(tensors["crowd/prints"].numpy(), ranked)
     level = {k: v.numpy() for k, v in under(tensors, "level/").items()}
     axes = None
     if "axes/centre" in tensors:
@@ -192,6 +198,7 @@ def _restored(
         residuals=Residuals({k: v.numpy() for k, v in under(tensors, "residuals/").items()}),
         memory=memory,
         calibration=calibration,
+        crowd=crowd,
         level=Level(level) if level else None,
         faults=Faults.from_json(card["faults"]),
         axes=axes,

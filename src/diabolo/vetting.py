@@ -28,6 +28,7 @@ from diabolo.sources import SOURCES, Series, Source
 from diabolo.training import private_draws
 
 EVIDENCE = {"residual", "distance"}
+KNOWN = {"residual", "crowd"}
 LEVEL = ("level/low", "level/high", "level/fence")
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
@@ -65,7 +66,7 @@ def make_plan(card: Any, specs: Mapping[str, Spec]) -> Plan:
     _need(0 < len(members) <= len(specs), "its networks")
     with private_draws(0):  # stems are built for their width, and begin at random
         widths = [_width(name, member, schema, specs) for name, member in members.items()]
-    _check_shapes(schema, source, specs, widths[-1])
+    _check_shapes(schema, source, specs, widths[-1], crowd=card["crowd"] is not None)
     for entry in schema.used:
         _try(entry)
     return Plan(source, schema, members)
@@ -85,8 +86,10 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     if Real.kind in plan.schema.fields:
         for name in (Real.kind, "worst"):
             _need(bool((tensors[f"residuals/{name}"] > 0).all()), "the size of an error")
-    oddness = tensors["calibration/oddness"]
-    _need(bool((oddness[1:] >= oddness[:-1]).all()), "the order of its calibration")
+    for name in ("calibration/oddness", "crowd/oddness", "crowd/prints"):
+        if name in tensors:
+            values = tensors[name]
+            _need(bool((values[1:] >= values[:-1]).all()), f"the order of {name!r}")
 
 
 def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> None:
@@ -118,7 +121,7 @@ def _texts(value: Any) -> bool:
 
 
 def _check_plain(card: Any) -> None:
-    options, history, calibration = card["options"], card["history"], card["calibration"]
+    options, history = card["options"], card["history"]
     _need(isinstance(options["arguments"], dict) and isinstance(options["library"], str), "its options")
     _need(_texts(options["columns"]), "the names of its columns")
     rate = options["arguments"].get("alarm_rate")
@@ -127,9 +130,15 @@ def _check_plain(card: Any) -> None:
     _need(all(h.keys() == history[0].keys() for h in history), "its history")
     _need(_texts(card["notes"]) and isinstance(card["facts"], dict), "its notes")
     _check_faults(card["faults"])
-    sizes = [*calibration["medians"].values(), calibration["slope"]]
+    _check_calibration(card["calibration"], EVIDENCE, EVIDENCE | {"level"})
+    if card["crowd"] is not None:
+        _check_calibration(card["crowd"], KNOWN)
+
+
+def _check_calibration(state: Any, *evidence: set[str]) -> None:
+    sizes = [*state["medians"].values(), state["slope"]]
     _need(all(_is_number(v) and v > 0 for v in sizes), "its calibration")
-    _need(set(calibration["medians"]) in (EVIDENCE, EVIDENCE | {"level"}), "its evidence")
+    _need(set(state["medians"]) in evidence, "its evidence")
 
 
 def _source(state: Mapping[str, Any]) -> Source:
@@ -225,7 +234,9 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec])
     return int(latent)
 
 
-def _check_shapes(schema: Schema, source: Source, specs: Mapping[str, Spec], latent: int) -> None:
+def _check_shapes(
+    schema: Schema, source: Source, specs: Mapping[str, Spec], latent: int, *, crowd: bool
+) -> None:
     """Every tensor that is no network's must be there, as the schema and the source have it."""
     kinds = schema.fields
     rows = specs[f"memory/values/{next(iter(kinds))}"].shape[0]
@@ -233,6 +244,11 @@ def _check_shapes(schema: Schema, source: Source, specs: Mapping[str, Spec], lat
     _need(1 <= rows <= LIMIT and 1 <= ranked <= MAX_CALIBRATION, "the number of its rows")
     points = len(kinds.get(Curve.kind, ())) * source.length
     expected: dict[str, tuple[str, tuple[int, ...]]] = {"calibration/oddness": ("F64", (ranked,))}
+    if crowd:
+        seen, ranked = (math.prod(specs[f"crowd/{name}"].shape) for name in ("prints", "oddness"))
+        _need(1 <= seen <= MAX_CALIBRATION and 1 <= ranked <= MAX_CALIBRATION, "the number of its rows")
+        _need({Real.kind, Symbol.kind} >= set(kinds) and not isinstance(source, Series), "its crowd")
+        expected |= {"crowd/prints": ("I32", (seen,)), "crowd/oddness": ("F64", (ranked,))}
     for kind, fields in kinds.items():
         shape = (rows, len(fields), *fields[0].cell)
         expected[f"memory/values/{kind}"] = ("I64" if kind == Symbol.kind else "F32", shape)

@@ -80,6 +80,18 @@ def test_an_expected_value_is_nearer_than_the_middle_or_as_near(table: Table) ->
     assert wrong_cells.expectation(table, same, everywhere) == {"nearer": 0.0, "tied": 1.0}
 
 
+def test_repair_of_all_and_of_nothing(table: Table) -> None:
+    wrong = tables.spread(table.train.shape, 0.2, np.random.default_rng(0)) & table.train.notna().to_numpy()
+    assert wrong_cells.repair(table, table.train, wrong) == {"accuracy": 1.0, "smse": 0.0}
+    dirty, wrong = tables.spoil(table.train, table, wrong, "swap", np.random.default_rng(0))
+    left = wrong_cells.repair(table, dirty, wrong)
+    # A value of another row is off by two variances on average.
+    assert left["accuracy"] == 0 and left["smse"] == pytest.approx(2, rel=0.3)
+    constant = wrong_cells.METHODS["marginal"](dirty, table.numbers, 0)(dirty).repaired
+    assert constant is not None
+    assert wrong_cells.repair(table, constant(wrong), wrong)["smse"] == pytest.approx(1, rel=0.2)
+
+
 @pytest.mark.parametrize("name", ["marginal", "isolation_forest", "forests"])
 def test_every_peer_judges_rows_of_the_fit_and_others(table: Table, name: str) -> None:
     chosen = tables.spread(table.train.shape, 0.05, np.random.default_rng(0))
@@ -110,3 +122,8 @@ def test_our_default_answers_for_every_cell(table: Table) -> None:
     assert ((verdict.p_wrong >= 0) & (verdict.p_wrong <= 1)).all()
     assert verdict.expected is not None and verdict.expected.notna().all().all()
     assert verdict.error_rate is not None and 0 < verdict.error_rate < 1
+    wrong = np.zeros((100, 2), dtype=bool)
+    wrong[3] = True
+    assert verdict.repaired is not None
+    mended = verdict.repaired(wrong)
+    assert mended.notna().all().all() and (mended["label"].drop(3) == table.test["label"].drop(3)).all()

@@ -20,6 +20,7 @@ import numpy as np
 
 TYPES = {
     "BOOL": np.bool_,
+    "I32": np.int32,
     "I64": np.int64,
     "F32": np.float32,
     "F64": np.float64,
@@ -209,6 +210,11 @@ HOSTILE: dict[str, Callable[[Parts], bytes]] = {
     "the size of an error that is 0": tensor("residuals/real", setting(0, 0)),
     "a calibration out of order": tensor("calibration/oddness", lambda a: a[::-1].copy()),
     "an empty calibration": tensor("calibration/oddness", lambda a: a[:0]),
+    "a crowd out of order": tensor("crowd/oddness", lambda a: a[::-1].copy()),
+    "rows of the fit out of order": tensor("crowd/prints", lambda a: a[::-1].copy()),
+    "a crowd without rows": tensor("crowd/prints", lambda a: a[:0]),
+    "a crowd that the card knows nothing of": put(card, "crowd", None),
+    "a crowd that is judged by something else": carded(lambda c: c["crowd"]["medians"].update(level=1.0)),
     "axes of another width": tensor("axes/directions", lambda a: a[:, :-1].copy()),
 }
 LARGE = {

@@ -42,6 +42,10 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
         ("oddness", engine.calibration.oddness.tobytes()),
         ("card", repr(engine.schema.to_json()).encode()),
     ]
+    if engine.crowd is not None:
+        crowd = engine.crowd
+        found += [("prints", crowd.prints.tobytes()), ("ranked", crowd.calibration.oddness.tobytes())]
+        found += [("crowd", repr(crowd.calibration.to_json()).encode())]
     found += [("rest", repr((engine.calibration.to_json(), engine.faults, engine.source.to_json())).encode())]
     return sorted(found)
 

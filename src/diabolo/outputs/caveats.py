@@ -41,9 +41,13 @@ def caveats(view: View) -> list[str]:
             f"{percent(1 / (calibrated + 1))} cannot be promised; fit on more rows for a stricter level."
         )
     if engine.facts.get("rows") == view.frame.rows:
+        why = (
+            "no row is its own neighbour, but what is odd and frequent was learnt as normal."
+            if engine.crowd is None
+            else "rows of the fit are judged by how far they are from the many, and ranked among themselves."
+        )
         said.append(
-            "This data has as many rows as the data of the fit and is probably the same. That is fine, as no "
-            "row is its own neighbour, but what is odd and frequent was learnt as normal."
+            "This data has as many rows as the data of the fit and is probably the same. That is fine: " + why
         )
     said.append(
         "“Expected” is what the other cells of a row speak for. It is no proof that the cell is wrong, "

@@ -155,7 +155,10 @@ def explain(
     if neighbours:
         remembered = engine.whole(codes)
         places, distances = engine.neighbours(remembered, frame.positions, k=neighbours)
-        share += _percent(by_column(engine.memory.shares(remembered, places[:, 0])))
+        against, known = places[:, 0], engine.knows(codes)
+        if known.any():
+            against = np.where(known, engine.from_crowd(codes).places[:, 0], against)
+        share += _percent(by_column(engine.memory.shares(remembered, against)))
     given = frame.native.columns()
     shown = {n: given[n].take(pa.array(wanted)) for n in names}
     ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
