@@ -33,7 +33,7 @@ PROTOCOL = (
     "cells that have a value; aupr_rows_*: 20 % of the columns in 5 % of the rows; aupr_macro_*: the first, "
     "mean over columns; log_loss_*: of P(wrong), in nats, beside that of the true rate, known to all; "
     "error_rate_*: as estimated, beside the true one; gap_*: mean of |P(wrong) - share of wrong cells| over "
-    "bins of at least 200 cells; repair_*: the wrong cells emptied and filled by the same model, the share of "
+    "bins of at least 200 cells; repair_*: wrong cells emptied and filled by the same model, the share of "
     "labels that are right, the squared error of numbers over their variance, means over columns. "
     "Fitted on the clean table: precision_K_*: K wrong cells in each of at most "
     "2,000 other rows, the share of the K highest that are wrong; nearer_* and tied_*: rows in which the "
