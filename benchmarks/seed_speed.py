@@ -195,7 +195,7 @@ def ours(table: Table, epochs: int) -> None:
     source = make_source(options, native)
     frame = source.read(native)
     schema = make_schema(options, frame, source)
-    member = make_members("classic", options, series=False)["classic"]
+    member = make_members("classic", options)["classic"]
     network = Network(schema.fields, schema.scored_fields, member)
     train(
         network, schema.encode(frame.columns), None, Training().change({**member.training, "epochs": epochs})

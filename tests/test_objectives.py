@@ -34,7 +34,7 @@ def codes(schema: Schema) -> Codes:
 
 
 def classic(schema: Schema, **options: object) -> Network:
-    member = make_members("classic", options, series=False)["classic"]
+    member = make_members("classic", options)["classic"]
     with private_draws(0):
         network = Network(schema.fields, schema.scored_fields, member)
         for parameter in network.parameters():

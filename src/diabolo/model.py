@@ -13,7 +13,6 @@ from diabolo import storage, tasks
 from diabolo.columns import Column
 from diabolo.errors import ModelFileError
 from diabolo.estimator import Estimator
-from diabolo.fields import Picture
 from diabolo.fitting import fit_engine
 from diabolo.network import Member
 from diabolo.objectives import Objective
@@ -226,12 +225,7 @@ class Autoencoder(Estimator):
         source = make_source(options, native)
         frame = source.read(native)
         schema = make_schema(options, frame, source)
-        members = self.members or make_members(
-            self.recipe,
-            options,
-            series=frame.positions is not None,
-            pictures=Picture.kind in schema.fields,
-        )
+        members = self.members or make_members(self.recipe, options, schema.fields)
         check_width(schema, members)
         training, device = training_options(options), choose_device(self.device)
         with follow(options) as run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from diabolo.bottlenecks import Bottleneck, Vanilla, Variational
 from diabolo.checks import whole
 from diabolo.corruptions import Clean, Mask, Noise
 from diabolo.errors import OptionError
+from diabolo.fields import Curve, Picture
 from diabolo.network import Member
 from diabolo.objectives import LOSSES, Likelihood, Objective, Rebuild
 
@@ -30,27 +31,28 @@ WINDOWS = {"epochs": 8}
 HIDDEN_GRID = {"lr": 4e-3, "average": True}
 
 
-def _default(series: bool) -> Members:
-    return {"noisy": _noisy(series), "masked": _masked(series)}
+def _default(kinds: Collection[str]) -> Members:
+    return {"noisy": _noisy(kinds), "masked": _masked(kinds)}
 
 
-def _noisy(series: bool) -> Member:
+def _noisy(kinds: Collection[str]) -> Member:
     # Tables without residual connections: with them the network copies more, and odd rows less often stand
     # out (86.7 against 87.4 AUROC over 22 sets). A window's points say the same thing many times: they bear
     # less noise than the columns of a table.
-    return Member(
-        corruption=Noise(0.1 if series else 0.3), residual=series, training=WINDOWS if series else {}
-    )
+    if Curve.kind in kinds:
+        return Member(corruption=Noise(0.1), residual=True, training=WINDOWS)
+    return Member(corruption=Noise(0.3), residual=False)
 
 
-def _masked(series: bool) -> Member:
-    if series:
+def _masked(kinds: Collection[str]) -> Member:
+    if Curve.kind in kinds:
         return Member(corruption=Mask(), full=True, linear=False, training=WINDOWS | HIDDEN_GRID)
     # Weights that decay fast: a network that remembers the wrong cells of its own rows does not find them.
-    return Member(corruption=Mask(), full=True, layers=(192,), residual=True, linear=False, training=HIDDEN)
+    training = HIDDEN_GRID if Picture.kind in kinds else HIDDEN
+    return Member(corruption=Mask(), full=True, layers=(192,), residual=True, linear=False, training=training)
 
 
-def _classic(series: bool) -> Members:
+def _classic(kinds: Collection[str]) -> Members:
     """A variational autoencoder as notes and courses teach it, with the sizes and settings they give it."""
     training = {
         "lr": 1e-3,
@@ -79,37 +81,32 @@ def _with(bottleneck: Bottleneck) -> Member:
     return Member(corruption=Clean(), bottleneck=bottleneck)
 
 
-RECIPES: dict[str, Callable[[bool], Members]] = {
+RECIPES: dict[str, Callable[[Collection[str]], Members]] = {
     "default": _default,
-    "vanilla": lambda series: {"vanilla": _with(Vanilla(16))},
-    "variational": lambda series: {"variational": _with(Variational(16))},
-    "beta": lambda series: {"beta": _with(Variational(16, beta=4.0))},
-    "denoising": lambda series: {"noisy": _noisy(series)},
-    "masked": lambda series: {"masked": _masked(series)},
+    "vanilla": lambda kinds: {"vanilla": _with(Vanilla(16))},
+    "variational": lambda kinds: {"variational": _with(Variational(16))},
+    "beta": lambda kinds: {"beta": _with(Variational(16, beta=4.0))},
+    "denoising": lambda kinds: {"noisy": _noisy(kinds)},
+    "masked": lambda kinds: {"masked": _masked(kinds)},
     "classic": _classic,
 }
 
 
-def make_members(recipe: str, options: Mapping[str, Any], *, series: bool, pictures: bool = False) -> Members:
+def make_members(recipe: str, options: Mapping[str, Any], kinds: Collection[str] = ()) -> Members:
     """The members of a recipe, changed by the user's options.
 
     Args:
         recipe: a name in `RECIPES`.
         options: latent, beta, stdev, objective, noise, layers, embedding, activation, batch_norm (None where
             not given), and others, which are not looked at.
-        series: whether rows are windows of a series.
-        pictures: whether there are pictures in them.
+        kinds: of the fields that rows hold: windows and pictures want other settings than tables.
 
     Raises:
         OptionError: the recipe is not known, or an option does not apply to it.
     """
     if recipe not in RECIPES:
         raise OptionError(f"recipe={recipe!r} is not known", hint=f"one of {', '.join(RECIPES)}")
-    members = RECIPES[recipe](series)
-    if pictures:
-        members = {
-            n: replace(m, training=HIDDEN_GRID) if m.corruption.hides else m for n, m in members.items()
-        }
+    members = RECIPES[recipe](kinds)
     given = {k: v for k, v in options.items() if v is not None}
     members = {name: _bottleneck(_plain(member, given), given) for name, member in members.items()}
     if "noise" in given:

@@ -31,7 +31,7 @@ def fitted(recipe: str, models: dict[str, Autoencoder]) -> Autoencoder:
 
 def test_it_is_fitted(recipe: str, fitted: Autoencoder) -> None:
     assert fitted.recipe == recipe
-    assert list(fitted.engine_.networks) == list(make_members(recipe, {}, series=False))
+    assert list(fitted.engine_.networks) == list(make_members(recipe, {}))
     assert fitted.schema_.scored == made.SCORED
     assert len(fitted.history_["step"]) >= 10
 
@@ -95,9 +95,9 @@ def test_is_the_same_after_a_file(fitted: Autoencoder, fresh: pa.Table, tmp_path
     assert again.threshold_ == fitted.threshold_ and again.alarm_rate_ == fitted.alarm_rate_
 
 
-@pytest.mark.parametrize("series", [False, True])
-def test_members_survive_json(recipe: str, series: bool) -> None:
-    for member in make_members(recipe, {}, series=series).values():
+@pytest.mark.parametrize("kind", ["real", "curve", "picture"])
+def test_members_survive_json(recipe: str, kind: str) -> None:
+    for member in make_members(recipe, {}, [kind]).values():
         state = member.to_json()
         assert Member.from_json(json.loads(json.dumps(state))).to_json() == state
 

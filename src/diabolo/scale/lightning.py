@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from diabolo.checks import whole
 from diabolo.errors import OptionError, SchemaError, need
-from diabolo.fields import Codes, Picture
+from diabolo.fields import Codes
 from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.model import Autoencoder
 from diabolo.network import Member
@@ -121,12 +121,7 @@ class DataModule(pl.LightningDataModule):
             )
         frame = source.read(native)
         schema = make_schema(options, frame, source)
-        members = self.model.members or make_members(
-            self.model.recipe,
-            options,
-            series=frame.positions is not None,
-            pictures=Picture.kind in schema.fields,
-        )
+        members = self.model.members or make_members(self.model.recipe, options, schema.fields)
         check_width(schema, members)
         self.members: dict[str, Member] = dict(members)
         self.settings = {n: Training().change({**m.training, **training}) for n, m in members.items()}
@@ -134,10 +129,13 @@ class DataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Any:
         self.setup()
-        size, codes = next(iter(self.settings.values())).batch_size, self.prepared.codes
+        settings, codes = next(iter(self.settings.values())), self.prepared.codes
         if self.file is None:
+            size = settings.batch(len(codes))
             return self._loader(Pieces([len(codes)], lambda _: codes), size, shuffle=True)
-        return self._loader(self._pieces(), size, shuffle=True, left_out=self._kept_out())
+        pieces, left_out = self._pieces(), self._kept_out()
+        size = settings.batch(sum(pieces.sizes) - len(left_out))
+        return self._loader(pieces, size, shuffle=True, left_out=left_out)
 
     def val_dataloader(self) -> Any:
         self.setup()
