@@ -23,7 +23,7 @@ ROUNDS = 8  # of planting, at most
 FEW = 30  # planted errors, from which nothing is learnt
 KNOTS = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # quantiles of planted evidence
 SURE = 0.98  # as far as a curve through few cells can be trusted
-PRIOR = 0.005  # the share of cells that are taken to be wrong, in each way alike, before any is seen
+PRIOR = 0.001  # the share of cells that are taken to be wrong, in each way alike, before any is seen
 
 
 def error_rate(engine: Engine, codes: Codes) -> float:
