@@ -19,6 +19,11 @@ def table(share: float) -> tuple[np.ndarray, np.ndarray]:
     return np.where(wrong, clean[rng.permutation(ROWS)], clean), wrong
 
 
+def test_many_wrong_cells_are_estimated_too() -> None:
+    data, _ = table(0.25)
+    assert 0.1 < Autoencoder("masked").fit(data).error_rate_ < 0.4
+
+
 @pytest.fixture(scope="module", params=[0.0, 0.06])
 def dirty(request: pytest.FixtureRequest) -> tuple[float, np.ndarray, np.ndarray, Autoencoder]:
     data, wrong = table(request.param)
@@ -46,6 +51,14 @@ def test_probabilities_are_worth_their_name(
     assert loss < 0.95 * base
     assert wrong[p > 0.5].mean() > 0.5
     assert p[wrong].mean() > 2 * p[~wrong].mean()
+
+
+def test_columns_that_say_nothing_of_each_other_are_not_taken_for_wrong() -> None:
+    """A wrong cell looks like any other there: none can be called wrong, and not many are estimated."""
+    data = np.random.default_rng(0).standard_t(4, size=(ROWS, 4))
+    model = Autoencoder("masked").fit(data)
+    assert model.error_rate_ < 0.05
+    assert (model.explain(data, neighbours=0).p_wrong > 0.5).mean() < 0.01
 
 
 def test_odds_survive_a_file(

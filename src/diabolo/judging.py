@@ -20,6 +20,8 @@ SPOILT = 0.05  # the share of cells that errors are planted into
 TRIES = 10
 ENOUGH = 5_000  # planted errors: more tell little more
 ROUNDS = 8  # of planting, at most
+WEAK = 1.0  # nats: if the strongest tenth of planted evidence is no stronger, errors cannot be told
+UNTOLD = 0.01  # the share of wrong cells where they do
 FEW = 30  # planted errors, from which nothing is learnt
 KNOTS = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # quantiles of planted evidence
 SURE = 0.98  # as far as a curve through few cells can be trusted
@@ -47,9 +49,12 @@ def judge_cells(engine: Engine, codes: Codes, seed: int) -> Faults:
     Errors are planted into rows that were not trained on. Where their evidence is strongest, the data's own
     errors are found too: the share of wrong cells is how often such evidence is met in the data, over how
     often in planted cells, at its lowest (Scott, "A rate of convergence for mixture proportion estimation",
-    2015). Given its evidence, a cell is wrong with probability rate * planted / met, densities of evidence
-    whose ratio is a rising curve (isotonic regression: Zadrozny and Elkan, "Transforming classifier scores
-    into accurate multiclass probability estimates", 2002).
+    2015). That is a bound, and a poor one where columns say little of each other, so that planted errors look
+    like the rest: there one cell in a hundred is taken to be wrong, or fewer.
+
+    Given its evidence, a cell is wrong with probability rate * planted / met, densities of evidence whose
+    ratio is a rising curve (isotonic regression: Zadrozny and Elkan, "Transforming classifier scores into
+    accurate multiclass probability estimates", 2002).
     """
     faults = Faults(ways=_ways(engine, codes))
     engine = replace(engine, faults=faults)
@@ -64,7 +69,12 @@ def judge_cells(engine: Engine, codes: Codes, seed: int) -> Faults:
     if len(wrong) < FEW:
         return faults
     levels = np.quantile(wrong, np.linspace(0.5, 0.9, 9))
-    rate = float(np.clip(min((met >= level).mean() / (wrong >= level).mean() for level in levels), 1e-4, 0.5))
+    bounds = [(met >= level).mean() / (wrong >= level).mean() for level in levels]
+    rate = float(np.clip(min(bounds), 1e-4, 0.5))
+    # Many real errors weaken all evidence, but they are met as often as planted ones at every strength of it.
+    falling = min(bounds) < bounds[0] / 2
+    if levels[-1] < WEAK or (levels[-1] < 2 * WEAK and falling):
+        rate = min(rate, UNTOLD)
     curve = IsotonicRegression(out_of_bounds="clip").fit(
         np.concatenate([wrong, met]),
         np.r_[np.ones(len(wrong)), np.zeros(len(met))],
