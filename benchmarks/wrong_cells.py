@@ -17,6 +17,7 @@ from sklearn.metrics import average_precision_score, log_loss
 from benchmarks import common, detection, tables
 from benchmarks.cell_peers import Asked, Method, Verdict, forests, isolation_forest, marginal
 from benchmarks.detection import Floats
+from benchmarks.robust_vae import robust_vae
 from benchmarks.tables import Mask, Table
 
 KINDS = ("noise", "swap")
@@ -94,7 +95,8 @@ def judge(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict
             if verdict.p_wrong is not None:
                 measures, bins = trust(wrong[there], verdict.p_wrong[there])
                 found |= {f"{name}_{kind}": value for name, value in measures.items()}
-                found[f"error_rate_{kind}"] = verdict.error_rate
+                if verdict.error_rate is not None:
+                    found[f"error_rate_{kind}"] = verdict.error_rate
                 found["details"][f"reliability_{kind}"] = bins
     found |= planted(table, method(table.train, table.numbers, seed), seed)
     return found, answers
@@ -162,7 +164,7 @@ def expectation(table: Table, expected: pd.DataFrame, wrong: Mask) -> dict[str, 
     return {"nearer": float((signs > 0).mean()), "tied": float((signs == 0).mean())}
 
 
-def repair(table: Table, repaired: pd.DataFrame, wrong: Mask) -> dict[str, float]:
+def repair(table: Table, repaired: pd.DataFrame, wrong: Mask) -> dict[str, float | None]:
     """How near the truth wrong cells are: the mean over columns of labels, and over those of numbers."""
     accuracy, errors = [], []
     for place, name in enumerate(table.train):
@@ -172,7 +174,8 @@ def repair(table: Table, repaired: pd.DataFrame, wrong: Mask) -> dict[str, float
             errors.append(float(np.mean((said - truth) ** 2) / table.train[name].var()))
         else:
             accuracy.append(float(np.mean(said == truth)))
-    return {name: float(np.mean(part)) for name, part in (("accuracy", accuracy), ("smse", errors)) if part}
+    found = {"accuracy": accuracy, "smse": errors}
+    return {name: float(np.mean(part)) if part else None for name, part in found.items()}
 
 
 METHODS: dict[str, Method] = {
@@ -180,6 +183,7 @@ METHODS: dict[str, Method] = {
     "marginal": marginal,
     "isolation_forest": isolation_forest,
     "forests": forests,
+    "robust_vae": robust_vae,
 }
 
 

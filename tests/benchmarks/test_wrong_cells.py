@@ -92,7 +92,7 @@ def test_repair_of_all_and_of_nothing(table: Table) -> None:
     assert wrong_cells.repair(table, constant(wrong), wrong)["smse"] == pytest.approx(1, rel=0.2)
 
 
-@pytest.mark.parametrize("name", ["marginal", "isolation_forest", "forests"])
+@pytest.mark.parametrize("name", ["marginal", "isolation_forest", "forests", "robust_vae"])
 def test_every_peer_judges_rows_of_the_fit_and_others(table: Table, name: str) -> None:
     chosen = tables.spread(table.train.shape, 0.05, np.random.default_rng(0))
     dirty, wrong = tables.spoil(table.train, table, chosen, "noise", np.random.default_rng(0))
