@@ -24,6 +24,14 @@ def rows(count: int, seed: int, holes: float = 0.2) -> Codes:
 
 def brute_force(codes: Codes, memory: Codes) -> np.ndarray:
     """(rows, remembered) root of the mean squared difference over the scored cells that both have."""
+    ranges, variances = [], []
+    for field in range(3):
+        real, visible = memory.values["real"], memory.visible["real"]
+        seen = sorted(4 * math.asinh(float(v) / 4) for v in real[visible[:, field], field])
+        ends = 1 if len(seen) > 2 else 0  # a thousandth of 60 rows, and at least one
+        ranges.append(math.sqrt((seen[-1] - seen[0]) * (seen[-1 - ends] - seen[ends])))
+        variances.append(np.var(seen) / ranges[-1] ** 2)
+    usual = math.sqrt(np.mean([v for v, s in zip(variances, SCORED["real"].tolist(), strict=True) if s]))
     squares = np.full((len(codes), len(memory)), np.inf)
     for i in range(len(codes)):
         for j in range(len(memory)):
@@ -36,7 +44,7 @@ def brute_force(codes: Codes, memory: Codes) -> np.ndarray:
                     mine, theirs = float(codes.values[kind][i, field]), float(memory.values[kind][j, field])
                     # Symbol 0 is any label that was not seen: it is unlike everything.
                     unlike = mine != theirs or mine == 0
-                    mine, theirs = (4 * math.asinh(v / 4) for v in (mine, theirs))
+                    mine, theirs = (4 * math.asinh(v / 4) / ranges[field] / usual for v in (mine, theirs))
                     total += MISMATCH * unlike if kind == "symbol" else (mine - theirs) ** 2
                     count += 1
             if count:

@@ -12,7 +12,7 @@ import torch
 
 from diabolo.bottlenecks import Identity
 from diabolo.calibration import Calibration
-from diabolo.crowd import EXPONENT, SHARE, Crowd
+from diabolo.crowd import SHARE, Crowd
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
 from diabolo.faults import Faults
@@ -139,21 +139,19 @@ class Engine:
             yield rows, self.schema.encode(frame[rows])
 
     def bits(self, frame: Frame) -> np.ndarray:
-        """(user rows,) how odd each row is; rows of the fit are judged by the crowd."""
-        odd, seen = np.empty(frame.rows), np.zeros(frame.rows, bool)
+        """(user rows,) how odd each row is; rows of the fit are judged by the crowd too."""
+        odd, beside = np.empty(frame.rows), np.full(frame.rows, np.nan)
         for rows, codes in self.chunks(frame):
             where = None if frame.positions is None else frame.positions[rows]
-            seen[rows] = known = self.knows(codes)
-            if not known.all():
-                new = codes[torch.from_numpy(~known)]
-                odd[rows][~known] = self.calibration.join(self.evidence(new, where))
+            evidence, known = self.evidence(codes, where), self.knows(codes)
+            odd[rows] = self.calibration.join(evidence)
             if self.crowd is not None and known.any():
-                evidence = self.evidence_of_known(codes[torch.from_numpy(known)])
-                odd[rows][known] = self.crowd.calibration.join(evidence)
+                seen = codes[torch.from_numpy(known)]
+                beside[rows][known] = self.crowd.bits(
+                    {"crowd": self.from_crowd(seen).distance, "residual": evidence["residual"][known]}
+                )
         bits = self.calibration.bits(self.source.fold(frame, odd))
-        if self.crowd is not None:
-            bits[seen] = self.crowd.calibration.bits(odd[seen])
-        return bits
+        return bits if self.crowd is None else self.crowd.join(bits, beside)
 
     def knows(self, codes: Codes) -> np.ndarray:
         """(rows,) which rows are judged as rows of the fit."""
@@ -181,11 +179,6 @@ class Engine:
         if self.level is not None:
             found["level"] = self.level.evidence(self.level.excess(codes))
         return found
-
-    def evidence_of_known(self, codes: Codes) -> dict[str, np.ndarray]:
-        """Evidence -> (rows,) of rows of the fit: distance from the crowd, and a part of the residual."""
-        residual = self._residual(codes, self.parts(codes))
-        return {"crowd": self.from_crowd(codes).distance, "residual": residual**EXPONENT}
 
     def from_crowd(self, codes: Codes) -> Neighbours:
         """The farthest remembered row of the nearest tenth."""

@@ -322,8 +322,9 @@ def _crowd(engine: Engine, frame: Frame) -> Crowd:
     """Know the rows of the fit again, and rank them among themselves."""
     prints = np.concatenate([short_prints(codes) for _, codes in engine.chunks(frame)])
     rows = np.linspace(0, frame.rows - 1, min(frame.rows, RANKED)).round().astype(int)
-    evidence = engine.evidence_of_known(engine.schema.encode(frame[rows]))
-    return Crowd(np.unique(prints), Calibration.fit(evidence))
+    codes = engine.schema.encode(frame[rows])
+    residual = engine.evidence(codes)["residual"]
+    return Crowd.fit(prints, {"crowd": engine.from_crowd(codes).distance, "residual": residual})
 
 
 def _beside(positions: np.ndarray, far: np.ndarray, length: int) -> np.ndarray:

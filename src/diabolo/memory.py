@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -41,14 +42,16 @@ class Neighbours(NamedTuple):
 class Memory:
     """Up to 10,000 remembered rows, in the space where their distance means most.
 
-    Numbers count in standard units, their tails by the logarithm (`near`), pixels as they are; unlike symbols
-    count 2; windows count after whitening: directions in which training windows hardly vary count more. The
-    distance is the root of the mean over the cells that both rows have.
+    Numbers count in standard units, their tails by the logarithm (`near`), and the less the wider the range
+    of their column (`reach`); pixels as they are; unlike symbols count 2; windows count after whitening:
+    directions in which training windows hardly vary count more. The distance is the root of the mean over the
+    cells that both rows have.
 
     Attributes:
         codes: the remembered rows, on the CPU.
         positions: (rows,) their places in time, or None.
         whitening: (points, points) for windows, or None.
+        reach: (numbers,) what each column of numbers counts, or None.
         prints: (rows,) a fingerprint of each row, by which it is known again.
     """
 
@@ -58,9 +61,10 @@ class Memory:
         scored: Mapping[str, Tensor],
         positions: np.ndarray | None = None,
         whitening: np.ndarray | None = None,
+        reach: np.ndarray | None = None,
     ) -> None:
         self.codes, self.scored = codes, {k: v.cpu() for k, v in scored.items()}
-        self.positions, self.whitening = positions, whitening
+        self.positions, self.whitening, self.reach = positions, whitening, reach
         self.prints = fingerprints(codes)
         self._numbers, self._known = self._features(codes)
         self._label_values, self._label_known = self._labels(codes)
@@ -89,7 +93,8 @@ class Memory:
             whitening = ((vectors * values.clamp_min(1e-12) ** -0.5) @ vectors.T).float().numpy()
         picked = torch.linspace(0, len(codes) - 1, min(limit, len(codes))).round().long()
         where = positions[picked.numpy()] if positions is not None else None
-        return cls(codes[picked], scored, where, whitening)
+        reach = _reach(codes, scored[Real.kind].cpu()) if Real.kind in codes.values else None
+        return cls(codes[picked], scored, where, whitening, reach)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -155,7 +160,7 @@ class Memory:
                 gap = ((value - nearest.values[kind]) * there).flatten(1)
                 part = (gap @ torch.from_numpy(self.whitening)).square().view_as(value)
             else:
-                part = (near(kind, value) - near(kind, nearest.values[kind])).square()
+                part = (self._near(kind, value) - self._near(kind, nearest.values[kind])).square()
             found[kind] = torch.where(there, part, 0.0).numpy().astype(np.float64)
         return found
 
@@ -165,7 +170,7 @@ class Memory:
         for kind in (Real.kind, Picture.kind):
             if kind in codes.values:
                 scored = self.scored[kind]
-                numbers.append(near(kind, codes.values[kind])[:, scored].flatten(1))
+                numbers.append(self._near(kind, codes.values[kind])[:, scored].flatten(1))
                 known.append(codes.visible[kind][:, scored].flatten(1))
         if Curve.kind in codes.values and self.whitening is not None:
             curve = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1)
@@ -176,6 +181,12 @@ class Memory:
         seen = torch.cat(known, 1)
         # Clipped, so that squares of infinities stay finite.
         return torch.where(seen, torch.cat(numbers, 1).clamp(-1e6, 1e6), 0.0), seen.float()
+
+    def _near(self, kind: str, values: Tensor) -> Tensor:
+        """Numbers as distances are measured between them."""
+        if kind != Real.kind or self.reach is None:
+            return values
+        return near(values) * torch.from_numpy(self.reach)
 
     def _squares(self, codes: Codes) -> Tensor:
         """(rows, remembered) mean squared distance over the cells that both have, up to rounding.
@@ -231,13 +242,33 @@ class Memory:
         return torch.cat(hot, 1)
 
 
-def near(kind: str, values: Tensor) -> Tensor:
-    """Numbers as distances are measured between them: `4 asinh(z / 4)`.
+def near(values: Tensor) -> Tensor:
+    """`4 asinh(z / 4)`: z itself near the middle of a column, and its logarithm in the tails.
 
-    That is z itself near the middle of a column, and its logarithm in the tails: of two rows far out it
-    counts by what factor they differ, not by how many deviations.
+    Of two rows far out it counts by what factor they differ, not by how many deviations.
     """
-    return KNEE * torch.asinh(values / KNEE) if kind == Real.kind else values
+    return KNEE * torch.asinh(values / KNEE)
+
+
+def _reach(codes: Codes, scored: Tensor) -> np.ndarray:
+    """(numbers,) one over the range of each column; so that scored numbers have a mean variance of 1.
+
+    A column that is nearly always the same has a small deviation: in its units, one row that differs would be
+    far from all others, whatever else it holds. The range is the geometric mean of that of all values and of
+    that without the farthest thousandth at each end: a single wild value does not hide itself.
+    """
+    near_all, seen = near(codes.values[Real.kind]).numpy(), codes.visible[Real.kind].numpy()
+    ranges, variances = np.ones(near_all.shape[1]), np.zeros(near_all.shape[1])
+    for field in range(len(ranges)):
+        values = np.sort(near_all[seen[:, field], field]).astype(float)
+        if len(values) and values[-1] > values[0]:
+            ends = min(math.ceil(len(values) / 1000), (len(values) - 1) // 2)
+            whole, inner = values[-1] - values[0], values[-1 - ends] - values[ends]
+            ranges[field] = math.sqrt(whole * (inner if inner > 0 else whole))
+            variances[field] = values.var()
+    usual = (variances / ranges**2)[scored.numpy()]
+    scale = math.sqrt(usual.mean()) if usual.sum() > 0 else 1.0
+    return (1 / (ranges * scale)).astype(np.float32)
 
 
 def fingerprints(codes: Codes) -> np.ndarray:

@@ -153,6 +153,8 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         arrays["memory/positions"] = memory.positions
     if memory.whitening is not None:
         arrays["memory/whitening"] = memory.whitening
+    if memory.reach is not None:
+        arrays["memory/reach"] = memory.reach
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
     arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
     arrays["calibration/oddness"] = engine.calibration.oddness
@@ -175,12 +177,11 @@ def _restored(
             known += len(network.state_dict())
     if known != len(under(tensors, "network/")):
         raise ValueError("it holds weights of no network")
-    positions, whitening = tensors.get("memory/positions"), tensors.get("memory/whitening")
+    places, whitening, reach = (tensors.get(f"memory/{k}") for k in ("positions", "whitening", "reach"))
     memory = Memory(
         Codes(under(tensors, "memory/values/"), under(tensors, "memory/visible/")),
         {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()},
-        None if positions is None else positions.numpy(),
-        None if whitening is None else whitening.numpy(),
+        *(None if part is None else part.numpy() for part in (places, whitening, reach)),
     )
     calibration = Calibration.from_json(card["calibration"], tensors["calibration/oddness"].numpy())
     crowd = None

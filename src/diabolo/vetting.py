@@ -86,6 +86,7 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     if Real.kind in plan.schema.fields:
         for name in (Real.kind, "worst"):
             _need(bool((tensors[f"residuals/{name}"] > 0).all()), "the size of an error")
+        _need(bool((tensors["memory/reach"] > 0).all()), "what a column counts")
     for name in ("calibration/oddness", "crowd/oddness", "crowd/prints"):
         if name in tensors:
             values = tensors[name]
@@ -256,6 +257,7 @@ def _check_shapes(
         expected[f"residuals/{kind}"] = ("F32", (points, points) if kind == Curve.kind else shape[1:])
     if Real.kind in kinds:
         expected["residuals/worst"] = ("F32", (1,))
+        expected["memory/reach"] = ("F32", (len(kinds[Real.kind]),))
     if isinstance(source, Series):
         expected["memory/positions"] = ("I64", (rows,))
     if points:

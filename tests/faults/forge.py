@@ -207,6 +207,7 @@ HOSTILE: dict[str, Callable[[Parts], bytes]] = {
         "memory/visible/real", lambda a: np.full(a.shape, 7, np.uint8).view(np.bool_)
     ),
     "an index that points nowhere": tensor("network/masked/stems.real.last", setting(1 << 40, 0)),
+    "a column that counts less than nothing": tensor("memory/reach", setting(-1, 0)),
     "the size of an error that is 0": tensor("residuals/real", setting(0, 0)),
     "a calibration out of order": tensor("calibration/oddness", lambda a: a[::-1].copy()),
     "an empty calibration": tensor("calibration/oddness", lambda a: a[:0]),

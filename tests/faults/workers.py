@@ -42,6 +42,8 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
         ("oddness", engine.calibration.oddness.tobytes()),
         ("card", repr(engine.schema.to_json()).encode()),
     ]
+    if engine.memory.reach is not None:
+        found += [("reach", engine.memory.reach.tobytes())]
     if engine.crowd is not None:
         crowd = engine.crowd
         found += [("prints", crowd.prints.tobytes()), ("ranked", crowd.calibration.oddness.tobytes())]

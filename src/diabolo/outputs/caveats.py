@@ -44,7 +44,8 @@ def caveats(view: View) -> list[str]:
         why = (
             "no row is its own neighbour, but what is odd and frequent was learnt as normal."
             if engine.crowd is None
-            else "rows of the fit are judged by how far they are from the many, and ranked among themselves."
+            else "rows of the fit are judged by how far they are from the many too, and ranked among "
+            f"themselves: up to {percent(scores.alarm_rate)} of them are in alarm, whatever they hold."
         )
         said.append(
             "This data has as many rows as the data of the fit and is probably the same. That is fine: " + why
