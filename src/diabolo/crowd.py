@@ -12,7 +12,7 @@ from diabolo.fields import Codes
 from diabolo.memory import fingerprints
 
 SHARE = 0.1  # of the remembered rows: the crowd
-EXPONENT = 0.5  # of the residual's part, which is a root itself, where a row is judged by the crowd
+EXPONENT = 0.5  # of the residual's part, a root itself in rows of numbers, where a row is judged by the crowd
 ALONE = 1 / 8  # of the chances that a row of the fit has to be odd, those of being odd as a new row is
 
 
@@ -23,7 +23,7 @@ class Crowd:
     What is odd and comes in groups was learnt as normal, and each row of a group finds its like nearby: such
     rows betray themselves only by how far they are from the many (k nearest neighbours with a large k:
     Ramaswamy et al., "Efficient algorithms for mining outliers from large data sets", 2000). The network has
-    learnt them too, so that its residual counts by its fourth root.
+    learnt them too, so that its residual counts less: by the root of what it counts in new rows.
 
     A row that is odd all alone is told by its nearest row. Both questions are asked, and the rarer answer
     counts, at 8/7 of its share by the crowd and at 8 times that of a new row: so no more rows are as odd as

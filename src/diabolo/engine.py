@@ -16,7 +16,7 @@ from diabolo.crowd import SHARE, Crowd
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
 from diabolo.faults import Faults
-from diabolo.fields import Codes, Curve, Symbol
+from diabolo.fields import Codes, Curve, Real, Symbol
 from diabolo.fields.base import shares
 from diabolo.level import Level
 from diabolo.memory import Memory, Neighbours
@@ -27,7 +27,7 @@ from diabolo.training import threads
 
 CHUNK = 65_536  # rows that are in memory as tensors at once
 HALVES = 4  # pairs of halves of a row, from which the surprise of its labels is read
-ROOT = 0.5  # exponent of the residual beside the distance, but for series: measured, docs/how-it-detects.md
+ROOT = 0.5  # exponent of the residual in rows of numbers only: measured, docs/how-it-detects.md
 NUMBERS = 4_000_000  # of wide rows, in windows or pictures, that are in memory at once
 
 Target = tuple[Slot, tuple[slice, ...]]
@@ -173,7 +173,7 @@ class Engine:
         finite = np.isfinite(near.distances)
         distance = np.where(finite, near.distances, 0).sum(1) / np.maximum(finite.sum(1), 1)
         found = {
-            "residual": self._residual(codes, parts) ** (ROOT if self.level is None else 1),
+            "residual": self._residual(codes, parts) ** (ROOT if set(parts) == {Real.kind} else 1),
             "distance": np.where(finite[:, 0], distance, np.inf),
         }
         if self.level is not None:
