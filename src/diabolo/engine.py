@@ -146,10 +146,8 @@ class Engine:
             evidence, known = self.evidence(codes, where), self.knows(codes)
             odd[rows] = self.calibration.join(evidence)
             if self.crowd is not None and known.any():
-                seen = codes[torch.from_numpy(known)]
-                beside[rows][known] = self.crowd.bits(
-                    {"crowd": self.from_crowd(seen).distance, "residual": evidence["residual"][known]}
-                )
+                seen = self.evidence_of_known(codes[torch.from_numpy(known)], evidence["residual"][known])
+                beside[rows][known] = self.crowd.bits(seen)
         bits = self.calibration.bits(self.source.fold(frame, odd))
         return bits if self.crowd is None else self.crowd.join(bits, beside)
 
@@ -167,27 +165,34 @@ class Engine:
 
     def evidence(self, codes: Codes, positions: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Evidence -> (rows,): residual, distance to the nearest remembered row, and level of a series."""
-        parts = self.parts(codes)
         # Rows of labels have few distances: the mean of five tells apart those that are alike.
-        near = self.neighbours(self.whole(codes), positions, k=5 if set(parts) == {Symbol.kind} else 1)
+        labels = set(codes.values) == {Symbol.kind}
+        near = self.neighbours(self.whole(codes), positions, k=5 if labels else 1)
         finite = np.isfinite(near.distances)
         distance = np.where(finite, near.distances, 0).sum(1) / np.maximum(finite.sum(1), 1)
         found = {
-            "residual": self._residual(codes, parts) ** (ROOT if set(parts) == {Real.kind} else 1),
+            "residual": self.residual(codes),
             "distance": np.where(finite[:, 0], distance, np.inf),
         }
         if self.level is not None:
             found["level"] = self.level.evidence(self.level.excess(codes))
         return found
 
+    def evidence_of_known(self, codes: Codes, residual: np.ndarray) -> dict[str, np.ndarray]:
+        """Evidence -> (rows,) of rows of the fit, whose residual is known: that, and how far the crowd is."""
+        return {"crowd": self.from_crowd(codes).distance, "residual": residual}
+
     def from_crowd(self, codes: Codes) -> Neighbours:
         """The farthest remembered row of the nearest tenth."""
         with threads(self.threads):
             return self.memory.search(codes, skip=max(round(SHARE * len(self.memory)), 1) - 1)
 
-    def _residual(self, codes: Codes, parts: dict[str, np.ndarray]) -> np.ndarray:
+    def residual(self, codes: Codes) -> np.ndarray:
+        """(rows,) how far the cells are from what the first network expects, as evidence."""
+        parts = self.parts(codes)
         counts = sum(self._scored_cells(codes, k).reshape(len(codes), -1).sum(1) for k in parts)
-        return self.residuals.rows(parts, np.asarray(counts))
+        residual = self.residuals.rows(parts, np.asarray(counts))
+        return residual**ROOT if set(parts) == {Real.kind} else residual
 
     def parts(self, codes: Codes) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell): each cell's part of the squared residual of its row."""

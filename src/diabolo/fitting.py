@@ -122,7 +122,7 @@ def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepa
         split = split_windows(frame.positions, source.length)
     fit_rows = split.fit
     if frame.positions is not None and len(fit_rows) > TRAINING_WINDOWS:
-        fit_rows = fit_rows[np.linspace(0, len(fit_rows) - 1, TRAINING_WINDOWS).round().astype(int)]
+        fit_rows = fit_rows[_even(len(fit_rows), TRAINING_WINDOWS)]
     held_out = schema.encode(frame[split.held_out[:4096]]) if len(split.held_out) else None
     return Prepared(frame, source, schema, split, fit_rows, schema.encode(frame[fit_rows]), held_out, seed)
 
@@ -201,8 +201,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     reader = list(trained.networks.values())[-1]
     if frame.positions is None:
         # Calibration rows too: no row counts as its own neighbour, so their distances are those of new rows.
-        rows = np.linspace(0, frame.rows - 1, min(frame.rows, LIMIT)).round().astype(int)
-        memory = Memory.fit(schema.encode(frame[rows]), scored)
+        memory = Memory.fit(schema.encode(frame[_even(frame.rows, LIMIT)]), scored)
     else:
         windows = whole_windows(reader, data.codes, device)
         memory = Memory.fit(windows, scored, frame.positions[data.fit_rows])
@@ -220,13 +219,12 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         device=device,
         threads=thread_count,
     )
-    even = np.linspace(0, len(data.codes) - 1, min(len(data.codes), SETTLING)).round().astype(int)
-    sample = data.codes[torch.from_numpy(even)]
+    sample = data.codes[torch.from_numpy(_even(len(data.codes), SETTLING))]
     with threads(thread_count):
         engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
     set_aside = _calibrate(engine, frame, split)
     fresh = np.sort(np.concatenate([split.held_out, split.calibration]))
-    fresh = fresh[np.linspace(0, len(fresh) - 1, min(len(fresh), FRESH)).round().astype(int)]
+    fresh = fresh[_even(len(fresh), FRESH)]
     if {Real.kind, Symbol.kind} >= set(data.codes.values):
         engine.faults = judge_cells(engine, schema.encode(frame[fresh]), data.seed)
         # Labels alone do not tell a row of the fit from a new one that happens to be like it.
@@ -318,13 +316,16 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     return 1 - len(rows) / len(split.calibration)
 
 
+def _even(count: int, most: int) -> np.ndarray:
+    """(at most `most`,) an even choice of so many rows, in their order."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
 def _crowd(engine: Engine, frame: Frame) -> Crowd:
     """Know the rows of the fit again, and rank them among themselves."""
     prints = np.concatenate([short_prints(codes) for _, codes in engine.chunks(frame)])
-    rows = np.linspace(0, frame.rows - 1, min(frame.rows, RANKED)).round().astype(int)
-    codes = engine.schema.encode(frame[rows])
-    residual = engine.evidence(codes)["residual"]
-    return Crowd.fit(prints, {"crowd": engine.from_crowd(codes).distance, "residual": residual})
+    codes = engine.schema.encode(frame[_even(frame.rows, RANKED)])
+    return Crowd.fit(prints, engine.evidence_of_known(codes, engine.residual(codes)))
 
 
 def _beside(positions: np.ndarray, far: np.ndarray, length: int) -> np.ndarray:

@@ -33,6 +33,7 @@ from diabolo.training import private_draws
 from diabolo.vetting import Plan, check_values, fill_network, make_plan
 
 FORMAT = 1
+LEARNT = ("positions", "whitening", "reach")  # of a memory, beside its rows; each may be missing
 LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 
 
@@ -149,12 +150,8 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     memory = engine.memory
     arrays |= {f"memory/values/{k}": v for k, v in memory.codes.values.items()}
     arrays |= {f"memory/visible/{k}": v for k, v in memory.codes.visible.items()}
-    if memory.positions is not None:
-        arrays["memory/positions"] = memory.positions
-    if memory.whitening is not None:
-        arrays["memory/whitening"] = memory.whitening
-    if memory.reach is not None:
-        arrays["memory/reach"] = memory.reach
+    learnt = {f"memory/{name}": getattr(memory, name) for name in LEARNT}
+    arrays |= {name: array for name, array in learnt.items() if array is not None}
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
     arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
     arrays["calibration/oddness"] = engine.calibration.oddness
@@ -177,11 +174,11 @@ def _restored(
             known += len(network.state_dict())
     if known != len(under(tensors, "network/")):
         raise ValueError("it holds weights of no network")
-    places, whitening, reach = (tensors.get(f"memory/{k}") for k in ("positions", "whitening", "reach"))
+    learnt = {name: tensors[f"memory/{name}"].numpy() for name in LEARNT if f"memory/{name}" in tensors}
     memory = Memory(
         Codes(under(tensors, "memory/values/"), under(tensors, "memory/visible/")),
         {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()},
-        *(None if part is None else part.numpy() for part in (places, whitening, reach)),
+        **learnt,
     )
     calibration = Calibration.from_json(card["calibration"], tensors["calibration/oddness"].numpy())
     crowd = None
