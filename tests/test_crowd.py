@@ -58,7 +58,7 @@ def test_the_reason_is_the_distance_from_the_crowd(model: Autoencoder, grouped: 
     """The nearest row of the group is next door: only what parts it from the many explains its score."""
     odd = grouped.index[-3]
     share = model.explain(grouped, rows=[odd]).to_frame().set_index("column")["share"]
-    assert share[["a", "b", "c"]].sum() > 90
+    assert share[["a", "b", "c"]].sum() > 85
 
 
 def test_knows_the_rows_of_the_fit(grouped: pd.DataFrame, model: Autoencoder) -> None:

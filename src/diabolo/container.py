@@ -25,6 +25,7 @@ DTYPES = {
     "BOOL": np.bool_,
     "U8": np.uint8,
     "I32": np.int32,
+    "I16": np.int16,
     "I64": np.int64,
     "F32": np.float32,
     "F64": np.float64,

@@ -166,14 +166,14 @@ def train_members(
     held_out = data.held_out.to(device) if data.held_out is not None else None
     with threads(thread_count), private_draws(data.seed):
         for number, (name, member) in enumerate(members.items()):
-            settings = Training().change({**member.training, **training})
+            settings = Training().change(member.training).change(training)
             if budget is not None:
                 left = max(budget - (time.perf_counter() - began), 0.05)
                 settings = replace(settings, budget=left / (len(members) - number))
             if trained.interrupted:
                 # Who stops a fit wants an end to it: what was not begun gets a moment only.
                 settings = replace(settings, max_steps=settings.steps(len(codes)) // 20 + 1)
-            network = Network(data.schema.fields, data.schema.scored_fields, member)
+            network = Network(data.schema.fields, data.schema.scored_fields, member, data.schema.holes)
             network.start(data.codes)
             network.to(device)
             outcome = train(

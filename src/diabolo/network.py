@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity
-from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Noise
+from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
 from diabolo.fields import FIELDS, Codes, Curve, Field, Reading
 from diabolo.fields.plain import PlainStem
 from diabolo.layers import MLP
@@ -81,11 +82,13 @@ class Prediction(NamedTuple):
         latent: (rows, latent) the code.
         kl: (rows,) its divergence from the prior, in nats.
         likelihoods: kind -> a distribution of shape (rows, fields, *cell).
+        presence: kind -> (rows, its fields in `Network.holes`) log-odds that there is a value.
     """
 
     latent: Tensor
     kl: Tensor
     likelihoods: dict[str, Distribution]
+    presence: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Loss(NamedTuple):
@@ -103,10 +106,16 @@ class Network(nn.Module):
         fields: kind -> its fields.
         scored: kind -> (fields,) which are predicted and may be damaged.
         member: what it is like.
+        holes: kind -> (fields,) which may have no value. A network that learns from hidden cells learns
+            where values are missing too, and reads that of rows that say so (`Codes.absent`).
     """
 
     def __init__(
-        self, fields: Mapping[str, Sequence[Field]], scored: Mapping[str, np.ndarray], member: Member
+        self,
+        fields: Mapping[str, Sequence[Field]],
+        scored: Mapping[str, np.ndarray],
+        member: Member,
+        holes: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         super().__init__()
         self.kinds = [f.kind for f in FIELDS if f.kind in fields]
@@ -122,7 +131,12 @@ class Network(nn.Module):
         stems = {k: kinds[k].stem(fields[k], reading) for k in self.kinds}
         self.stems = nn.ModuleDict(stems)
         options: dict[str, Any] = {k: getattr(member, k) for k in ("activation", "batch_norm", "residual")}
-        self.encoder = MLP(sum(s.width for s in stems.values()), member.layers, **options)
+        reads_holes = member.corruption.hides and not reading.rebuild
+        self.gaps = {k: int(h.sum()) for k, h in (holes or {}).items() if reads_holes and h.any()}
+        for kind in self.gaps:
+            self.register_buffer(f"holes_{kind}", torch.as_tensor((holes or {})[kind]), persistent=False)
+        gaps = sum(self.gaps.values())
+        self.encoder = MLP(sum(s.width for s in stems.values()) + gaps, member.layers, **options)
         self.bottleneck = copy.deepcopy(member.bottleneck)
         latent = self.bottleneck.build(self.encoder.width)
         mirrored = member.layers[::-1]
@@ -133,6 +147,7 @@ class Network(nn.Module):
             self.output = nn.Linear(width, sum(self.widths))
         else:
             self.heads = nn.ModuleDict({k: kinds[k].head(fields[k], width, stems[k], reading) for k in stems})
+        self.presence = nn.Linear(width, gaps) if gaps else None
         self.corruption = copy.deepcopy(member.corruption)
         for kind in self.kinds:
             self.register_buffer(f"scored_{kind}", torch.as_tensor(scored[kind]))
@@ -153,12 +168,23 @@ class Network(nn.Module):
         """Kind -> (fields,) which are predicted."""
         return {k: self.get_buffer(f"scored_{k}") for k in self.kinds}
 
+    @property
+    def holes(self) -> dict[str, Tensor]:
+        """Kind -> (fields,) which may have no value, where the network learns that."""
+        return {k: self.get_buffer(f"holes_{k}") for k in self.gaps}
+
     def read(self, codes: Codes) -> Tensor:
         """Rows -> what the encoder gets to see of them, (rows, width)."""
         # A plain stem only looks at what is visible in order to leave the rest out.
         all_of_it = codes.whole and self.objective.rebuilds
         seen = {k: None if all_of_it else codes.visible[k] for k in self.kinds}
-        return torch.cat([self.stems[k](codes.values[k], seen[k]) for k in self.kinds], 1)
+        parts = [self.stems[k](codes.values[k], seen[k]) for k in self.kinds]
+        for kind, holes in self.holes.items():
+            if codes.absent is None:
+                parts.append(parts[0].new_zeros(len(codes), self.gaps[kind]))
+            else:
+                parts.append(codes.absent[kind][:, holes].to(parts[0].dtype))
+        return torch.cat(parts, 1)
 
     def encode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Rows -> the latent code (rows, latent) and its KL divergence (rows,)."""
@@ -178,7 +204,9 @@ class Network(nn.Module):
         if self.objective.rebuilds:
             parts = torch.split(self.rebuilt(latent), self.widths, 1)
             return {k: self.plain(k).back(part) for k, part in zip(self.kinds, parts, strict=True)}
-        h = self.decoder(latent)
+        return self._heads(self.decoder(latent), codes)
+
+    def _heads(self, h: Tensor, codes: Codes | None) -> dict[str, Distribution]:
         base = {}
         if self.linear is not None and codes is not None:
             curve = codes.values[Curve.kind] * codes.visible[Curve.kind]
@@ -188,7 +216,11 @@ class Network(nn.Module):
     def forward(self, codes: Codes) -> Prediction:
         """Read rows, and predict each of their cells."""
         latent, kl = self.encode(codes)
-        return Prediction(latent, kl, self.decode(latent, codes))
+        if self.presence is None:
+            return Prediction(latent, kl, self.decode(latent, codes))
+        h = self.decoder(latent)
+        there = torch.split(self.presence(h), list(self.gaps.values()), 1)
+        return Prediction(latent, kl, self._heads(h, codes), dict(zip(self.gaps, there, strict=True)))
 
     def plain(self, kind: str) -> PlainStem:
         """The stem of a kind, where it can be read backwards."""
@@ -198,9 +230,22 @@ class Network(nn.Module):
 
     def loss(self, codes: Codes) -> Loss:
         """Damage some clean rows, and say how badly they are restored."""
-        rows = self.objective.rows(self, codes, self.corruption(codes, self.scored))
+        rows = self.objective.rows(self, codes, self._damage(codes))
         reconstruction, kl = (part.mean() for part in rows)
         return Loss(reconstruction + self.bottleneck.beta * kl, reconstruction, kl)
+
+    def _damage(self, codes: Codes) -> Damaged:
+        if not self.gaps:
+            plainly: Damaged = self.corruption(codes, self.scored)
+            return plainly
+        # That there is no value can be seen or hidden, like a value.
+        gone = {k: ~codes.visible[k] & holes for k, holes in self.holes.items()}
+        whole = codes.replace(visible={k: codes.visible[k] | g for k, g in gone.items()})
+        damaged: Damaged = self.corruption(whole, self.scored)
+        shown = damaged.codes.visible
+        absent = {k: shown[k] & g for k, g in gone.items()}
+        read = damaged.codes.replace(visible={k: shown[k] & ~g for k, g in gone.items()})
+        return Damaged(Codes(read.values, read.visible, absent=absent), damaged.weights)
 
     @torch.no_grad()
     def row_losses(self, codes: Codes) -> Tensor:

@@ -20,6 +20,7 @@ Members = dict[str, Member]
 HIDDEN = {
     "lr": 8e-3,
     "weight_decay": 0.3,
+    "reference": 9_000,
     "batch_size": 512,
     "batch_share": 1 / 15,
     "epochs": 40,

@@ -16,6 +16,7 @@ from diabolo.columns import COLUMNS, Category, Column, Datetime, Number, Values
 from diabolo.columns.base import to_array
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.fields import FIELDS, Codes, Field
+from diabolo.filler import Filler
 from diabolo.inference import COUNTED, NEARLY, TOO, kind_of, looks, missing_share, why_ignored
 
 AS_ASKED = "as asked"
@@ -31,6 +32,7 @@ class Entry:
         column: its kind and what was learnt of it; None if ignored.
         reason: why this kind and role, in a few words.
         missing: share of the rows in which it has no value.
+        filler: how generated rows get values of an id or of a constant; None for other columns.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Entry:
     column: Column | None
     reason: str
     missing: float = 0.0
+    filler: Filler | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class Schema:
                 entries.append(Entry(name, "ignored", None, AS_ASKED, missing))
                 continue
             if reason is not None:
-                entries.append(Entry(name, "ignored", None, reason, missing))
+                made = Filler.fit(values) if reason.startswith(("constant", "an id")) else None
+                entries.append(Entry(name, "ignored", None, reason, missing, made))
                 continue
             column = kinds.get(name) or kind_of(values)
             if column is None:
@@ -233,6 +237,16 @@ class Schema:
         scored = set(self.scored)
         return {k: np.array([s.name in scored for s in self.slots if s.kind == k]) for k in self.fields}
 
+    @cached_property
+    def holes(self) -> dict[str, np.ndarray]:
+        """Kind -> (fields,) whether each belongs to a scored column of which values are missing."""
+        gappy = {e.name for e in self.entries if e.role == "scored" and e.missing > 0}
+        return {
+            k: np.array([s.name in gappy for s in self.slots if s.kind == k])
+            for k, fields in self.fields.items()
+            if fields[0].cell == ()
+        }
+
     def slots_of(self, name: str) -> list[Slot]:
         """Where the parts of one column lie."""
         return list(self._slots.get(name, ()))
@@ -328,6 +342,7 @@ class Schema:
                 "reason": e.reason,
                 "missing": e.missing,
                 "column": e.column.to_json() if e.column else None,
+                "filler": e.filler.to_json() if e.filler else None,
             }
             for e in self.entries
         ]
@@ -340,7 +355,8 @@ class Schema:
         for e in entries:
             state = dict(e["column"]) if e["column"] else None
             column = kinds[state.pop("kind")](**state) if state else None
-            made.append(Entry(e["name"], e["role"], column, e["reason"], e["missing"]))
+            filler = Filler.from_json(e["filler"]) if e["filler"] else None
+            made.append(Entry(e["name"], e["role"], column, e["reason"], e["missing"], filler))
         return cls(tuple(made))
 
 

@@ -51,6 +51,7 @@ class Training:
         schedule: a name in `SCHEDULES`: how the learning rate changes.
         lr: the highest learning rate.
         weight_decay, eps: of the optimiser.
+        reference: the rows that `lr` and `weight_decay` are meant for, see `suited`; 0 for any number.
         batch_size: rows in a step.
         batch_share: the share of all rows that a step has at most: small tables learn from small batches.
         epochs: passes over the rows; a small table is passed as often as it takes for `min_steps`.
@@ -66,6 +67,7 @@ class Training:
     lr: float = 2e-3
     weight_decay: float = 1e-4
     eps: float = 1e-8
+    reference: int = 0
     batch_size: int = 256
     batch_share: float = 1.0
     epochs: float = 20
@@ -89,12 +91,26 @@ class Training:
             raise OptionError(f"budget={self.budget!r}: expected seconds above 0")
 
     def change(self, options: Mapping[str, Any]) -> Training:
-        """The same with some settings exchanged; epochs that are asked for are kept to exactly."""
+        """The same with some settings exchanged; a learning rate or a decay that is asked for is kept to."""
         known = {f.name for f in fields(self)}
         unknown = set(options) - known
         if unknown:
             raise OptionError(f"unknown training settings: {', '.join(sorted(unknown))}")
-        return replace(self, **options)
+        asked = {"lr", "weight_decay"} & set(options)
+        return replace(self, **{**({"reference": 0} if asked else {}), **options})
+
+    def suited(self, rows: int) -> Training:
+        """The same for so many rows: more of them need smaller steps and hold weights back by themselves.
+
+        A run that is k times as long as one over the `reference` takes a learning rate smaller by the root of
+        k, and k times as many rows a decay smaller by the square of k. As a prior of the same strength it
+        would be smaller by k; held-out loss and generated rows are better so.
+        """
+        if not 0 < self.reference < rows:
+            return self
+        longer = max(self.steps(rows) / self.steps(self.reference), 1)
+        decay = self.weight_decay * (self.reference / rows) ** 2
+        return replace(self, lr=self.lr / math.sqrt(longer), weight_decay=decay)
 
     def batch(self, rows: int) -> int:
         """How many of so many rows a step has."""

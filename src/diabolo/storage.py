@@ -24,7 +24,7 @@ from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.evidence import Residuals
 from diabolo.faults import Faults
-from diabolo.fields import Codes
+from diabolo.fields import Codes, Symbol
 from diabolo.level import Level
 from diabolo.memory import Memory
 from diabolo.network import Network
@@ -148,7 +148,9 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         # Weights that two modules share are stored once: under the name that comes first.
         arrays |= {f"network/{name}/{k}": v.cpu() for k, v in network.state_dict().items()}
     memory = engine.memory
-    arrays |= {f"memory/values/{k}": v for k, v in memory.codes.values.items()}
+    for kind, values in memory.codes.values.items():
+        # No field has as many symbols as would need more: half of a file would be zeros.
+        arrays[f"memory/values/{kind}"] = values.to(torch.int16) if kind == Symbol.kind else values
     arrays |= {f"memory/visible/{k}": v for k, v in memory.codes.visible.items()}
     learnt = {f"memory/{name}": getattr(memory, name) for name in LEARNT}
     arrays |= {name: array for name, array in learnt.items() if array is not None}
@@ -168,15 +170,17 @@ def _restored(
     schema, networks, known = plan.schema, {}, 0
     with private_draws(0):  # fresh weights are drawn, and then replaced
         for name, member in plan.members.items():
-            network = Network(schema.fields, schema.scored_fields, member)
+            network = Network(schema.fields, schema.scored_fields, member, schema.holes)
             fill_network(network, name, tensors)
             networks[name] = network.to(device).eval()
             known += len(network.state_dict())
     if known != len(under(tensors, "network/")):
         raise ValueError("it holds weights of no network")
     learnt = {name: tensors[f"memory/{name}"].numpy() for name in LEARNT if f"memory/{name}" in tensors}
+    remembered = under(tensors, "memory/values/")
+    remembered |= {k: v.long() for k, v in remembered.items() if k == Symbol.kind}
     memory = Memory(
-        Codes(under(tensors, "memory/values/"), under(tensors, "memory/visible/")),
+        Codes(remembered, under(tensors, "memory/visible/")),
         {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()},
         **learnt,
     )

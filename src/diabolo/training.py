@@ -77,8 +77,9 @@ class Run:
         self, network: Network, codes: Codes, held_out: Codes | None, settings: Training, name: str
     ) -> None:
         self.network, self.codes, self.held_out = network, codes.checked(network.scored), held_out
-        self.settings, self.name = settings, name
+        self.name = name
         self.rows, self.device = len(codes), codes_device(codes)
+        self.settings = settings = settings.suited(self.rows)
         self.batch = settings.batch(self.rows)
         self.total = settings.steps(self.rows)
         self.parameters = [p for p in network.parameters() if p.requires_grad]

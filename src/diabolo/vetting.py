@@ -21,6 +21,7 @@ from diabolo.columns.datetime import PARTS
 from diabolo.columns.image import LAYOUTS, PIXELS
 from diabolo.container import Spec
 from diabolo.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
+from diabolo.filler import LONGEST
 from diabolo.memory import LIMIT
 from diabolo.network import Member, Network
 from diabolo.schema import Entry, Schema
@@ -158,6 +159,13 @@ def _check_entry(entry: Entry, source: Source) -> None:
     name, column = f"column {str(entry.name)[:50]!r}", entry.column
     _need(_texts([entry.name, entry.reason]) and _is_number(entry.missing), name)
     _need(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
+    if entry.filler is not None:
+        made = entry.filler
+        _need(column is None and _texts(made.letters) and all(made.letters), name)
+        _need(len(made.letters) <= LONGEST and max(map(len, made.letters), default=0) <= MAX_SYMBOLS, name)
+        _need(type(made.start) is int and type(made.step) is int and _is_number(made.missing), name)
+        _need(made.constant is None or isinstance(made.constant, str), name)
+        _need(len(made.make(0, 2, 0)) == 2, name)
     if isinstance(column, Window):
         channels = source.channels if isinstance(source, Series) else ()
         _need(entry.name in channels and column.length == source.length, name)
@@ -252,7 +260,7 @@ def _check_shapes(
         expected |= {"crowd/prints": ("I32", (seen,)), "crowd/oddness": ("F64", (ranked,))}
     for kind, fields in kinds.items():
         shape = (rows, len(fields), *fields[0].cell)
-        expected[f"memory/values/{kind}"] = ("I64" if kind == Symbol.kind else "F32", shape)
+        expected[f"memory/values/{kind}"] = ("I16" if kind == Symbol.kind else "F32", shape)
         expected[f"memory/visible/{kind}"] = ("BOOL", shape)
         expected[f"residuals/{kind}"] = ("F32", (points, points) if kind == Curve.kind else shape[1:])
     if Real.kind in kinds:

@@ -21,6 +21,7 @@ import numpy as np
 TYPES = {
     "BOOL": np.bool_,
     "I32": np.int32,
+    "I16": np.int16,
     "I64": np.int64,
     "F32": np.float32,
     "F64": np.float64,
@@ -199,7 +200,7 @@ HOSTILE: dict[str, Callable[[Parts], bytes]] = {
     "a newer version with a command in it": carded(lambda c: c.update(format=9, diabolo='1"; echo "stolen')),
     "a weight that is not finite": tensor(WEIGHT, setting(np.nan, 0, 0)),
     "weights of half precision": tensor(WEIGHT, lambda a: a.astype(np.float16)),
-    "a remembered symbol out of range": tensor(SYMBOL, setting(1 << 40, 0, 0)),
+    "a remembered symbol out of range": tensor(SYMBOL, setting(1 << 14, 0, 0)),
     "a negative remembered symbol": tensor(SYMBOL, setting(-1, 0, 0)),
     "fewer remembered rows than flags": tensor(REAL, lambda a: a[:-1]),
     "remembered rows with a field more": tensor(REAL, lambda a: np.concatenate([a, a[:, :1]], 1)),

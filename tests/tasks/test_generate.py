@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,14 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 
 from diabolo import Autoencoder
 from diabolo.columns.image import to_pixels
 from diabolo.errors import OptionError, UnsupportedError
+from diabolo.fields import Codes
+from diabolo.tasks.generate import in_batches
+from diabolo.tasks.turns import Turns
 from tests import made
 from tests.conftest import fitted
 
@@ -21,20 +27,30 @@ ABLE = ["default", "masked", "vanilla", "variational", "classic"]
 
 
 @pytest.mark.parametrize("recipe", ABLE)
-def test_columns_are_those_of_the_fit(models: dict[str, Autoencoder], plain: pa.Table, recipe: str) -> None:
-    new = models[recipe].generate(70, seed=0).to_frame()
-    assert new.num_rows == 70 and new.schema.types == plain.schema.types
-    assert new.column_names == plain.column_names
-    for name in plain.column_names:
-        assert new[name].null_count == 0
-    assert set(new["city"].to_pylist()) <= {"Oslo", "Rome", "Lima"}
-    count = np.array(new["count"].to_pylist())
+def test_columns_are_those_of_the_fit(models: dict[str, Autoencoder], table: pa.Table, recipe: str) -> None:
+    new = models[recipe].generate(700, seed=0).to_frame()
+    # Free text cannot be made.
+    like = table.drop_columns("remark")
+    assert new.num_rows == 700 and new.schema.types == like.schema.types
+    assert new.column_names == like.column_names
+    for name in made.SCORED:
+        # Three in a hundred have no value, in the same columns.
+        share = new[name].null_count / 700
+        assert 0.003 < share < 0.1 if table[name].null_count else share == 0
+    assert set(new["city"].to_pylist()) <= {"Oslo", "Rome", "Lima", None}
+    count = known(new, "count")
     assert count.min() >= 0 and count.max() <= 9
+    assert new["id"].to_pylist() == list(range(1600, 2300)) and set(new["unit"].to_pylist()) == {"kg"}
     assert np.isfinite(models[recipe].anomaly_score(new)).all()
 
 
+def known(table: pa.Table, name: str) -> np.ndarray:
+    """The values of a column that are there."""
+    return np.array(table[name].drop_null().to_pylist())
+
+
 def test_rows_have_what_ties_columns_together(model: Autoencoder) -> None:
-    new = model.generate(600, seed=1).to_frame()
+    new = model.generate(700, seed=1).to_frame().drop_null()
     number, double = (np.array(new[name].to_pylist()) for name in ("number", "double"))
     assert np.corrcoef(number, double)[0, 1] > 0.75
     city = np.array(new["city"].to_pylist())
@@ -67,7 +83,8 @@ def test_given_values_are_kept_and_read(model: Autoencoder, column: str) -> None
         assert abs(seen.pop() - values[column]) < datetime.timedelta(minutes=2)
         return
     assert seen.pop() == pytest.approx(values[column])
-    number = np.array(new["number"].to_pylist())
+    new = new.drop_null()
+    number = known(new, "number")
     if column == "city":
         assert (number < 0).mean() > 0.85
     if column == "double":
@@ -81,14 +98,13 @@ def test_given_values_are_kept_and_read(model: Autoencoder, column: str) -> None
 def test_context_comes_with_the_rows(table: pa.Table) -> None:
     model = fitted(table, context=["city"])
     new = model.generate(300, seed=0).to_frame()
-    assert new.column_names == made.SCORED
     assert set(new["city"].to_pylist()) <= {"Oslo", "Rome", "Lima", None}
     # ... as remembered rows have it: some have none.
     assert 0 < new["city"].null_count < 60
     rome = model.generate(50, seed=0, given={"city": "Rome"}).to_frame()
     assert (
         set(rome["city"].to_pylist()) == {"Rome"}
-        and np.mean(rome["number"].to_pylist()) < np.mean(new["number"].to_pylist()) - 0.3
+        and known(rome, "number").mean() < known(new, "number").mean() - 0.3
     )
 
 
@@ -99,6 +115,11 @@ def test_context_comes_with_the_rows(table: pa.Table) -> None:
         ({"city": "Paris"}, "'Paris'"),
         ({"id": 3}, "'id'"),
         ({"city": None}, "None"),
+        ({"city": ["Rome", "Paris"]}, "'Paris'"),
+        ({"city": []}, "no value for 'city'"),
+        ({"count": (20, 30)}, "between 20 and 30"),
+        ({"count": "many"}, "'many'"),
+        ({"when": [datetime.datetime(2025, 1, 1)]}, "a range of dates"),
     ],
 )
 def test_what_cannot_be_given_is_said(model: Autoencoder, given: dict[str, Any], said: str) -> None:
@@ -143,3 +164,140 @@ def test_pictures_look_like_pictures(picture_models: dict[str, Autoencoder], pri
     places = new.reshape(50, -1).argmax(1)
     assert len(set(places.tolist())) > 10
     assert abs(float(new.mean()) - float(shown.mean())) < 15
+
+
+def test_ranges_and_lists_are_kept_and_read(model: Autoencoder) -> None:
+    wanted = {"count": (5, 8), "city": ["Oslo", "Rome"]}
+    new = model.generate(1200, seed=0, given=wanted).to_frame()
+    assert set(new["city"].to_pylist()) == {"Oslo", "Rome"}
+    count, number = np.array(new["count"].to_pylist()), new["number"].to_numpy()
+    assert count.min() == 5 and count.max() == 8
+    assert np.mean(new["flag"].drop_null().to_pylist()) > 0.9
+    oslo = np.array(new["city"].to_pylist()) == "Oslo"
+    # Both are as frequent as in the data.
+    assert 0.4 < oslo.mean() < 0.6
+    assert np.nanmean(number[oslo] > 0) > 0.85 and np.nanmean(number[~oslo] < 0) > 0.85
+
+
+def test_choices_in_several_columns_fit_together(model: Autoencoder) -> None:
+    # Four fifths of the counts 4 to 8 are above 4; of true flags all are. The two must not be drawn apart.
+    new = model.generate(1500, seed=0, given={"count": (4, 8), "flag": [True]}).to_frame()
+    assert set(new["flag"].to_pylist()) == {True}
+    count = np.array(new["count"].to_pylist())
+    assert (count == 4).mean() < 0.05 and abs((count == 5).mean() - 0.25) < 0.08
+
+
+def test_dates_can_be_given_as_a_range(model: Autoencoder) -> None:
+    start = datetime.datetime(2025, 6, 1)
+    when = model.generate(300, seed=0, given={"when": (start, None)}).to_frame()["when"].to_pylist()
+    assert min(when) >= start - datetime.timedelta(minutes=2) and max(when) > start + datetime.timedelta(300)
+
+
+@pytest.mark.parametrize("recipe", ["masked", "variational"])
+def test_rules_are_obeyed(models: dict[str, Autoencoder], recipe: str) -> None:
+    new = models[recipe].generate(400, seed=0, where=["double <= number", "city != 'Lima'"]).to_frame()
+    assert new.num_rows == 400 and "Lima" not in new["city"].to_pylist() and new["city"].null_count
+    there = new.select(["double", "number"]).drop_null()
+    assert (there["double"].to_numpy() <= there["number"].to_numpy()).all()
+
+
+def test_only_observed_combinations(table: pa.Table) -> None:
+    model = fitted(table, "masked", epochs=1)
+    seen = set(zip(*(table[n].to_pylist() for n in ("city", "flag", "count")), strict=True))
+    free = model.generate(400, seed=0).to_frame()
+    held = model.generate(400, seed=0, observed=[["city", "flag", "count"]]).to_frame()
+    assert set(zip(*(held[n].to_pylist() for n in ("city", "flag", "count")), strict=True)) <= seen
+    assert not set(zip(*(free[n].to_pylist() for n in ("city", "flag", "count")), strict=True)) <= seen
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"where": ["count"]}, "cannot be read"),
+        ({"where": ["cuont < 3"]}, "'cuont'"),
+        ({"where": ["count < x"]}, "do not compare"),
+        ({"where": "double > 99"}, "0 obey double > 99"),
+        ({"observed": [["city", "remark"]]}, "'remark'"),
+        ({"keep": ["city"]}, "like"),
+    ],
+)
+def test_rules_that_cannot_be_are_said(model: Autoencoder, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=said) as caught:
+        model.generate(5, **options)
+    assert caught.value.hint
+
+
+def test_rows_like_others_keep_what_is_asked_for(model: Autoencoder, fresh: pa.Table) -> None:
+    some = fresh
+    one = model.generate(like=some, keep=["city", "when"], seed=0).to_frame()
+    assert one.num_rows == 120
+    assert one["city"].equals(some["city"]) and one["when"].equals(some["when"])
+    assert not one["number"].equals(some["number"])
+    there = one.select(["city", "number"]).drop_null()
+    signs = dict.fromkeys(["Oslo", "Rome"], 0.0)
+    for city in signs:
+        chosen = np.array(there["city"].to_pylist()) == city
+        signs[city] = float(np.mean(there["number"].to_numpy()[chosen] > 0))
+    assert signs["Oslo"] > 0.75 > 0.25 > signs["Rome"]
+    more = model.generate(250, like=some, keep=["city"], seed=0, where="count >= 5").to_frame()
+    assert more["city"].to_pylist() == (some["city"].to_pylist() * 3)[:250]
+    assert known(more, "count").min() >= 5
+
+
+def test_what_cannot_be_kept_is_said(models: dict[str, Autoencoder], fresh: pa.Table) -> None:
+    for keep, said in ((["id"], "'id'"), (["citty"], "'citty'")):
+        with pytest.raises(OptionError, match=said):
+            models["default"].generate(like=fresh, keep=keep)
+    with pytest.raises(UnsupportedError):
+        models["variational"].generate(like=fresh, keep=["city"])
+    with pytest.raises(OptionError, match="one value"):
+        models["default"].generate(like=fresh, given={"city": ["Oslo", "Rome"]})
+    with pytest.raises(OptionError, match="no row like row"):
+        models["default"].generate(like=fresh, keep=["count"], where="count > 9")
+    with pytest.raises(OptionError, match="how many"):
+        models["default"].generate()
+
+
+def test_batches_follow_each_other(model: Autoencoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["diabolo.tasks.generate"], "BATCH", 50)
+    parts = list(in_batches(model, 120, seed=0))
+    assert [len(part["number"]) for part in parts] == [50, 50, 20]
+    ids = [i for part in parts for i in part["id"].to_pylist()]
+    assert ids == list(range(1600, 1720))
+    assert not parts[0]["double"].equals(parts[1]["double"])
+    whole = model.generate(120, seed=0).to_arrow()
+    assert whole["double"].to_pylist() == [v for part in parts for v in part["double"].to_pylist()]
+
+
+def test_a_turn_reads_what_reading_anew_reads(table: pa.Table) -> None:
+    model = fitted(table, "masked", epochs=1)
+    engine = model.engine_
+    codes = engine.schema.encode({n: table[n].combine_chunks() for n in table.column_names})[:64]
+    network = engine.cell_reader
+    hidden = {k: torch.from_numpy(s)[None] for k, s in engine.schema.scored_fields.items()}
+    absent = {k: torch.zeros_like(codes.visible[k]) for k in network.gaps}
+    shown = replace(codes.hide(hidden), absent=absent)
+    turns = Turns(network)
+    turns.begin(shown)
+    seen = {k: v.clone() for k, v in shown.visible.items()}
+    with torch.no_grad():
+        for slot in engine.schema.slots:
+            there = codes.visible[slot.kind][:, slot.index]
+            turns.show(slot.kind, slot.index, codes.values[slot.kind][:, slot.index], there)
+            seen[slot.kind][:, slot.index] = there
+            absent[slot.kind][:, slot.index] = ~there
+            anew = network(Codes(codes.values, seen, absent=absent))
+            h = turns.known()
+            for other in engine.schema.slots:
+                said = turns.likelihood(h, other.kind, other.index)
+                logits = anew.likelihoods[other.kind].logits[:, other.index, : said.logits.shape[-1]]
+                close = torch.isclose(said.logits[:, 0], logits, atol=1e-4)
+                assert close[:, 1:].all() and not (said.logits[:, 0, 1:] < -1e8).any()
+                sure = turns.presence(h, other.kind, other.index)
+                holes = network.holes[other.kind]
+                if not holes[other.index]:
+                    assert sure is None
+                    continue
+                place = int(holes[: other.index].sum())
+                assert sure is not None
+                assert torch.allclose(sure, anew.presence[other.kind][:, place].sigmoid(), atol=1e-4)

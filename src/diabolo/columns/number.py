@@ -15,8 +15,11 @@ from diabolo.columns.base import Column, Part, Values
 from diabolo.errors import ColumnError
 from diabolo.fields import Real
 
-# An exact value is a symbol of its own where the column has few of them, each seen often enough.
-MAX_EXACT, MIN_SEEN, MAX_BINS = 64, 5, 32
+# An exact value is a symbol of its own where the column has few of them, each seen often enough on average:
+# the more, the oftener. Other numbers are sorted into bins of so many values; fewer if they are few.
+FEW_EXACT, MIN_SEEN = 64, 5
+FEW_BINS, MIN_HELD = 32, 20
+MANY_EXACT, MANY_BINS, MANY_SEEN = 256, 128, 60
 # One that so large a share of the rows hold, and so many, has a bin of its own in any case.
 HEAVY, HEAVY_ROWS = 1 / 256, 20
 # Values beyond this many standard units are clipped: float32 squares must stay finite.
@@ -174,14 +177,17 @@ def _decimals(x: np.ndarray) -> int | None:
 def make_bins(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Sort values into bins: (edges, lows, highs, centres, counts).
 
-    Exact values where they are few and each is seen at least five times on average; otherwise intervals
-    of about equal mass, one for every twenty values (4 to 32), in which heavy values keep bins of their own.
+    Exact values where they are few: up to 64 if each is seen 5 times on average, up to 256 if 60 times.
+    Otherwise intervals of about equal mass, one for every 20 values (4 to 32) or every 60 (up to 128), in
+    which heavy values keep bins of their own.
     """
     values, seen = np.unique(z, return_counts=True)
-    if len(values) <= MAX_EXACT and len(z) >= MIN_SEEN * len(values):
+    often = len(z) / len(values)
+    if (len(values) <= FEW_EXACT and often >= MIN_SEEN) or (len(values) <= MANY_EXACT and often >= MANY_SEEN):
         starts = np.arange(len(values))
     else:
-        mass = len(z) / float(np.clip(len(z) // 20, 4, MAX_BINS))
+        bins = max(min(len(z) // MIN_HELD, FEW_BINS), min(len(z) // MANY_SEEN, MANY_BINS), 4)
+        mass = len(z) / bins
         heavy, first, gathered = seen > min(mass, max(len(z) * HEAVY, HEAVY_ROWS)), [0], 0
         for i in range(len(values)):
             if i > first[-1] and (gathered >= mass or heavy[i] or heavy[i - 1]):

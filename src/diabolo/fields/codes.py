@@ -19,25 +19,30 @@ class Codes:
         values: kind -> (rows, fields, *cell); a hole holds 0.
         visible: kind -> the same shape, False where there is a hole or the cell is hidden.
         whole: every cell is known to be there and to be scored, so that nobody needs to look.
+        absent: kind -> the same shape, True where the row is known to have no value; a hole that is not
+            known to be one could be anything. None: nothing is known to be absent.
     """
 
     values: Mapping[str, Tensor]
     visible: Mapping[str, Tensor]
     whole: bool = False
+    absent: Mapping[str, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
     def __getitem__(self, rows: slice | Tensor) -> Codes:
         values, visible = ({k: v[rows] for k, v in part.items()} for part in (self.values, self.visible))
-        return Codes(values, visible, self.whole)
+        absent = self.absent and {k: v[rows] for k, v in self.absent.items()}
+        return Codes(values, visible, self.whole, absent)
 
     def replace(
         self, values: Mapping[str, Tensor] | None = None, visible: Mapping[str, Tensor] | None = None
     ) -> Codes:
         """The same rows with the given kinds exchanged."""
         whole = self.whole and not visible
-        return Codes({**self.values, **(values or {})}, {**self.visible, **(visible or {})}, whole)
+        new = {**self.values, **(values or {})}, {**self.visible, **(visible or {})}
+        return Codes(*new, whole, self.absent)
 
     def checked(self, scored: Mapping[str, Tensor]) -> Codes:
         """The same rows, looked through for cells that are not there or not scored."""
@@ -53,11 +58,17 @@ class Codes:
         filled = {k: torch.where(self.visible[k], v, values[k].to(v.dtype)) for k, v in self.values.items()}
         return Codes(filled, {k: torch.ones_like(v) for k, v in self.visible.items()})
 
+    def put(self, rows: Tensor, other: Codes) -> Codes:
+        """The same with some rows exchanged."""
+        values = {k: v.index_copy(0, rows, other.values[k]) for k, v in self.values.items()}
+        return Codes(values, {k: v.index_copy(0, rows, other.visible[k]) for k, v in self.visible.items()})
+
     def to(self, device: torch.device | str) -> Codes:
         """The same rows on another device."""
         return Codes(
             {k: v.to(device) for k, v in self.values.items()},
             {k: v.to(device) for k, v in self.visible.items()},
+            absent=self.absent and {k: v.to(device) for k, v in self.absent.items()},
         )
 
     def padded(self) -> Codes:

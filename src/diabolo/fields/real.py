@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 from diabolo.fields.base import Field, Head, Reading, Stem, ways
 from diabolo.fields.plain import plain_numbers
 from diabolo.layers import Alphabet
+from diabolo.layers.alphabet import ALL, ask
 from diabolo.likelihoods import Binned, Bins, Normal
 
 MOVED = 2.0  # standard units by which a wrong value may have been moved
@@ -87,7 +88,9 @@ class RealStem(Stem):
 
     def __init__(self, fields: Sequence[Real], reading: Reading) -> None:
         super().__init__()
-        self.alphabet = Alphabet([f.counts for f in fields], reading.embedding) if reading.full else None
+        self.alphabet = (
+            Alphabet([f.counts for f in fields], reading.embedding, ordered=True) if reading.full else None
+        )
         self.width = len(fields) * (2 + (reading.embedding if reading.full else 0))
         widest = max(len(f.centres) for f in fields)
         self.centres: Tensor
@@ -101,25 +104,30 @@ class RealStem(Stem):
             "high", torch.tensor([f.edges[-1] + BEYOND for f in fields], dtype=torch.float32)
         )
 
-    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
+    def forward(self, values: Tensor, visible: Tensor, some: slice = ALL) -> Tensor:
         seen = visible.to(values.dtype)
         # A value far outside is read as one at the edge: else it would mislead what is said of all others.
-        values = values.clamp(self.low, self.high)
+        values = values.clamp(self.low[some], self.high[some])
         parts = [values * seen, 1 - seen]
         if self.alphabet is not None:
-            columns = values.T.contiguous()
-            upper = torch.searchsorted(self.centres, columns, right=True)
+            columns, centres = values.T.contiguous(), self.centres[some]
+            upper = torch.searchsorted(centres, columns, right=True)
             lower = (upper - 1).clamp_min(0)
-            upper = torch.minimum(upper, self.last[:, None])
-            left, right = self.centres.gather(1, lower), self.centres.gather(1, upper)
+            upper = torch.minimum(upper, self.last[some, None])
+            left, right = centres.gather(1, lower), centres.gather(1, upper)
             share = (
                 torch.where(upper > lower, (columns - left) / (right - left).clamp_min(1e-9), 0.0)
                 .clamp(0, 1)
                 .T
             )
-            a, b = self.alphabet.look_up(lower.T), self.alphabet.look_up(upper.T)
+            a, b = self.alphabet.look_up(lower.T, some), self.alphabet.look_up(upper.T, some)
             parts.append((torch.lerp(a, b, share.unsqueeze(-1)) * seen.unsqueeze(-1)).flatten(1))
         return torch.cat(parts, 1)
+
+    def places(self, field: int) -> Tensor:
+        fields, size = len(self.last), self.alphabet.size if self.alphabet is not None else 0
+        embedded = 2 * fields + field * size + torch.arange(size)
+        return torch.cat([torch.tensor([field, fields + field]), embedded])
 
 
 class NormalHead(Head):
@@ -130,10 +138,10 @@ class NormalHead(Head):
         self.mean = nn.Linear(width, columns)
         self.log_scale = nn.Parameter(torch.zeros(columns))
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Normal:
-        mean = self.mean(h) if base is None else self.mean(h) + base
+    def forward(self, h: Tensor, base: Tensor | None = None, some: slice = ALL) -> Normal:
+        mean = self.mean(h)[:, some] if base is None else self.mean(h) + base
         # Below a thousandth of the column's spread a smaller error says nothing about the data.
-        return Normal(mean, self.log_scale.clamp(-7, 4).exp().expand_as(mean))
+        return Normal(mean, self.log_scale[some].clamp(-7, 4).exp().expand_as(mean))
 
 
 class BinnedHead(Head):
@@ -150,10 +158,11 @@ class BinnedHead(Head):
         self.register_buffer("edges", _padded([f.edges for f in fields], widest + 1, top))
         self.register_buffer("counts", torch.tensor([len(f.centres) for f in fields]))
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Binned:
-        query = self.query(h).view(len(h), self.alphabet.columns, self.alphabet.size)
-        bins = Bins(*(self.get_buffer(name) for name in Bins._fields))
-        return Binned(self.alphabet.logits(query), bins)
+    def forward(self, h: Tensor, base: Tensor | None = None, some: slice = ALL) -> Binned:
+        logits = self.alphabet.logits(ask(self.query, self.alphabet, h, some), some)
+        return Binned(
+            logits, Bins(*(self.get_buffer(name)[some] for name in Bins._fields)).upto(logits.shape[-1])
+        )
 
 
 def _padded(rows: Sequence[np.ndarray], width: int, by: float | Sequence[float]) -> Tensor:

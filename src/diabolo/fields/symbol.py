@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diabolo.fields.base import Field, Head, Reading, Stem, ways
 from diabolo.fields.plain import PlainSymbols
 from diabolo.layers import Alphabet
+from diabolo.layers.alphabet import ALL, ask
 from diabolo.likelihoods import Levels
 
 
@@ -68,10 +69,15 @@ class SymbolStem(Stem):
         self.alphabet = alphabet
         self.width = sum(alphabet.sizes) + alphabet.columns
 
-    def forward(self, values: Tensor, visible: Tensor) -> Tensor:
-        embedded = self.alphabet.look_up(values)
+    def forward(self, values: Tensor, visible: Tensor, some: slice = ALL) -> Tensor:
+        embedded = self.alphabet.look_up(values, some)
         seen = visible.to(embedded.dtype)
-        return torch.cat([self.alphabet.flat(embedded * seen.unsqueeze(-1)), 1 - seen], 1)
+        return torch.cat([self.alphabet.flat(embedded * seen.unsqueeze(-1), some), 1 - seen], 1)
+
+    def places(self, field: int) -> Tensor:
+        sizes = self.alphabet.sizes
+        start = sum(sizes[:field])
+        return torch.tensor([*range(start, start + sizes[field]), sum(sizes) + field])
 
 
 class SymbolHead(Head):
@@ -82,7 +88,5 @@ class SymbolHead(Head):
         self.alphabet = alphabet
         self.query = nn.Linear(width, alphabet.columns * alphabet.size)
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Levels:
-        return Levels(
-            self.alphabet.logits(self.query(h).view(len(h), self.alphabet.columns, self.alphabet.size))
-        )
+    def forward(self, h: Tensor, base: Tensor | None = None, some: slice = ALL) -> Levels:
+        return Levels(self.alphabet.logits(ask(self.query, self.alphabet, h, some), some))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+ALL = slice(None)
 
 
 class Alphabet(nn.Module):
@@ -20,6 +23,8 @@ class Alphabet(nn.Module):
         size: numbers in an embedding, one for all columns or one for each.
         circular: columns whose symbols lie on a circle (hours, weekdays): their embeddings start so
             that neighbours are alike, the last symbol and the first one too.
+        ordered: symbols of all columns lie in an order: one half of their embeddings starts as waves along
+            it, slow ones first, so that neighbours are alike; the other half tells them apart.
     """
 
     def __init__(
@@ -27,9 +32,11 @@ class Alphabet(nn.Module):
         counts: Sequence[np.ndarray],
         size: int | Sequence[int],
         circular: Sequence[bool] | None = None,
+        ordered: bool = False,
     ) -> None:
         super().__init__()
-        widest = max(len(c) for c in counts)
+        self.counts = [len(c) for c in counts]
+        widest = max(self.counts)
         self.sizes = [size] * len(counts) if isinstance(size, int) else list(size)
         self.columns, self.symbols, self.size = len(counts), widest, max(self.sizes)
         self.weight = nn.Parameter(torch.randn(self.columns, widest, self.size) * 0.5)
@@ -39,6 +46,14 @@ class Alphabet(nn.Module):
             share = torch.as_tensor(np.asarray(count, dtype=np.float32)) + 0.5
             bias[column, : len(share)] = (share / share.sum()).log()
             absent[column, : len(share)] = False
+            if ordered:
+                # The middle of each symbol's share of the rows, 0 to 1.
+                rank = share.cumsum(0) - share / 2
+                rank = (rank / share.sum()).double()
+                waves = torch.arange(1, self.size // 2 + 1)
+                self.weight.data[column, : len(share), : self.size // 2] = (
+                    0.5 * math.sqrt(2) * torch.cos(torch.pi * waves * rank[:, None])
+                ).float()
             if circular is not None and circular[column] and self.sizes[column] > 1:
                 angle = torch.arange(len(share)) * (2 * torch.pi / max(len(share) - 1, 1))
                 self.weight.data[column, : len(share), 0] = angle.sin()
@@ -61,16 +76,21 @@ class Alphabet(nn.Module):
         """(columns, symbols, size) the embeddings; 0 beyond a column's own size."""
         return self.weight if self.even else self.weight * self.used[:, None]
 
-    def look_up(self, symbols: Tensor) -> Tensor:
-        """(rows, columns) symbols -> (rows, columns, size)."""
-        flat = symbols + self.offset
+    def look_up(self, symbols: Tensor, some: slice = ALL) -> Tensor:
+        """(rows, columns) symbols of all columns, or of some, -> (rows, columns, size)."""
+        flat = symbols + self.offset[some]
         return nn.functional.embedding(flat, self.table.view(-1, self.size))
 
-    def logits(self, query: Tensor) -> Tensor:
-        """(rows, columns, size) -> (rows, columns, symbols); -1e9 where a column has no such symbol."""
-        scores = torch.bmm(query.transpose(0, 1), self.table.transpose(1, 2)).transpose(0, 1)
+    def logits(self, query: Tensor, some: slice = ALL) -> Tensor:
+        """(rows, columns, size) -> (rows, columns, symbols); -1e9 where a column has no such symbol.
+
+        Of `some` columns, as many symbols as the largest of them has.
+        """
+        there = slice(None, max(self.counts[some]))
+        table = self.table[some, there]
+        scores = torch.bmm(query.transpose(0, 1), table.transpose(1, 2)).transpose(0, 1)
         # The bias is a small table, the scores are large ones: what is not there is marked in the first.
-        return scores + self.bias.masked_fill(self.absent, -1e9)
+        return scores + self.bias[some, there].masked_fill(self.absent[some, there], -1e9)
 
     def distances(self, points: Tensor) -> Tensor:
         """(rows, columns, size) -> (rows, columns, symbols) squared distances to the embeddings."""
@@ -79,9 +99,9 @@ class Alphabet(nn.Module):
         squares = points.square().sum(-1, keepdim=True) - 2 * cross + table.square().sum(-1)
         return squares.clamp_min(0)
 
-    def flat(self, embedded: Tensor) -> Tensor:
+    def flat(self, embedded: Tensor, some: slice = ALL) -> Tensor:
         """(rows, columns, size) -> (rows, numbers): side by side, without what pads them."""
-        return embedded.flatten(1) if self.even else embedded[:, self.used]
+        return embedded.flatten(1) if self.even else embedded[:, self.used[some]]
 
     def spread(self, flat: Tensor) -> Tensor:
         """The inverse of `flat`: (rows, numbers) -> (rows, columns, size)."""
@@ -90,3 +110,20 @@ class Alphabet(nn.Module):
         points = flat.new_zeros(len(flat), self.columns, self.size)
         points[:, self.used] = flat
         return points
+
+
+def ask(query: nn.Linear, alphabet: Alphabet, h: Tensor, some: slice = ALL) -> Tensor:
+    """(rows, width) -> (rows, columns, size): what `Alphabet.logits` compares with the embeddings.
+
+    Args:
+        query: a layer with `columns * size` outputs.
+        alphabet: of all columns.
+        h: what it reads.
+        some: only these columns.
+    """
+    weight: Tensor = query.weight
+    bias: Tensor = query.bias
+    if some != ALL:
+        weight = weight.view(alphabet.columns, alphabet.size, -1)[some].flatten(0, 1)
+        bias = bias.view(alphabet.columns, alphabet.size)[some].flatten()
+    return nn.functional.linear(h, weight, bias).view(len(h), -1, alphabet.size)

@@ -94,6 +94,23 @@ class MLP(nn.Module):
             h = h + block(h) if adds else block(h)
         return h
 
+    @property
+    def first(self) -> nn.Linear:
+        """The linear part of the first layer."""
+        layer = next(self.blocks[0].children())
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    def after_first(self, sums: Tensor, h: Tensor) -> Tensor:
+        """The same as `forward(h)` for `sums = first(h)`: for those who keep the sums up to date."""
+        out = sums.clone()  # some activations work in place
+        for part in list(self.blocks[0].children())[1:]:
+            out = part(out)
+        h = h + out if self.adds[0] else out
+        for block, adds in zip(list(self.blocks)[1:], self.adds[1:], strict=True):
+            h = h + block(h) if adds else block(h)
+        return h
+
 
 def _with_gradient(parameter: nn.Parameter) -> tuple[Tensor, Tensor]:
     assert parameter.grad is not None, "a gradient must have its place before it can be added to"

@@ -26,6 +26,13 @@ class Bins(NamedTuple):
     centres: Tensor
     counts: Tensor
 
+    def upto(self, count: int) -> Bins:
+        """Only the first bins, where no column has more."""
+        if self.centres.shape[-1] == count:
+            return self
+        low, high, centres = (part[..., :count] for part in (self.low, self.high, self.centres))
+        return Bins(self.edges[..., : count + 1], low, high, centres, self.counts)
+
     def locate(self, value: Tensor) -> Tensor:
         """The bin that each value (..., columns) falls into; values beyond the ends go to the end bins."""
         columns = value.reshape(-1, value.shape[-1]).T.contiguous()
@@ -71,7 +78,7 @@ class Binned(Distribution):
     @property
     def probs(self) -> Tensor:
         """The mass of every bin, (..., columns, bins)."""
-        return self.log_mass.exp()
+        return self.logits.softmax(-1)
 
     @property
     def mean(self) -> Tensor:

@@ -37,7 +37,7 @@ class Levels(Distribution):
     @property
     def probs(self) -> Tensor:
         """The probability of every level, (..., columns, levels)."""
-        return self.log_mass.exp()
+        return self.logits.softmax(-1)
 
     @property
     def mode(self) -> Tensor:

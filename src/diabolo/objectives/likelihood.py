@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from diabolo.objectives.base import Objective
 
@@ -31,6 +32,16 @@ class Likelihood(Objective):
         nats = {k: -prediction.likelihoods[k].log_prob(codes.values[k]) for k in network.kinds}
         if damaged.weights is not None:
             nats = {k: n * damaged.weights[k] for k, n in nats.items()}
+        if damaged.codes.absent is not None:
+            assert damaged.weights is not None
+            for kind, odds in prediction.presence.items():
+                there = codes.visible[kind]
+                nats[kind] = torch.where(there, nats[kind], 0.0)
+                holes = network.holes[kind]
+                missed = binary_cross_entropy_with_logits(
+                    odds, there[:, holes].to(odds.dtype), reduction="none"
+                )
+                nats[f"presence of {kind}"] = missed * damaged.weights[kind][:, holes]
         return torch.stack([n.flatten(1).sum(1) for n in nats.values()]).sum(0), prediction.kl
 
     def options(self) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class DataModule(pl.LightningDataModule):
         members = self.model.members or make_members(self.model.recipe, options, schema.fields)
         check_width(schema, members)
         self.members: dict[str, Member] = dict(members)
-        self.settings = {n: Training().change({**m.training, **training}) for n, m in members.items()}
+        self.settings = {n: Training().change(m.training).change(training) for n, m in members.items()}
         self.prepared: Prepared = prepare(frame, source, schema, seed=self.model.seed)
 
     def train_dataloader(self) -> Any:
@@ -133,9 +133,8 @@ class DataModule(pl.LightningDataModule):
         if self.file is None:
             size = settings.batch(len(codes))
             return self._loader(Pieces([len(codes)], lambda _: codes), size, shuffle=True)
-        pieces, left_out = self._pieces(), self._kept_out()
-        size = settings.batch(sum(pieces.sizes) - len(left_out))
-        return self._loader(pieces, size, shuffle=True, left_out=left_out)
+        size = settings.batch(self._rows())
+        return self._loader(self._pieces(), size, shuffle=True, left_out=self._kept_out())
 
     def val_dataloader(self) -> Any:
         self.setup()
@@ -162,6 +161,10 @@ class DataModule(pl.LightningDataModule):
             return Pieces(self.file.sizes, Reader(self.file, schema))
         parts = list(frame.chunks(BLOCK))
         return Pieces([p.stop - p.start for p in parts], lambda i: schema.encode(frame[parts[i]]))
+
+    def _rows(self) -> int:
+        """How many rows networks are trained on."""
+        return len(self.prepared.codes) if self.file is None else sum(self.file.sizes) - len(self._kept_out())
 
     def _kept_out(self) -> np.ndarray:
         """The rows of a file that networks are not trained on: they are among the first ones."""
@@ -195,7 +198,8 @@ class DataModule(pl.LightningDataModule):
         schema, made = self.prepared.schema.to_json(), {}
         with private_draws(self.model.seed):
             for name, member in self.members.items():
-                made[name] = Module(schema, member.to_json(), asdict(self.settings[name]), name)
+                settings = asdict(self.settings[name].suited(self._rows()))
+                made[name] = Module(schema, member.to_json(), settings, name)
                 made[name].network.start(self.prepared.codes)
         return made
 

@@ -45,7 +45,7 @@ class Module(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters(logger=False)  # a schema is too long for a log
         known = Schema.from_json(schema)
-        self.network = Network(known.fields, known.scored_fields, Member.from_json(member))
+        self.network = Network(known.fields, known.scored_fields, Member.from_json(member), known.holes)
         self.settings, self.name = Training(**training), name
         self.history: list[dict[str, Any]] = []
 

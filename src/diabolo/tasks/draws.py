@@ -34,6 +34,11 @@ def some_seed(seed: int | np.integer[Any] | None) -> int:
     return whole("seed", int(seed) if isinstance(seed, np.integer) else seed, least=0)
 
 
+def derived(seed: int, number: int) -> int:
+    """The seed of a later batch."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
 def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None = None) -> np.ndarray:
     """(rows, fields) values, of those that were seen in fitting.
 
@@ -53,6 +58,21 @@ def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None =
     if fields[0].kind == Real.kind:
         # The tails of a normal distribution reach beyond what can be: ages below 0.
         drawn = np.clip(drawn, [f.edges[0] for f in fields], [f.edges[-1] for f in fields])
+    return drawn
+
+
+def draw_cell(likelihood: Distribution, field: Any, share: Tensor) -> Tensor:
+    """(rows,) values of one field, of those that were seen in fitting.
+
+    Args:
+        likelihood: of shape (rows, 1).
+        field: what it is.
+        share: (rows, 1) numbers between 0 and 1, to take the quantiles of (inverse transform sampling).
+    """
+    drawn: Tensor = likelihood.icdf(share)[:, 0].cpu()
+    if field.kind == Real.kind:
+        # The tails of a normal distribution reach beyond what can be: ages below 0.
+        drawn = drawn.clamp(float(field.edges[0]), float(field.edges[-1]))
     return drawn
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +17,23 @@ from diabolo.checks import whole
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.evidence import ROWS
-from diabolo.fields import Picture, Symbol
+from diabolo.fields import Codes, Picture
 from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.draws import column_by_column, draw, draw_column, put, some_seed
+from diabolo.tasks.drawer import Drawer
+from diabolo.tasks.draws import column_by_column, derived, draw, some_seed
 from diabolo.tasks.weave import weave
+from diabolo.tasks.wishes import Wishes, decoded_rows, read_wishes
 from diabolo.training import private_draws, threads
 
 PRIORS = ("mixture", "normal")
-TURNS = 512  # rows that are drawn in one order of the columns
+BATCH = 65_536  # rows that are in memory at once
 POOL = 8_192  # codes that the windows of a series are chosen from
 CODES = 4_096  # codes that the mixture is fitted on
 PARTS, SHARE = 32, 100  # of the mixture: at most so many, and rows for each
+ROUNDS = 50  # in which rows that break a rule are drawn again
+
+Table = dict[str, Any]
 
 
 @dataclass
@@ -35,157 +41,269 @@ class Generated(Answer):
     """New rows.
 
     Attributes:
-        table: column -> values: the scored columns, and what was read beside them.
+        table: column -> values: the scored columns, what was read beside them, and the columns of the fit
+            that can be made without a model: ids, which count on or are new, and what was constant.
     """
 
     native: Native
-    table: dict[str, Any]
+    table: Table
 
     def columns(self) -> dict[str, Any]:
-        """The columns that the model reads."""
+        """The columns of the fit, without those that cannot be made."""
         return self.table
 
 
 def generate(
     model: Model,
-    n: int,
+    n: int | None = None,
     *,
     seed: int | None = None,
     given: Mapping[str, Any] | None = None,
+    like: Any = None,
+    keep: Sequence[str] = (),
+    where: Sequence[str] = (),
+    observed: Sequence[Sequence[str]] = (),
     prior: str = "mixture",
 ) -> Generated:
     """Draw new rows, or new pictures, in the dataframe library of the fit.
 
     A masked network, which the default recipe has, draws one column after the other, in random orders, each
-    given those that are drawn already (Uria et al., "A deep and tractable density estimator", 2014); context
-    columns are those of remembered rows. A network with a bottleneck decodes codes, and draws every cell from
-    its likelihood; of a picture it gives the mean, as noise on each pixel makes no picture better. A series
+    given those that are drawn already (Uria et al., "A deep and tractable density estimator", 2014), and
+    whether there is a value at all; context columns are those of remembered rows. A network with a
+    bottleneck decodes codes, and draws every cell from its likelihood, with the holes of the nearest
+    remembered row; of a picture it gives the mean, as noise on each pixel makes no picture better. A series
     goes on for `n` points after the fit: its time and its channels.
 
     Args:
         model: a fitted model.
-        n: rows wanted.
+        n: rows wanted; with `like`, one for each of those rows if not given.
         seed: the same seed gives the same rows; None for others each time.
-        given: column -> the value that all rows are to have there; masked models only.
+        given: column -> what all rows are to have there: a value, a list of values, or for a number or a
+            date a tuple (lowest, highest) of which one may be None; masked models only.
+        like: rows, of which new ones keep the columns of `keep`; all others are drawn. A model with a
+            bottleneck draws rows near these.
+        keep: columns that are kept of `like`.
+        where: rules that rows obey: "start <= end", "age >= 18". Rows that break one are drawn again.
+        observed: groups of columns whose combinations must have occurred in remembered rows.
         prior: where codes come from: "mixture", normal distributions fitted to the codes of remembered rows,
             or "normal", the standard normal distribution that a variational network is held near.
 
     Raises:
-        UnsupportedError: the model cannot draw rows, or not with given values.
-        OptionError: a column or a value of `given` is not known, or an option cannot work.
+        UnsupportedError: the model cannot draw rows, or not as asked.
+        OptionError: a column or a value is not known, no row obeys, or an option cannot work.
     """
-    engine, rows = model.engine_, whole("n", n)
-    if prior not in PRIORS:
-        raise OptionError(f"prior={prior!r} is not known", hint=f"one of {', '.join(PRIORS)}")
-    reader, pictures = engine.cell_reader, Picture.kind in engine.schema.fields
-    seed = some_seed(seed)
-    with torch.no_grad(), threads(engine.threads), private_draws(seed):
-        by_turns = column_by_column(engine)
-        if not by_turns and not hasattr(reader.bottleneck, "latent"):
-            raise UnsupportedError(
-                "this model has no codes to draw new rows from",
-                hint='Autoencoder("variational")' + ("" if pictures else ', or Autoencoder("masked")'),
-            )
-        if given and (not by_turns or isinstance(engine.source, Series)):
-            raise UnsupportedError(
-                "values can be given only where a table is drawn column by column",
-                hint='Autoencoder("masked") or the default recipe, on a table',
-            )
-        if isinstance(engine.source, Series):
-            table = weave(engine, rows, None if by_turns else _codes(engine, POOL, seed, prior))
-        elif by_turns:
-            table = _in_turn(engine, rows, dict(given or {}))
-        else:
-            table = _decoded(engine, _codes(engine, rows, seed, prior))
+    if like is not None and not isinstance(model.engine_.source, Series):
+        wishes = read_wishes(model.engine_, given or {}, where, observed)
+        return _alike(model, like, tuple(keep), n, seed, wishes)
+    if like is not None or keep:
+        raise OptionError("keep, like: rows are kept of a table", hint='like=rows, keep=["column"]')
+    if n is None:
+        raise OptionError("n: how many rows?", hint="model.generate(100)")
+    batches = list(in_batches(model, n, seed=seed, given=given, where=where, observed=observed, prior=prior))
+    table = batches[0]
+    if len(batches) > 1:
+        table = {name: pa.concat_arrays([batch[name] for batch in batches]) for name in table}
     return Generated(Native(pa.table({"_": [0]}), model.library_), table)
 
 
-def _in_turn(engine: Engine, rows: int, given: dict[str, Any]) -> dict[str, pa.Array]:
-    """Rows of a masked network, a block at a time."""
-    blocks = [_block(engine, min(TURNS, rows - start), given) for start in range(0, rows, TURNS)]
-    return {name: pa.concat_arrays([block[name] for block in blocks]) for name in blocks[0]}
-
-
-def _block(engine: Engine, rows: int, given: dict[str, Any]) -> dict[str, pa.Array]:
-    schema, remembered = engine.schema, engine.memory.codes
-    codes = remembered[torch.randint(len(remembered), (rows,))]
-    codes = codes.hide({k: torch.from_numpy(s)[None] for k, s in schema.scored_fields.items()})
-    table: dict[str, pa.Array] = {}
-    for entry in schema.used:
-        if entry.name in given:
-            table[entry.name] = _given(engine, entry.name, given[entry.name], rows)
-        elif entry.role == "context":
-            values = schema.decode(entry.name, {k: v.numpy() for k, v in codes.values.items()})
-            slot = schema.slots_of(entry.name)[0]
-            gone = ~codes.visible[slot.kind][:, slot.index].numpy()
-            table[entry.name] = values.take(pa.array(np.arange(rows), mask=gone))
-    unknown = [name for name in given if name not in table]
-    if unknown:
-        raise OptionError(
-            f"given names the column {unknown[0]!r}, which the model does not read",
-            hint=f"the columns are: {', '.join(e.name for e in schema.used[:20])}",
+def in_batches(
+    model: Model,
+    count: int,
+    *,
+    seed: int | None = None,
+    given: Mapping[str, Any] | None = None,
+    where: Sequence[str] = (),
+    observed: Sequence[Sequence[str]] = (),
+    prior: str = "mixture",
+) -> Iterator[Table]:
+    """The rows of `generate`, at most 65,536 at a time: their number is not bounded by memory."""
+    engine, rows, seed = model.engine_, whole("n", count), some_seed(seed)
+    if prior not in PRIORS:
+        raise OptionError(f"prior={prior!r} is not known", hint=f"one of {', '.join(PRIORS)}")
+    by_turns, series = column_by_column(engine), isinstance(engine.source, Series)
+    if not by_turns and not hasattr(engine.cell_reader.bottleneck, "latent"):
+        pictures = Picture.kind in engine.schema.fields
+        raise UnsupportedError(
+            "this model has no codes to draw new rows from",
+            hint='Autoencoder("variational")' + ("" if pictures else ', or Autoencoder("masked")'),
         )
-    for name in given:
-        codes = put(engine, codes, name, table[name])
-    left = [name for name in schema.scored if name not in table]
-    for index in torch.randperm(len(left)).tolist():
-        said = engine.cell_reader(codes.padded().to(engine.device)).likelihoods
-        name = left[index]
-        table[name] = draw_column(engine, said, name, slice(rows))
-        codes = put(engine, codes, name, table[name])
-    return {e.name: table[e.name] for e in schema.used}
+    if given and (not by_turns or series):
+        raise UnsupportedError(
+            "values can be given only where a table is drawn column by column",
+            hint='Autoencoder("masked") or the default recipe, on a table',
+        )
+    if series:
+        if where or observed:
+            raise UnsupportedError("where, observed: rules are for tables", hint="model.generate(288)")
+        with _drawing(engine, seed):
+            yield weave(engine, rows, None if by_turns else Codebook(engine, seed, prior).draw(POOL))
+        return
+    wishes = read_wishes(engine, given or {}, where, observed)
+    make = _in_turn(engine, wishes) if by_turns else _decoded(engine, Codebook(engine, seed, prior))
+    fillers = {e.name: e.filler for e in engine.schema.entries if e.filler is not None}
+    for number, start in enumerate(range(0, rows, BATCH)):
+        size = min(BATCH, rows - start)
+        with _drawing(engine, seed if number == 0 else derived(seed, number)):
+            table = _obeying(make, wishes, size)
+        table |= {name: filler.make(start, size, seed) for name, filler in fillers.items()}
+        yield {e.name: table[e.name] for e in engine.schema.entries if e.name in table}
 
 
-def _given(engine: Engine, name: str, value: Any, rows: int) -> pa.Array:
-    """A column of one value, in the type of the fit."""
-    column = engine.schema[name]
-    parts = column.encode(pa.array([value]), name)
-    for slot, (code, visible) in zip(engine.schema.slots_of(name), parts, strict=True):
-        if not visible.all() or (slot.kind == Symbol.kind and (code == 0).any()):
+@contextmanager
+def _drawing(engine: Engine, seed: int) -> Iterator[None]:
+    with torch.no_grad(), threads(engine.threads), private_draws(seed):
+        yield
+
+
+def _in_turn(engine: Engine, wishes: Wishes) -> Callable[[int], Table]:
+    """Rows of a masked network."""
+    drawer, names = Drawer(engine, wishes), [e.name for e in engine.schema.used]
+    return lambda rows: dict(decoded_rows(engine, drawer.rows(rows), names))
+
+
+def _obeying(make: Callable[[int], Table], wishes: Wishes, rows: int) -> Table:
+    """As many rows as are wanted, all of which obey the rules."""
+    table = make(rows)
+    if not wishes.rules:
+        return table
+    parts, found, drawn = [], 0, 0
+    for _ in range(ROUNDS):
+        good = wishes.obeyed(table)
+        parts.append({name: values.filter(pa.array(good)) for name, values in table.items()})
+        found, drawn = found + int(good.sum()), drawn + len(good)
+        if found >= rows:
+            return {name: pa.concat_arrays([p[name] for p in parts])[:rows] for name in table}
+        share = max(found / drawn, 0.01)
+        table = make(min(int((rows - found) / share) + 16, BATCH))
+    raise OptionError(
+        f"of {drawn:,} rows drawn {found:,} obey {' and '.join(wishes.rules)}", hint="ask for less"
+    )
+
+
+def _alike(
+    model: Model, like: Any, keep: tuple[str, ...], n: int | None, seed: int | None, wishes: Wishes
+) -> Generated:
+    """Rows with what is kept of other rows."""
+    engine, seed = model.engine_, some_seed(seed)
+    frame = engine.read(like)
+    for name in keep:
+        if name not in engine.schema.scored:
             raise OptionError(
-                f"given: {name!r} never was {value!r} in the data of the fit", hint=column.describe() or None
+                f"keep names the column {name!r}, which is not drawn",
+                hint=f"of {', '.join(engine.schema.scored[:20])}",
             )
-    return pa.concat_arrays([column.decode([part for part, _ in parts])] * rows)
+    if wishes.choices:
+        raise OptionError("given: beside like, a column takes one value", hint='given={"sex": "Female"}')
+    if not column_by_column(engine):
+        raise UnsupportedError(
+            "rows can be kept only where a table is drawn column by column",
+            hint='Autoencoder("masked") or the default recipe, on a table',
+        )
+    count = frame.rows if n is None else whole("n", n)
+    which = np.arange(count) % frame.rows
+    drawer, names = Drawer(engine, wishes, frozenset(keep)), [e.name for e in engine.schema.used]
+    codes = engine.schema.encode(frame[which])
+    with _drawing(engine, seed):
+        drawn = drawer.like(codes)
+        for _ in range(ROUNDS):
+            table = decoded_rows(engine, drawn, names)
+            bad = np.flatnonzero(~wishes.obeyed(table))
+            if len(bad) == 0:
+                break
+            drawn = drawn.put(torch.from_numpy(bad), drawer.like(codes[torch.from_numpy(bad)]))
+        else:
+            raise OptionError(
+                f"no row like row {which[bad[0]]} obeys {' and '.join(wishes.rules)}",
+                hint="keep fewer columns",
+            )
+    made: Table = dict(table)
+    original = frame.native.columns()
+    for name in keep:  # as they are, to the last digit
+        values = original[name]
+        made[name] = values.take(pa.array(which)) if isinstance(values, pa.Array) else values[which]
+    made |= {e.name: e.filler.make(0, count, seed) for e in engine.schema.entries if e.filler is not None}
+    made = {e.name: made[e.name] for e in engine.schema.entries if e.name in made}
+    return Generated(Native(pa.table({"_": [0]}), model.library_), made)
 
 
-def _codes(engine: Engine, rows: int, seed: int, prior: str) -> Tensor:
-    """(rows, latent) codes from a prior."""
+class Codebook:
+    """Draws codes from a prior.
+
+    Args:
+        engine: a fitted model with a bottleneck.
+        seed: of the draws.
+        prior: "mixture" or "normal".
+    """
+
+    def __init__(self, engine: Engine, seed: int, prior: str) -> None:
+        self.bottleneck, self.mixture = engine.cell_reader.bottleneck, None
+        self.known = _remembered(engine)
+        if prior == "normal":
+            return
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
+        known = self.known.numpy().astype(float)
+        parts = min(max(len(known) // SHARE, 1), PARTS)
+        spread = 1e-4 * float(known.var()) + 1e-9
+        mixture = GaussianMixture(parts, max_iter=50, reg_covar=spread, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(known)
+        mixture.random_state = np.random.RandomState(seed % 2**32)
+        self.mixture = mixture
+
+    def draw(self, rows: int) -> Tensor:
+        """(rows, latent) codes."""
+        if self.mixture is None:
+            return self.bottleneck.sample(rows)
+        drawn, _ = self.mixture.sample(rows)
+        # They come one normal distribution after the other.
+        return torch.from_numpy(drawn[torch.randperm(rows).numpy()]).float()
+
+
+def _places(engine: Engine) -> Tensor:
+    remembered = len(engine.memory.codes)
+    return torch.linspace(0, remembered - 1, min(remembered, CODES)).round().long()
+
+
+def _remembered(engine: Engine) -> Tensor:
+    """(rows, latent) codes of remembered rows."""
+    # They are drawn, as in training, not only their means: between the codes of two rows are more.
     bottleneck = engine.cell_reader.bottleneck
-    if prior == "normal":
-        return bottleneck.sample(rows)
-    # Codes are drawn, as in training, not only their means: between the codes of two rows are more.
-    remembered = engine.filled(engine.memory.codes)
-    every = torch.linspace(0, len(remembered) - 1, min(len(remembered), CODES)).round().long()
+    read = engine.filled(engine.memory.codes)[_places(engine)]
     bottleneck.train()
     try:
-        with private_draws(0):
-            z = torch.cat(
-                [engine.cell_reader.encode(c.to(engine.device))[0] for c in remembered[every].chunks(ROWS)]
-            )
+        with private_draws(0), torch.no_grad():
+            z = [engine.cell_reader.encode(c.to(engine.device))[0] for c in read.chunks(ROWS)]
     finally:
         bottleneck.eval()
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
-    known = z.cpu().numpy().astype(float)
-    parts = min(max(len(known) // SHARE, 1), PARTS)
-    mixture = GaussianMixture(parts, max_iter=50, reg_covar=1e-4 * float(known.var()) + 1e-9, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mixture.fit(known)
-    mixture.random_state = seed
-    drawn, _ = mixture.sample(rows)
-    # They come one normal distribution after the other.
-    return torch.from_numpy(drawn[torch.randperm(rows).numpy()]).float()
+    return torch.cat(z).cpu()
 
 
-def _decoded(engine: Engine, z: Tensor) -> dict[str, pa.Array]:
+def _decoded(engine: Engine, codebook: Codebook) -> Callable[[int], Table]:
     """Codes as rows: every cell drawn from its likelihood, the mean of a picture."""
-    drawn: dict[str, list[np.ndarray]] = {}
-    for some in torch.split(z, ROWS):
-        for kind, likelihood in engine.cell_reader.decode(some.to(engine.device)).items():
-            pixels = likelihood.mean.cpu().numpy() if kind == Picture.kind else None
-            values = draw(likelihood, engine.schema.fields[kind]) if pixels is None else pixels
-            drawn.setdefault(kind, []).append(values)
-    whole = {kind: np.concatenate(parts) for kind, parts in drawn.items()}
-    return {name: engine.schema.decode(name, whole) for name in engine.schema.scored}
+    visible = engine.memory.codes[_places(engine)].visible
+    gappy = not all(bool(v.all()) for v in visible.values())
+
+    def make(rows: int) -> Table:
+        parts = []
+        for z in torch.split(codebook.draw(rows), ROWS):
+            values, seen = {}, {}
+            nearest = torch.cdist(z, codebook.known).argmin(1) if gappy else None
+            for kind, likelihood in engine.cell_reader.decode(z.to(engine.device)).items():
+                picture = kind == Picture.kind
+                drawn = (
+                    likelihood.mean.cpu().numpy() if picture else draw(likelihood, engine.schema.fields[kind])
+                )
+                values[kind] = torch.from_numpy(drawn)
+                there = torch.ones(drawn.shape, dtype=torch.bool)
+                seen[kind] = there if nearest is None or picture else visible[kind][nearest]
+            parts.append(Codes(values, seen))
+        drawn_rows = Codes.concatenate(parts)
+        if Picture.kind in engine.schema.fields:
+            whole_rows = {k: v.numpy() for k, v in drawn_rows.values.items()}
+            return {name: engine.schema.decode(name, whole_rows) for name in engine.schema.scored}
+        return dict(decoded_rows(engine, drawn_rows, engine.schema.scored))
+
+    return make
