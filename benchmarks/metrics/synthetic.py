@@ -194,7 +194,7 @@ class Space:
 
     def __init__(self, fitted: pd.DataFrame, numbers: Numbers) -> None:
         self.ranks = {n: np.sort(fitted[n].dropna().to_numpy(float)) for n in fitted if n in numbers}
-        self.labels = {n: pd.unique(fitted[n]) for n in fitted if n not in numbers}
+        self.labels = {n: np.asarray(pd.unique(fitted[n]), dtype=object) for n in fitted if n not in numbers}
 
     def __call__(self, frame: pd.DataFrame, rows: int = NEAR) -> Floats:
         """(rows, numbers) at most so many of the rows, which are in no order."""
@@ -205,7 +205,7 @@ class Space:
             rank = sum(ends) / (2 * max(len(known), 1))
             parts.append(np.where(np.isnan(x), -1.0, rank)[:, None])
         for name, values in self.labels.items():
-            parts.append((frame[name].to_numpy()[:, None] == values) / 2)
+            parts.append((frame[name].to_numpy(object)[:, None] == values) / 2)
         return np.concatenate(parts, axis=1)
 
 

@@ -6,10 +6,10 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from diabolo.errors import DataError
 
@@ -19,9 +19,17 @@ STALE = 3600.0  # seconds after which a file that was never renamed belongs to a
 
 
 def write_whole(path: Path, raw: bytes) -> None:
-    """Write a file beside its place, flush it, then rename it: a crash leaves the old one or the new.
+    """Write a file, whole or not at all; raises what `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(raw)
 
-    What writers that were killed left beside it is swept, once it is an hour old.
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to beside its place, which is flushed and renamed in the end.
+
+    A crash leaves the old one or the new. What writers that were killed left beside it is swept, once it is
+    an hour old.
 
     Raises:
         DataError: the folder does not exist, cannot be written to, or is full; what was there is as it was.
@@ -30,7 +38,7 @@ def write_whole(path: Path, raw: bytes) -> None:
     try:
         _sweep(path)
         with open(beside, "xb") as file:
-            file.write(raw)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

@@ -50,7 +50,7 @@ class Filler:
                 return cls(kind, constant=known[0].cast(pa.string()).as_py(), missing=missing)
             if pa.types.is_integer(known.type):
                 ends = pc.min_max(known)
-                falls = len(known) > 1 and known[0].as_py() > known[-1].as_py()
+                falls = known[0].equals(ends["max"]) and known[-1].equals(ends["min"])
                 start = ends["min"].as_py() - 1 if falls else ends["max"].as_py() + 1
                 return cls(kind, start=start, step=-1 if falls else 1, missing=missing)
             if not (pa.types.is_string(known.type) or pa.types.is_large_string(known.type)):

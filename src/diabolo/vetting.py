@@ -21,6 +21,7 @@ from diabolo.columns.datetime import PARTS
 from diabolo.columns.image import LAYOUTS, PIXELS
 from diabolo.container import Spec
 from diabolo.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
+from diabolo.fields.real import FINEST
 from diabolo.filler import LONGEST
 from diabolo.memory import LIMIT
 from diabolo.network import Member, Network
@@ -193,7 +194,8 @@ def _check_entry(entry: Entry, source: Source) -> None:
             tables = (part.centres, part.low, part.high, part.counts)
             _need(all(_fine(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name)
             _need(_fine(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name)
-            _need(bool((np.diff(part.edges) >= 0).all()), name)
+            _need(bool((np.diff(part.edges) >= 0).all()) and len(part.shares) in (0, bins), name)
+            _need(bool(((part.shares >= 0) & (part.shares <= FINEST)).all()), name)
         elif isinstance(part, Curve | Picture):
             _need(_is_number(part.low) and _is_number(part.high), name)
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from diabolo.columns.base import Column, Part, Values
 from diabolo.errors import ColumnError
 from diabolo.fields import Real
+from diabolo.fields.real import FINEST, PIECES
 
 # An exact value is a symbol of its own where the column has few of them, each seen often enough on average:
 # the more, the oftener. Other numbers are sorted into bins of so many values; fewer if they are few.
@@ -40,6 +41,7 @@ class Number(Column):
         decimals: digits after the point that the column uses, or None for as many as there are.
         low, high: the range of the finite training values.
         edges, lows, highs, centres, counts: the bins, in standard units.
+        shares: how values lie within the bins, see `diabolo.fields.Real`.
     """
 
     mean: float = 0.0
@@ -53,12 +55,14 @@ class Number(Column):
     highs: np.ndarray = field(default_factory=_none)
     centres: np.ndarray = field(default_factory=_none)
     counts: np.ndarray = field(default_factory=_none)
+    shares: np.ndarray = field(default_factory=_none)
 
     kind = "number"
 
     def __post_init__(self) -> None:
         for name in ("edges", "lows", "highs", "centres", "counts"):
             setattr(self, name, np.asarray(getattr(self, name), dtype=float))
+        self.shares = np.asarray(self.shares, dtype=np.int64).reshape(-1, PIECES - 1)
 
     @classmethod
     def claims(cls, values: Values) -> bool:
@@ -74,7 +78,7 @@ class Number(Column):
         if len(x) == 0:
             raise ColumnError("no finite number in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
         mean, scale = centre(x)
-        edges, lows, highs, centres, counts = make_bins((x - mean) / scale)
+        edges, lows, highs, centres, counts, shares = make_bins((x - mean) / scale)
         return replace(
             self,
             mean=mean,
@@ -88,11 +92,12 @@ class Number(Column):
             highs=highs,
             centres=centres,
             counts=counts,
+            shares=shares,
         )
 
     @property
     def fields(self) -> tuple[Real]:
-        return (Real(self.edges, self.lows, self.highs, self.centres, self.counts),)
+        return (Real(self.edges, self.lows, self.highs, self.centres, self.counts, self.shares),)
 
     def encode(self, values: Values, name: str) -> list[Part]:
         x = to_float(values, name)
@@ -174,8 +179,10 @@ def _decimals(x: np.ndarray) -> int | None:
     return None
 
 
-def make_bins(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sort values into bins: (edges, lows, highs, centres, counts).
+def make_bins(
+    z: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sort values into bins: (edges, lows, highs, centres, counts, shares).
 
     Exact values where they are few: up to 64 if each is seen 5 times on average, up to 256 if 60 times.
     Otherwise intervals of about equal mass, one for every 20 values (4 to 32) or every 60 (up to 128), in
@@ -200,7 +207,22 @@ def make_bins(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     counts = np.add.reduceat(seen, starts).astype(float)
     centres = np.add.reduceat(values * seen, starts) / counts
     edges = np.r_[lows[0], (highs[:-1] + lows[1:]) / 2, highs[-1]]
-    return edges, lows, highs, centres, counts
+    return edges, lows, highs, centres, counts, _shares(values, seen, starts)
+
+
+def _shares(values: np.ndarray, seen: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(bins, pieces - 1) where the values of each bin part its rows evenly; none if all bins are exact."""
+    ends = np.r_[starts[1:], len(values)]
+    if (ends - starts == 1).all():
+        return np.zeros((0, PIECES - 1), np.int64)
+    shares = np.zeros((len(starts), PIECES - 1))
+    for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        low, high = values[start], values[end - 1]
+        if low < high:
+            upto = seen[start:end].cumsum()
+            wanted = upto[-1] * np.arange(1, PIECES) / PIECES
+            shares[row] = (values[start:end][np.searchsorted(upto, wanted)] - low) / (high - low)
+    return np.round(shares * FINEST).astype(np.int64)
 
 
 def centre(x: np.ndarray) -> tuple[float, float]:

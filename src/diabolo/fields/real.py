@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from diabolo.layers.alphabet import ALL, ask
 from diabolo.likelihoods import Binned, Bins, Normal
 
 MOVED = 2.0  # standard units by which a wrong value may have been moved
+PIECES, FINEST = 16, 65_535  # in which the values of a bin lie, and how finely that is kept
 BEYOND = 1.0  # standard units beyond the range seen up to which values are read as they are
 
 
@@ -29,6 +30,8 @@ class Real(Field):
         edges: (bins + 1,) ascending.
         low, high, centres: (bins,) smallest, largest and mean value in each bin.
         counts: (bins,) training values in each bin.
+        shares: (bins, 15) where the training values of each bin part into sixteen equal heaps, from 0, its
+            smallest value, to 65,535, its largest one; no rows if every bin is one value.
     """
 
     edges: np.ndarray
@@ -36,6 +39,7 @@ class Real(Field):
     high: np.ndarray
     centres: np.ndarray
     counts: np.ndarray
+    shares: np.ndarray = field(default_factory=lambda: np.zeros((0, PIECES - 1), np.int64))
 
     kind = "real"
 
@@ -55,6 +59,28 @@ class Real(Field):
     def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         found = np.searchsorted(self.edges[1:-1], values, side="right")
         return self._ways[alone][:, np.minimum(found, len(self.counts) - 1)]
+
+    def settle(self, values: Tensor) -> Tensor:
+        """Values that were drawn evenly within their bins, as values lie there: many sums are round."""
+        if not len(self.shares):
+            return values
+        edges, low, high, knots = (t.to(values.device) for t in self._knots)
+        found = torch.searchsorted(edges, values.double().contiguous(), right=True)
+        low, high = low[found], high[found]
+        share = ((values - low) / (high - low).clamp_min(1e-12)).clamp(0, 1) * PIECES
+        piece = share.floor().clamp_max(PIECES - 1).long()
+        left, right = knots[found, piece], knots[found, piece + 1]
+        return (low + (high - low) * torch.lerp(left, right, share - piece)).to(values.dtype)
+
+    @cached_property
+    def _knots(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        knots = np.pad(self.shares, ((0, 0), (1, 1)), constant_values=((0, 0), (0, FINEST))) / FINEST
+        return (
+            torch.tensor(self.edges[1:-1], dtype=torch.double),
+            torch.tensor(self.low, dtype=torch.double),
+            torch.tensor(self.high, dtype=torch.double),
+            torch.tensor(knots, dtype=torch.double),
+        )
 
     @cached_property
     def _ways(self) -> dict[bool, np.ndarray]:

@@ -51,6 +51,27 @@ class Filling:
 
 @Parameter(name="*")
 @dataclass
+class Wanted:
+    """What new rows are to be like; described in the documentation of `Autoencoder.generate`."""
+
+    seed: Annotated[int | None, Parameter(help="The same seed gives the same rows.")] = None
+    given: Annotated[
+        dict[str, str] | None,
+        Parameter(help="What all have: --given.sex Male, --given.city 'Oslo|Rome', --given.age 30..40."),
+    ] = None
+    like: Annotated[str | None, Parameter(help="Rows, of which new ones keep some columns.")] = None
+    keep: Annotated[Names, Parameter(help="Columns that are kept of --like.")] = None
+    where: Annotated[Names, Parameter(help="Rules to obey: --where 'start <= end' 'age >= 18'.")] = None
+    observed: Annotated[
+        Names, Parameter(help="Columns whose combination must have occurred: --observed city,country.")
+    ] = None
+    prior: Annotated[
+        Literal["mixture", "normal"], Parameter(help="Where codes come from, of a model with a bottleneck.")
+    ] = "mixture"
+
+
+@Parameter(name="*")
+@dataclass
 class Options:
     """Options of the model; each is described in the documentation of `Autoencoder`."""
 

@@ -21,17 +21,17 @@ from diabolo.outputs.arguments import (
     Output,
     Page,
     Quiet,
+    Wanted,
     exchanged,
     with_model,
 )
 from diabolo.outputs.config import find_data
-from diabolo.outputs.tables import check_format, check_place, show, to_bytes, with_keys
+from diabolo.outputs.tables import check_format, check_place, give, stream, with_keys
 from diabolo.outputs.words import several
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
     import cyclopts
-    import pyarrow as pa
     from cyclopts import Parameter
 
     from diabolo.model import Autoencoder
@@ -104,7 +104,7 @@ def score(
     if loaded.engine_.source.kind == "series":
         said = f"{several(len(answer.episodes), 'episode')}; {said}"
     _say(f"{int(answer.alarm.sum()):,} of {several(len(answer.bits), 'row')} are alarms ({said})", quiet)
-    _answer(table, output, json, "the oddest rows", table.sort_by([("bits", "descending")]).slice(0, 10))
+    give(table, output, json, "the oddest rows", table.sort_by([("bits", "descending")]).slice(0, 10))
     if fail_on is not None and bool((answer.severity >= fail_on).any()):
         raise SystemExit(1)
 
@@ -135,9 +135,7 @@ def explain(
         rows = tuple(e.peak for e in peaks) or tuple((-scores.bits).argsort()[:top].tolist())
     answer = tasks.explain(loaded, native, rows=rows)
     table = answer.to_arrow()
-    _answer(
-        table, output, json, "cell by cell", table.sort_by([("row", "ascending"), ("share", "descending")])
-    )
+    give(table, output, json, "cell by cell", table.sort_by([("row", "ascending"), ("share", "descending")]))
 
 
 @app.command
@@ -158,7 +156,7 @@ def repair(
     table = answer.to_arrow()
     why = answer.changed["why"].to_pylist()
     _say(f"{why.count('hole'):,} holes filled, {why.count('suspicious'):,} suspicious cells replaced", quiet)
-    _answer(table, output, json, "the first rows", table.slice(0, 10))
+    give(table, output, json, "the first rows", table.slice(0, 10))
 
 
 @app.command
@@ -168,7 +166,7 @@ def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = F
 
     check_format(output)
     table = tasks.embed(_load(model), _native(data)).to_arrow()
-    _answer(table, output, json, "the first rows", table.slice(0, 10))
+    give(table, output, json, "the first rows", table.slice(0, 10))
 
 
 @app.command
@@ -178,7 +176,7 @@ def denoise(data: Data, *, model: ModelPath, output: Output = None, json: Json =
 
     check_format(output)
     table = tasks.denoise(_load(model), _native(data)).to_arrow()
-    _answer(table, output, json, "the first rows", table.slice(0, 10))
+    give(table, output, json, "the first rows", table.slice(0, 10))
 
 
 @app.command
@@ -196,27 +194,27 @@ def match(
 
     check_format(output)
     table = tasks.match(_load(model), _native(data), gallery=_native(gallery), k=k).to_arrow()
-    _answer(table, output, json, "the nearest rows", table.slice(0, 10))
+    give(table, output, json, "the nearest rows", table.slice(0, 10))
 
 
 @app.command
 def generate(
-    n: int,
+    n: int | None = None,
     *,
     model: ModelPath,
-    seed: Annotated[int | None, Parameter(help="The same seed gives the same rows.")] = None,
-    given: Annotated[
-        dict[str, str] | None, Parameter(help="A value that all have: --given.sex Male.")
-    ] = None,
+    wishes: Wanted | None = None,
     output: Output = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Draw N new rows."""
-    from diabolo import tasks
+    """Draw N new rows; with --like, one for each of its rows if N is not given."""
+    from diabolo.outputs.generated import draw_tables
 
     check_format(output)
-    table = tasks.generate(_load(model), n, seed=seed, given=given).to_arrow()
-    _answer(table, output, json, "the first rows", table.slice(0, 10))
+    wishes = wishes or Wanted()
+    like = None if wishes.like is None else _native(wishes.like)
+    tables = draw_tables(_load(model), n, wishes, like, quiet=quiet)
+    stream(tables, output, json)
 
 
 @app.command
@@ -277,7 +275,7 @@ def runs(
     if output is None and not json and sys.stdout.isatty():
         show_runs(chosen)
     else:
-        _answer(to_table(chosen), output, json)
+        give(to_table(chosen), output, json)
 
 
 @app.command
@@ -377,21 +375,6 @@ def _load(path: Path) -> Autoencoder:
         if (right := exchanged(sys.argv[1:], path)) is None:
             raise
         raise ModelFileError(error.message, hint=right) from error
-
-
-def _answer(
-    table: pa.Table, output: Path | None, json: bool, title: str = "", shown: pa.Table | None = None
-) -> None:
-    """To a file, to a pipe as csv or ndjson, or a few rows to a terminal."""
-    if output is not None and str(output) != "-":
-        from diabolo.atomic import write_whole
-
-        write_whole(output, to_bytes(table, output.suffix))
-    elif json or not sys.stdout.isatty():
-        sys.stdout.buffer.write(to_bytes(table, ".ndjson" if json else ".csv"))
-        sys.stdout.buffer.flush()
-    else:
-        show(table if shown is None else shown, title)
 
 
 def _command() -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from diabolo.atomic import whole_file, write_whole
 from diabolo.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,28 +50,45 @@ def check_place(path: Path) -> None:
 
 def to_bytes(table: pa.Table, suffix: str) -> bytes:
     """A table in one of `FORMATS`."""
-    import pyarrow as pa
-
     sink = BytesIO()
-    if suffix in (".csv", ".tsv"):
-        # Not pyarrow's writer: it quotes every text, and a repaired file should differ where it was repaired.
-        text = StringIO()
-        writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
-        writer.writerow(table.column_names)
-        writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
-        sink.write(text.getvalue().encode())
-    elif suffix == ".parquet":
+    write_batches(sink, suffix, [table])
+    return sink.getvalue()
+
+
+def write_batches(file: BinaryIO, suffix: str, tables: Iterable[pa.Table]) -> None:
+    """Tables of the same columns, one after the other, in one of `FORMATS`; one is in memory at a time."""
+    tables = iter(tables)
+    first = next(tables)
+    every = chain([first], tables)
+    if suffix == ".parquet":
         import pyarrow.parquet
 
-        pa.parquet.write_table(table, sink)
+        with pyarrow.parquet.ParquetWriter(file, first.schema) as writer:
+            for table in every:
+                writer.write_table(table)
     elif suffix == ".arrow":
-        import pyarrow.feather
+        import pyarrow as pa
 
-        pa.feather.write_feather(table, sink, compression="uncompressed")
+        with pa.ipc.new_file(file, first.schema) as stream:
+            for table in every:
+                stream.write_table(table)
     else:
+        for number, table in enumerate(every):
+            file.write(_as_text(table, suffix, heading=number == 0).encode())
+            file.flush()
+
+
+def _as_text(table: pa.Table, suffix: str, *, heading: bool) -> str:
+    if suffix not in (".csv", ".tsv"):
         lines = (json.dumps(row, default=str, allow_nan=False) for row in _finite(table.to_pylist()))
-        sink.write("".join(f"{line}\n" for line in lines).encode())
-    return sink.getvalue()
+        return "".join(f"{line}\n" for line in lines)
+    # Not pyarrow's writer: it quotes every text, and a repaired file should differ where it was repaired.
+    text = StringIO()
+    writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+    if heading:
+        writer.writerow(table.column_names)
+    writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return text.getvalue()
 
 
 def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -109,3 +129,27 @@ def _short(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def give(
+    table: pa.Table, output: Path | None, as_json: bool, title: str = "", shown: pa.Table | None = None
+) -> None:
+    """To a file, to a pipe as csv or ndjson, or a few rows to a terminal."""
+    if output is not None and str(output) != "-":
+        write_whole(output, to_bytes(table, output.suffix))
+    elif as_json or not sys.stdout.isatty():
+        sys.stdout.buffer.write(to_bytes(table, ".ndjson" if as_json else ".csv"))
+        sys.stdout.buffer.flush()
+    else:
+        show(table if shown is None else shown, title)
+
+
+def stream(tables: Iterator[pa.Table], output: Path | None, as_json: bool) -> None:
+    """To a file or a pipe, one table after the other; the first rows to a terminal."""
+    if output is not None and str(output) != "-":
+        with whole_file(output) as file:
+            write_batches(file, output.suffix, tables)
+    elif as_json or not sys.stdout.isatty():
+        write_batches(sys.stdout.buffer, ".ndjson" if as_json else ".csv", tables)
+    else:
+        show(next(tables).slice(0, 10), "the first rows")

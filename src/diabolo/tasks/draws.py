@@ -16,7 +16,7 @@ from diabolo.engine import Engine
 from diabolo.evidence import ROWS
 from diabolo.fields import Codes, Picture, Real
 from diabolo.fields.codes import BLOCK
-from diabolo.likelihoods import Levels
+from diabolo.likelihoods import Binned, Levels
 from diabolo.memory import fingerprints
 from diabolo.sources import Frame
 from diabolo.training import threads
@@ -54,11 +54,14 @@ def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None =
         seen[..., 0] = -1e9
         likelihood = Levels(seen)
     said = likelihood.sample() if share is None else likelihood.icdf(share)
-    drawn = np.asarray(said.cpu().numpy())
+    drawn = said.cpu()
     if fields[0].kind == Real.kind:
         # The tails of a normal distribution reach beyond what can be: ages below 0.
-        drawn = np.clip(drawn, [f.edges[0] for f in fields], [f.edges[-1] for f in fields])
-    return drawn
+        low, high = (torch.tensor([f.edges[end] for f in fields], dtype=drawn.dtype) for end in (0, -1))
+        drawn = drawn.clamp(low, high)
+        if isinstance(likelihood, Binned):
+            drawn = torch.stack([f.settle(drawn[:, i]) for i, f in enumerate(fields)], 1)
+    return np.asarray(drawn.numpy())
 
 
 def draw_cell(likelihood: Distribution, field: Any, share: Tensor) -> Tensor:
@@ -73,6 +76,7 @@ def draw_cell(likelihood: Distribution, field: Any, share: Tensor) -> Tensor:
     if field.kind == Real.kind:
         # The tails of a normal distribution reach beyond what can be: ages below 0.
         drawn = drawn.clamp(float(field.edges[0]), float(field.edges[-1]))
+        drawn = field.settle(drawn) if isinstance(likelihood, Binned) else drawn
     return drawn
 
 
