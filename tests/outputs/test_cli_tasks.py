@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+import pytest
 
 from diabolo.columns.image import to_pictures, to_pixels
 from diabolo.sources.files import read_file
@@ -58,6 +60,40 @@ def test_rows_are_drawn(run: Run, model: Path, tmp_path: Path) -> None:
     assert set(one["city"].to_pylist()) == {"Rome"}
     wrong = run("generate", 12, "-m", model, "--given.city", "Paris")
     assert wrong.status == 2 and "'Paris'" in wrong.err and "Hint" in wrong.err
+
+
+def test_rows_are_drawn_as_asked(run: Run, model: Path, data: Path, tmp_path: Path) -> None:
+    def rows(*options: object) -> pa.Table:
+        said = run("generate", *options, "-m", model, "--seed", 0, "-o", tmp_path / "new.parquet")
+        assert said.status == 0, said.err
+        return read_file(tmp_path / "new.parquet")
+
+    new = rows(60, "--given.city", "Rome|Oslo", "--given.count", "3..5", "--given.when", "2025-01-01..")
+    assert set(new["city"].to_pylist()) == {"Rome", "Oslo"} and set(new["count"].to_pylist()) <= {3, 4, 5}
+    assert min(new["when"].to_pylist()).year == 2025
+    ruled = rows(60, "--where", "double >= number", "city != Lima", "--observed", "city,count")
+    there = ruled.select(["double", "number"]).drop_null()
+    assert (there["double"].to_numpy() >= there["number"].to_numpy()).all()
+    assert "Lima" not in ruled["city"].to_pylist()
+    old = read_file(data)
+    alike = rows("--like", data, "--keep", "city", "count")
+    assert alike["city"].equals(old["city"]) and alike["count"].to_pylist() == old["count"].to_pylist()
+    assert run("generate", "-m", model).status == 2
+    wrong = run("generate", 9, "-m", model, "--where", "city > ")
+    assert wrong.status == 2 and "cannot be read" in wrong.err
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "ndjson", "parquet", "arrow"])
+def test_rows_come_in_batches(
+    run: Run, model: Path, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parted = tmp_path / f"whole.{ending}", tmp_path / f"parted.{ending}"
+    assert run("generate", 130, "-m", model, "--seed", 0, "-o", whole).status == 0
+    monkeypatch.setattr(sys.modules["diabolo.tasks.generate"], "BATCH", 50)
+    assert run("generate", 130, "-m", model, "--seed", 0, "-o", parted).status == 0
+    one, other = read_file(whole), read_file(parted)
+    assert one.schema == other.schema and one.num_rows == other.num_rows == 130
+    assert one["id"].to_pylist() == other["id"].to_pylist() and len(set(one["id"].to_pylist())) == 130
 
 
 def test_pictures_go_through_parquet(run: Run, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": pc.less,
     ">": pc.greater,
 }
-RULE = re.compile(r"\s*(?P<left>.+?)\s*(?P<sign><=|>=|==|!=|<|>)\s*(?P<right>.+?)\s*")
+RULE = re.compile(r"\s*(?P<left>\S.*?)\s*(?P<sign><=|>=|==|!=|<|>)\s*(?P<right>\S.*?)\s*")
 LEAST = 1e-9  # a smaller probability is none
 
 
