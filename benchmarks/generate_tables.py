@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import common, detection, tables
 from benchmarks.metrics import synthetic
+from diabolo import likeness
 
 UNSEEN = 0.2  # of a table in one file
 JUDGES = 2  # draws of rows that judges see
@@ -34,7 +35,7 @@ PROTOCOL = (
     "unseen ones: AUROC of the last column with two values, else R2 of the last number (mle_real: that "
     "learn from the fitted rows). alpha_precision, beta_recall: Alaa et al. 2022, against unseen rows. "
     "copies, closest, closer, membership, attribute: what is given away of fitted rows, *_real what "
-    "unseen rows give away (benchmarks/metrics/synthetic.py). cpu_seconds: the fit; rows_per_second: "
+    "unseen rows give away (diabolo.likeness). cpu_seconds: the fit; rows_per_second: "
     "generated in a CPU second; bytes: of the model file."
 )
 
@@ -132,6 +133,7 @@ METHODS: dict[str, Method] = {
     common.OURS: partial(ours, "default"),
     "masked": partial(ours, "masked"),
     "variational": partial(ours, "variational"),
+    "quantized": partial(ours, "quantized"),
     "real": real,
     "marginals": marginals,
     "copula": copula,
@@ -163,19 +165,21 @@ def judge(
     if made.table is unseen:
         rows, judged = new.iloc[::2], new.iloc[1::2]
     target = synthetic.task_of(seen, numbers)
-    space = synthetic.Space(seen, numbers)
-    precision, recall = synthetic.precision_and_recall(space(judged), space(rows))
+    fit, held, new_rows = (synthetic.as_table(part, numbers) for part in (seen, judged, rows))
+    space = likeness.Space(fit)
+    precision, recall = synthetic.precision_and_recall(space(held), space(new_rows))
+    given_away = asdict(likeness.leaks(fit, new_rows, held, target=target))
     return {
-        "shape": synthetic.shape(seen, rows, numbers),
-        "trend": synthetic.trend(seen, rows, numbers),
-        "c2st": common.mean(synthetic.c2st(judged, rows, numbers, s) for s in range(JUDGES)),
-        "c2st_fit": common.mean(synthetic.c2st(seen, rows, numbers, s) for s in range(JUDGES)),
+        "shape": common.mean(likeness.alike(fit, new_rows).values()),
+        "trend": common.mean(likeness.pairs(fit, new_rows).values()),
+        "c2st": common.mean(likeness.call(held, new_rows, seed=s).auroc for s in range(JUDGES)),
+        "c2st_fit": common.mean(likeness.call(fit, new_rows, seed=s).auroc for s in range(JUDGES)),
         "c2st_linear": synthetic.c2st_linear(judged, rows, numbers),
         "mle": synthetic.mle(rows, judged, target, numbers),
         "mle_real": synthetic.mle(seen, judged, target, numbers),
         "alpha_precision": precision,
         "beta_recall": recall,
-        **synthetic.privacy(seen, judged, rows, numbers, target),
+        **{name: value for name, value in given_away.items() if name != "target"},
         "cpu_seconds": made.fit_seconds,
         "rows_per_second": len(rows) / made.seconds if made.seconds else None,
         "bytes": made.bytes,

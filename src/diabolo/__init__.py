@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
-    from diabolo.bottlenecks import Bottleneck, Identity, Vanilla, Variational
+    from diabolo.bottlenecks import Bottleneck, Identity, Quantized, Vanilla, Variational
     from diabolo.columns import Boolean, Category, Column, Datetime, Number
     from diabolo.corruptions import Clean, Corruption, Mask, Noise, Swap
     from diabolo.errors import DiaboloError
@@ -32,7 +32,7 @@ _HOMES = {
     "Schema": "schema",
     "Member": "network",
     "DiaboloError": "errors",
-    **dict.fromkeys(("Bottleneck", "Identity", "Vanilla", "Variational"), "bottlenecks"),
+    **dict.fromkeys(("Bottleneck", "Identity", "Quantized", "Vanilla", "Variational"), "bottlenecks"),
     **dict.fromkeys(("Clean", "Corruption", "Mask", "Noise", "Swap"), "corruptions"),
     **dict.fromkeys(("Likelihood", "Objective", "Rebuild"), "objectives"),
     **dict.fromkeys(("Boolean", "Category", "Column", "Datetime", "Number"), "columns"),
@@ -56,6 +56,7 @@ __all__ = [
     "Noise",
     "Number",
     "Objective",
+    "Quantized",
     "Rebuild",
     "Schema",
     "Swap",

@@ -27,7 +27,7 @@ from diabolo.training import threads
 
 CHUNK = 65_536  # rows that are in memory as tensors at once
 HALVES = 4  # pairs of halves of a row, from which the surprise of its labels is read
-ROOT = 0.5  # exponent of the residual in rows of numbers only: measured, docs/how-it-detects.md
+ROOT = 0.4  # exponent of the residual in rows of numbers only: measured, docs/how-it-detects.md
 NUMBERS = 4_000_000  # of wide rows, in windows or pictures, that are in memory at once
 
 Target = tuple[Slot, tuple[slice, ...]]

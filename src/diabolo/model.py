@@ -11,12 +11,12 @@ import numpy as np
 
 from diabolo import storage, tasks
 from diabolo.columns import Column
-from diabolo.errors import ModelFileError
+from diabolo.errors import ModelFileError, OptionError
 from diabolo.estimator import Estimator
 from diabolo.fitting import fit_engine
 from diabolo.network import Member
 from diabolo.objectives import Objective
-from diabolo.options import check_width, choose_device, make_schema, make_source, training_options
+from diabolo.options import check_width, choose_device, training_options, understand
 from diabolo.recipes import make_members
 from diabolo.schema import Schema
 from diabolo.sources import read_native
@@ -36,8 +36,8 @@ class Autoencoder(Estimator):
 
     Args:
         recipe: the kind of autoencoder: "default" (a denoising and a masked network with remembered
-            rows), "vanilla", "variational", "beta", "denoising", "masked" or "classic" (variational, with
-            entity embeddings that are rebuilt).
+            rows), "vanilla", "variational", "beta", "quantized", "denoising", "masked" or "classic"
+            (variational, with entity embeddings that are rebuilt).
         latent: numbers in the bottleneck's code.
         beta: weight of the divergence of a variational bottleneck.
         stdev: deviation of the noise that a variational code is drawn with in training.
@@ -63,6 +63,9 @@ class Autoencoder(Estimator):
             is given too.
         context: names of columns that are read but never scored.
         ignore: names of columns that are not used.
+        min_count: labels that fewer rows have are merged before the fit, so that the model never holds them.
+        clip: share of the values at each end of a number or a date that are brought to the value at that
+            share before the fit, likewise.
         time: name of the time column; makes the data a series.
         by: name of the column that says which series a row belongs to.
         window: points in a window of a series; "auto" for a length that suits it.
@@ -104,6 +107,7 @@ class Autoencoder(Estimator):
     denoise = tasks.denoise
     match = tasks.match
     generate = tasks.generate
+    compare = tasks.compare
     traverse = tasks.traverse
     interpolate = tasks.interpolate
 
@@ -136,6 +140,8 @@ class Autoencoder(Estimator):
         scored: Sequence[str] | None = None,
         context: Sequence[str] | None = None,
         ignore: Sequence[str] | None = None,
+        min_count: int = 1,
+        clip: float = 0.0,
         time: str | None = None,
         by: str | None = None,
         window: int | str | None = None,
@@ -177,6 +183,8 @@ class Autoencoder(Estimator):
         self.scored = scored
         self.context = context
         self.ignore = ignore
+        self.min_count = min_count
+        self.clip = clip
         self.time = time
         self.by = by
         self.window = window
@@ -222,17 +230,15 @@ class Autoencoder(Estimator):
         """
         native = read_native(X)
         options = self.get_params(deep=False)
-        source = make_source(options, native)
-        frame = source.read(native)
-        schema = make_schema(options, frame, source)
-        members = self.members or make_members(self.recipe, options, schema.fields)
-        check_width(schema, members)
+        data = understand(options, native)
+        members = self.members or make_members(self.recipe, options, data.schema.fields)
+        check_width(data.schema, members)
         training, device = training_options(options), choose_device(self.device)
         with follow(options) as run:
             engine = fit_engine(
-                frame,
-                source,
-                schema,
+                data.frame,
+                data.source,
+                data.schema,
                 members,
                 training,
                 seed=self.seed,
@@ -243,6 +249,7 @@ class Autoencoder(Estimator):
                 log=run.log,
             )
             run.finish(engine.facts, engine.notes)
+        engine.notes += [f"{data.coarsened}: they are not in the model"] if data.coarsened else []
         engine.notes += run.notes
         for note in engine.notes:
             warnings.warn(note, DiaboloWarning, stacklevel=2)
@@ -257,14 +264,34 @@ class Autoencoder(Estimator):
             age     number    scored  0.0%     int64 values   28 to 45, mean 34.67
             city    category  scored  0.0%     string values  2 levels: Oslo, Bergen
         """
-        native, options = read_native(X), self.get_params(deep=False)
-        source = make_source(options, native)
-        return make_schema(options, source.read(native), source)
+        return understand(self.get_params(deep=False), read_native(X)).schema
 
-    def report(self, X: Any, path: str | Path = "report.html", *, command: str | None = None) -> Path:
-        """Write a report on rows with the columns of the fit: one HTML file that needs no network."""
+    def report(
+        self,
+        X: Any,
+        path: str | Path = "report.html",
+        *,
+        synthetic: Any = None,
+        unseen: Any = None,
+        command: str | None = None,
+    ) -> Path:
+        """Write a report on rows with the columns of the fit: one HTML file that needs no network.
+
+        Args:
+            X: the rows.
+            path: where to.
+            synthetic: new rows, to be held against `X`, the rows of the fit; then that is what the page is
+                about: columns, pairs, what a judge looks at, what is given away.
+            unseen: real rows that are not among those of the fit, to judge the new ones by.
+            command: the command line to show for doing it again.
+        """
+        from diabolo.outputs.comparison import write_comparison
         from diabolo.outputs.report import write_report
 
+        if synthetic is not None:
+            return write_comparison(self, X, path, synthetic=synthetic, unseen=unseen, command=command)
+        if unseen is not None:
+            raise OptionError("unseen: real rows to hold new ones against", hint="synthetic=rows")
         return write_report(self, X, path, command=command)
 
     def to_pyod(self, X: Any = None) -> Detector:

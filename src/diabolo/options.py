@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from diabolo.checks import share, whole
+from diabolo.coarsen import coarsen
 from diabolo.errors import DataError, OptionError
 from diabolo.inference import counts_rows
 from diabolo.network import Member
@@ -30,6 +33,42 @@ NAMES = ("scored", "context", "ignore", "numeric", "categorical")
 
 # Columns that are hidden in turn cost the square of their number: 600 take 10 seconds, 2,000 two minutes.
 WIDEST = 2_000
+
+
+@dataclass(frozen=True)
+class Understood:
+    """Data as a fit reads it.
+
+    Attributes:
+        native: the data, coarser if that was asked for.
+        source, frame, schema: how it is read, its rows or windows, and what its columns are.
+        coarsened: what was merged and clipped, in a sentence; empty if nothing was.
+    """
+
+    native: Native
+    source: Source
+    frame: Frame
+    schema: Schema
+    coarsened: str = ""
+
+
+def understand(options: Mapping[str, Any], native: Native) -> Understood:
+    """Read the data as the options ask for: its source, its columns, and what is to be made coarser in it."""
+    least = whole("min_count", options["min_count"])
+    clip = share("clip", options["clip"])
+    if clip >= 0.5:
+        raise OptionError(
+            f"clip={clip}: less than half of the values can be clipped at each end", hint="clip=0.01"
+        )
+    source = make_source(options, native)
+    frame = source.read(native)
+    found = Understood(native, source, frame, make_schema(options, frame, source))
+    if least == 1 and clip == 0:
+        return found
+    leave = (source.time, source.by) if isinstance(source, Series) else ()
+    coarse, said = coarsen(native, found.schema, min_count=least, clip=clip, leave=leave)
+    frame = source.read(coarse)
+    return Understood(coarse, source, frame, make_schema(options, frame, source), said)
 
 
 def make_source(options: Mapping[str, Any], native: Native) -> Source:

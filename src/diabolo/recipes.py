@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from diabolo.bottlenecks import Bottleneck, Vanilla, Variational
+from diabolo.bottlenecks import Bottleneck, Quantized, Vanilla, Variational
 from diabolo.checks import whole
 from diabolo.corruptions import Clean, Mask, Noise
 from diabolo.errors import OptionError
@@ -83,8 +83,8 @@ def _with(bottleneck: Bottleneck) -> Member:
     return Member(corruption=Clean(), bottleneck=bottleneck)
 
 
-def _variational(kinds: Collection[str], beta: float = 1.0) -> Member:
-    bottleneck = Variational(16, beta=beta)
+def _drawn(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
+    """A member whose codes are made to draw from."""
     if Curve.kind in kinds or Picture.kind in kinds:
         return _with(bottleneck)
     # Rows that are drawn from bell curves are told from real ones at once: C2ST on Adult .98, so .63.
@@ -96,8 +96,9 @@ def _variational(kinds: Collection[str], beta: float = 1.0) -> Member:
 RECIPES: dict[str, Callable[[Collection[str]], Members]] = {
     "default": _default,
     "vanilla": lambda kinds: {"vanilla": _with(Vanilla(16))},
-    "variational": lambda kinds: {"variational": _variational(kinds)},
-    "beta": lambda kinds: {"beta": _variational(kinds, beta=4.0)},
+    "variational": lambda kinds: {"variational": _drawn(Variational(16), kinds)},
+    "beta": lambda kinds: {"beta": _drawn(Variational(16, beta=4.0), kinds)},
+    "quantized": lambda kinds: {"quantized": _drawn(Quantized(), kinds)},
     "denoising": lambda kinds: {"noisy": _noisy(kinds)},
     "masked": lambda kinds: {"masked": _masked(kinds)},
     "classic": _classic,
@@ -177,8 +178,8 @@ def _bottleneck(member: Member, given: Mapping[str, Any]) -> Member:
     now, asked = member.bottleneck, {k: given[k] for k in ("latent", "beta", "stdev") if k in given}
     if not asked:
         return member
-    if isinstance(now, Variational):
-        return replace(member, bottleneck=Variational(**{**now.options(), **asked}))
+    if isinstance(now, Variational) or (isinstance(now, Quantized) and asked.keys() == {"latent"}):
+        return replace(member, bottleneck=type(now)(**{**now.options(), **asked}))
     for name in ("beta", "stdev"):
         if name in asked:
             raise OptionError(

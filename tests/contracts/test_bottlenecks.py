@@ -10,13 +10,14 @@ import torch
 from sklearn.base import clone
 
 from diabolo import Autoencoder, Clean, Member
-from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity, Vanilla, Variational
+from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity, Quantized, Vanilla, Variational
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.training import private_draws
 
 WIDTH = 10
 OPTIONS: dict[type[Bottleneck], dict[str, Any]] = {
     Identity: {},
+    Quantized: {"latent": 3, "levels": 4},
     Vanilla: {"latent": 3},
     Variational: {"latent": 3, "beta": 0.5, "stdev": 2.0},
 }
@@ -72,7 +73,9 @@ def test_draws_from_the_prior_or_says_which_can(built: Bottleneck) -> None:
     else:
         with pytest.raises(UnsupportedError) as caught:
             built.sample(2)
-        assert caught.value.hint is not None and "variational" in caught.value.hint
+        assert caught.value.hint is not None and (
+            "variational" in caught.value.hint or "mixture" in caught.value.hint
+        )
 
 
 def test_unbuilt_instances_can_be_copied(kind: type[Bottleneck], h: torch.Tensor) -> None:
@@ -108,6 +111,23 @@ def test_sizes_are_checked() -> None:
     for beta in (-1, float("nan"), "1"):
         with pytest.raises(OptionError):
             Variational(2, beta=beta)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("levels", [2, 5, 8])
+def test_quantized_codes_are_levels_and_pass_gradients(h: torch.Tensor, levels: int) -> None:
+    bottleneck = Quantized(3, levels=levels)
+    with private_draws(0):
+        bottleneck.build(WIDTH)
+    inputs = (20 * h).requires_grad_()
+    codes, _ = bottleneck(inputs)
+    places = (codes + 1) * (levels - 1) / 2
+    assert torch.allclose(places, places.round(), atol=1e-5)
+    assert bool((codes.abs() <= 1).all()) and len(codes.unique()) > 1
+    codes.sum().backward()
+    assert inputs.grad is not None and bool((inputs.grad != 0).any())
+    for wrong in (1, 2.5):
+        with pytest.raises(OptionError):
+            Quantized(3, levels=wrong)  # type: ignore[arg-type]
 
 
 def test_divergence_is_that_of_two_normal_distributions(h: torch.Tensor) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.tasks import TASKS, generate, interpolate, match, repair, traverse
+from diabolo.tasks import TASKS, compare, generate, interpolate, match, repair, traverse
 from tests import made
 
 
@@ -22,8 +22,9 @@ def drawn(model: Autoencoder, data: Any) -> Any:
     return repair(model, data, value="draw", seed=3)
 
 
-# Every task but two says something of each row: `generate` is given none, `interpolate` tells of pairs.
-OF_ROWS = [*(task for task in TASKS if task not in (generate, interpolate)), drawn]
+# Every task but these says something of each row: `generate` is given none, the others tell of pairs of rows
+# and of columns.
+OF_ROWS = [*(task for task in TASKS if task not in (generate, interpolate, compare)), drawn]
 OPTIONS: dict[Any, dict[str, Any]] = {
     match: {"gallery": made.mixed(60, seed=2)},
     traverse: {"axis": 1, "steps": 3},

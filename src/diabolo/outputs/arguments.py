@@ -76,7 +76,8 @@ class Options:
     """Options of the model; each is described in the documentation of `Autoencoder`."""
 
     recipe: Annotated[
-        str | None, Parameter(help="default, vanilla, variational, beta, denoising, masked or classic.")
+        str | None,
+        Parameter(help="default, vanilla, variational, beta, quantized, denoising, masked or classic."),
     ] = None
     time: Annotated[str | None, Parameter(help="The time column; makes the data a series.")] = None
     by: Annotated[str | None, Parameter(help="The column that says which series a row belongs to.")] = None
@@ -86,6 +87,12 @@ class Options:
     ] = None
     context: Annotated[Names, Parameter(help="Columns to read but never score.")] = None
     ignore: Annotated[Names, Parameter(help="Columns not to use.")] = None
+    min_count: Annotated[int | None, Parameter(help="Merge labels that fewer rows have before the fit.")] = (
+        None
+    )
+    clip: Annotated[
+        float | None, Parameter(help="Share of the values at each end to clip before the fit.")
+    ] = None
     numeric: Annotated[Names, Parameter(help="Columns that are numbers, whatever they look like.")] = None
     categorical: Annotated[Names, Parameter(help="Columns that are labels, whatever they look like.")] = None
     latent: Annotated[int | None, Parameter(help="Numbers in the bottleneck.")] = None

@@ -253,12 +253,16 @@ def _decades(low: float, high: float) -> list[tuple[float, str]]:
     return [(math.log10(v), short(v)) for v in values if low <= v <= high]
 
 
-def histograms(name: str, real: np.ndarray, expected: np.ndarray, *, title: str) -> str:
-    """How the values of a column are spread: as they are (bars), and as the model expects them (line)."""
+def histograms(
+    name: str, real: np.ndarray, expected: np.ndarray, *, title: str, words: str, dates: bool = False
+) -> str:
+    """How the values of a column are spread: as they are (bars), and as they are expected or drawn (line)."""
     drawing = Drawing(320, 148, name)
     both = np.concatenate([real, expected])
     low, high = np.quantile(both, [0.002, 0.998])
     axis = number_axis(np.array([low, high]), 10, 310, count=3, margin=0.02)
+    if dates:
+        axis = Axis(axis.scale, clock_ticks(axis.scale.low, axis.scale.high, 3))
     edges = np.linspace(axis.scale.low, axis.scale.high, 33)
     counts = [
         np.histogram(np.clip(v, edges[0], edges[-1]), edges)[0] / max(len(v), 1) for v in (real, expected)
@@ -273,9 +277,7 @@ def histograms(name: str, real: np.ndarray, expected: np.ndarray, *, title: str)
     drawing.path(np.repeat(x, 2), top(outline), "outline")
     drawing.line(10, 116, 310, 116, "base")
     drawing.along(axis, 14, 116, grid=False)
-    return drawing.svg(
-        title, "Bars: the values of the data. Line: the values the model expects in the same cells.", "small"
-    )
+    return drawing.svg(title, words, "small")
 
 
 def latent_map(

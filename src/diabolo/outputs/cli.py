@@ -223,11 +223,18 @@ def report(
     *,
     model: ModelPath,
     output: Page = Path("report.html"),
+    synthetic: Annotated[
+        str | None, Parameter(help="New rows, to be held against DATA, the rows of the fit.")
+    ] = None,
+    unseen: Annotated[
+        str | None, Parameter(help="Real rows that are not in DATA, to judge the new ones by.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a page about DATA that opens in any browser."""
+    """Write a page about DATA that opens in any browser; with --synthetic, about new rows beside it."""
     check_place(output)
-    _load(model).report(_native(data), output, command=_command())
+    parts = {name: _native(part) for name, part in (("synthetic", synthetic), ("unseen", unseen)) if part}
+    _load(model).report(_native(data), output, command=_command(), **parts)
     _say(f"{output} ({output.stat().st_size / 1e6:.1f} MB)", quiet)
 
 

@@ -14,6 +14,7 @@ from diabolo.outputs.words import clipped, percent
 
 LINES = 200  # columns in the table of columns
 PLOTS = 12  # columns whose values are drawn
+BARS = "Bars: the values of the data. Line: the values the model expects in the same cells."
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def marginals(view: View) -> list[tuple[str, str]]:
         made.append(
             (
                 clipped(name, 40),
-                charts.histograms(f"spread{number}", real[known], expected[known], title=title),
+                charts.histograms(f"spread{number}", real[known], expected[known], title=title, words=BARS),
             )
         )
         if len(made) == PLOTS:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import platform
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from diabolo.atomic import write_whole
 from diabolo.calibration import severity
-from diabolo.errors import need
 from diabolo.outputs import charts, latent, quality
 from diabolo.outputs.caveats import caveats
 from diabolo.outputs.episodes import Explained, channels_of, episodes, stretch
 from diabolo.outputs.oddest import Card, odd_rows
+from diabolo.outputs.page import write_page
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, count, duration, one_in, percent, rough, several
 from diabolo.sources import Native
@@ -46,29 +43,11 @@ def write_report(model: Any, data: Any, path: str | Path, *, command: str | None
         MissingExtraError: jinja2 is not installed.
         DataError: the data cannot be read, columns are missing, or the file cannot be written.
     """
-    jinja2 = need("jinja2", "report")
     path = Path(path)
     view = View(model, data)
     name = Path(data).name if isinstance(data, str | Path) else ""
-    parts = {ending: _part(f"report.{ending}") for ending in ("html.jinja", "css", "js")}
-    # Only a script with this hash may run in the page, and nothing may be loaded from anywhere.
-    script_hash = base64.b64encode(hashlib.sha256(parts["js"].encode()).digest()).decode()
-    setting = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = setting.from_string(parts["html.jinja"]).render(
-        style=parts["css"],
-        script=parts["js"],
-        script_hash=script_hash,
-        **content(view, clipped(name), command or python_lines(model, name, path)),
-    )
-    write_whole(path, page.encode("utf-8", "replace"))
-    return path
-
-
-def _part(name: str) -> str:
-    """A file beside this one; read as a resource, as the package may be a zip file."""
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
+    shown = content(view, clipped(name), command or python_lines(model, name, path))
+    return write_page(path, "report", **shown)
 
 
 def content(view: View, name: str, command: str) -> dict[str, Any]:
@@ -96,7 +75,6 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "caveats": caveats(view),
         "command": command[:2000],
         "facts": facts(view),
-        "version": __version__,
     }
 
 

@@ -25,7 +25,7 @@ from diabolo.fields import Codes
 from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.model import Autoencoder
 from diabolo.network import Member
-from diabolo.options import check_width, choose_device, make_schema, make_source, training_options
+from diabolo.options import check_width, choose_device, training_options, understand
 from diabolo.recipes import make_members
 from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
 from diabolo.scale.module import Module
@@ -114,18 +114,17 @@ class DataModule(pl.LightningDataModule):
         else:
             self.file = LongFile(self.data)
             native = read_native(self.file.head(self.head))
-        source = make_source(options, native)
-        if self.file is not None and not isinstance(source, Table):
+        read = understand(options, native)
+        if self.file is not None and (not isinstance(read.source, Table) or read.native is not native):
             raise OptionError(
-                "head: a series is read as a whole", hint="DataModule(data, model), without head"
+                "head: a series is read as a whole, and so is data with min_count or clip",
+                hint="DataModule(data, model), without head",
             )
-        frame = source.read(native)
-        schema = make_schema(options, frame, source)
-        members = self.model.members or make_members(self.model.recipe, options, schema.fields)
-        check_width(schema, members)
+        members = self.model.members or make_members(self.model.recipe, options, read.schema.fields)
+        check_width(read.schema, members)
         self.members: dict[str, Member] = dict(members)
         self.settings = {n: Training().change(m.training).change(training) for n, m in members.items()}
-        self.prepared: Prepared = prepare(frame, source, schema, seed=self.model.seed)
+        self.prepared: Prepared = prepare(read.frame, read.source, read.schema, seed=self.model.seed)
 
     def train_dataloader(self) -> Any:
         self.setup()

@@ -1,6 +1,7 @@
 """The questions that a fitted model answers: one file, one function, one typed answer each."""
 
 from diabolo.tasks.base import Answer, Model
+from diabolo.tasks.compare import Comparison, compare
 from diabolo.tasks.denoise import Denoised, denoise
 from diabolo.tasks.embed import Embedding, check_way_back, embed, spread, way_back
 from diabolo.tasks.explain import Explanation, explain
@@ -12,11 +13,24 @@ from diabolo.tasks.repair import Repaired, repair
 from diabolo.tasks.score import Episode, Scores, score
 from diabolo.tasks.traverse import Traversal, traverse
 
-TASKS = (score, explain, repair, embed, reconstruct, denoise, match, generate, traverse, interpolate)
+TASKS = (
+    score,
+    explain,
+    repair,
+    embed,
+    reconstruct,
+    denoise,
+    match,
+    generate,
+    compare,
+    traverse,
+    interpolate,
+)
 
 __all__ = [
     "TASKS",
     "Answer",
+    "Comparison",
     "Denoised",
     "Embedding",
     "Episode",
@@ -30,6 +44,7 @@ __all__ = [
     "Scores",
     "Traversal",
     "check_way_back",
+    "compare",
     "denoise",
     "embed",
     "explain",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from diabolo.checks import whole
 from diabolo.engine import Engine
@@ -22,15 +20,13 @@ from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.drawer import Drawer
 from diabolo.tasks.draws import column_by_column, derived, draw, some_seed
+from diabolo.tasks.priors import PRIORS, Prior, places
 from diabolo.tasks.weave import weave
 from diabolo.tasks.wishes import Wishes, decoded_rows, read_wishes
 from diabolo.training import private_draws, threads
 
-PRIORS = ("mixture", "normal")
 BATCH = 65_536  # rows that are in memory at once
 POOL = 8_192  # codes that the windows of a series are chosen from
-CODES = 4_096  # codes that the mixture is fitted on
-PARTS, SHARE = 32, 100  # of the mixture: at most so many, and rows for each
 ROUNDS = 50  # in which rows that break a rule are drawn again
 
 Table = dict[str, Any]
@@ -85,8 +81,9 @@ def generate(
         keep: columns that are kept of `like`.
         where: rules that rows obey: "start <= end", "age >= 18". Rows that break one are drawn again.
         observed: groups of columns whose combinations must have occurred in remembered rows.
-        prior: where codes come from: "mixture", normal distributions fitted to the codes of remembered rows,
-            or "normal", the standard normal distribution that a variational network is held near.
+        prior: where codes come from: "mixture", normal distributions fitted to the codes of remembered rows
+            (of quantized codes, latent classes), or "normal", the standard normal distribution that a
+            variational network is held near.
 
     Raises:
         UnsupportedError: the model cannot draw rows, or not as asked.
@@ -136,10 +133,10 @@ def in_batches(
         if where or observed:
             raise UnsupportedError("where, observed: rules are for tables", hint="model.generate(288)")
         with _drawing(engine, seed):
-            yield weave(engine, rows, None if by_turns else Codebook(engine, seed, prior).draw(POOL))
+            yield weave(engine, rows, None if by_turns else Prior(engine, seed, prior).draw(POOL))
         return
     wishes = read_wishes(engine, given or {}, where, observed)
-    make = _in_turn(engine, wishes) if by_turns else _decoded(engine, Codebook(engine, seed, prior))
+    make = _in_turn(engine, wishes) if by_turns else _decoded(engine, Prior(engine, seed, prior))
     fillers = {e.name: e.filler for e in engine.schema.entries if e.filler is not None}
     for number, start in enumerate(range(0, rows, BATCH)):
         size = min(BATCH, rows - start)
@@ -226,71 +223,16 @@ def _alike(
     return Generated(Native(pa.table({"_": [0]}), model.library_), made)
 
 
-class Codebook:
-    """Draws codes from a prior.
-
-    Args:
-        engine: a fitted model with a bottleneck.
-        seed: of the draws.
-        prior: "mixture" or "normal".
-    """
-
-    def __init__(self, engine: Engine, seed: int, prior: str) -> None:
-        self.bottleneck, self.mixture = engine.cell_reader.bottleneck, None
-        self.known = _remembered(engine)
-        if prior == "normal":
-            return
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture
-
-        known = self.known.numpy().astype(float)
-        parts = min(max(len(known) // SHARE, 1), PARTS)
-        spread = 1e-4 * float(known.var()) + 1e-9
-        mixture = GaussianMixture(parts, max_iter=50, reg_covar=spread, random_state=0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(known)
-        mixture.random_state = np.random.RandomState(seed % 2**32)
-        self.mixture = mixture
-
-    def draw(self, rows: int) -> Tensor:
-        """(rows, latent) codes."""
-        if self.mixture is None:
-            return self.bottleneck.sample(rows)
-        drawn, _ = self.mixture.sample(rows)
-        # They come one normal distribution after the other.
-        return torch.from_numpy(drawn[torch.randperm(rows).numpy()]).float()
-
-
-def _places(engine: Engine) -> Tensor:
-    remembered = len(engine.memory.codes)
-    return torch.linspace(0, remembered - 1, min(remembered, CODES)).round().long()
-
-
-def _remembered(engine: Engine) -> Tensor:
-    """(rows, latent) codes of remembered rows."""
-    # They are drawn, as in training, not only their means: between the codes of two rows are more.
-    bottleneck = engine.cell_reader.bottleneck
-    read = engine.filled(engine.memory.codes)[_places(engine)]
-    bottleneck.train()
-    try:
-        with private_draws(0), torch.no_grad():
-            z = [engine.cell_reader.encode(c.to(engine.device))[0] for c in read.chunks(ROWS)]
-    finally:
-        bottleneck.eval()
-    return torch.cat(z).cpu()
-
-
-def _decoded(engine: Engine, codebook: Codebook) -> Callable[[int], Table]:
+def _decoded(engine: Engine, codes: Prior) -> Callable[[int], Table]:
     """Codes as rows: every cell drawn from its likelihood, the mean of a picture."""
-    visible = engine.memory.codes[_places(engine)].visible
+    visible = engine.memory.codes[places(engine)].visible
     gappy = not all(bool(v.all()) for v in visible.values())
 
     def make(rows: int) -> Table:
         parts = []
-        for z in torch.split(codebook.draw(rows), ROWS):
+        for z in torch.split(codes.draw(rows), ROWS):
             values, seen = {}, {}
-            nearest = torch.cdist(z, codebook.known).argmin(1) if gappy else None
+            nearest = torch.cdist(z, codes.known).argmin(1) if gappy else None
             for kind, likelihood in engine.cell_reader.decode(z.to(engine.device)).items():
                 picture = kind == Picture.kind
                 drawn = (

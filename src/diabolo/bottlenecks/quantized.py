@@ -1,0 +1,58 @@
+"""The quantized bottleneck: a few small whole numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from diabolo.bottlenecks.base import Bottleneck
+from diabolo.checks import whole
+from diabolo.errors import UnsupportedError
+
+
+class Quantized(Bottleneck):
+    """`latent` numbers, each of which takes one of a few levels between -1 and 1.
+
+    Finite scalar quantization (Mentzer et al., "VQ-VAE made simple", 2023): `y = (levels - 1) *
+    sigmoid(h)` is rounded, `z = 2 * round(y) / (levels - 1) - 1`, and gradients pass as if it were not. No
+    code stays unused, as entries of a learnt codebook do. The divergence is 0: a code costs `latent *
+    log2(levels)` bits whatever it says.
+
+    Args:
+        latent: numbers in the code.
+        levels: of each number.
+
+    Example:
+        >>> Quantized(8, levels=4)
+        Quantized(latent=8, levels=4)
+    """
+
+    def __init__(self, latent: int = 8, levels: int = 8) -> None:
+        super().__init__()
+        self.latent, self.levels = whole("latent", latent), whole("levels", levels, least=2)
+
+    def build(self, width: int) -> int:
+        self.code = nn.Linear(width, self.latent)
+        return self.latent
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        y = (self.levels - 1) * self.code(h).sigmoid()
+        return self.codes(y + (y.round() - y).detach()), h.new_zeros(len(h))
+
+    def codes(self, places: Tensor) -> Tensor:
+        """Levels counted from 0 -> codes between -1 and 1."""
+        return 2 * places / (self.levels - 1) - 1
+
+    def places(self, codes: Tensor) -> Tensor:
+        """The inverse of `codes`."""
+        return ((codes + 1) * (self.levels - 1) / 2).round().long()
+
+    def sample(self, n: int) -> Tensor:
+        raise UnsupportedError(
+            "the codes of a quantized autoencoder have no prior of their own to draw from",
+            hint='prior="mixture", which is learnt from the codes of remembered rows',
+        )
+
+    def options(self) -> dict[str, Any]:
+        return {"latent": self.latent, "levels": self.levels}

@@ -1,0 +1,27 @@
+"""How well one table stands for another: column by column, in pairs, to a judge; and what it gives away.
+
+A table is a mapping from names to arrays: (rows,) floats are a number, NaN where it is missing; (rows,)
+objects are labels as text, `GONE` where one is missing.
+"""
+
+from diabolo.likeness.judge import Verdict, call
+from diabolo.likeness.marginals import alike, pairs
+from diabolo.likeness.privacy import NEAR, Leaks, Space, leaks, nearest
+from diabolo.likeness.tables import GONE, Table, is_number, length, taken
+
+__all__ = [
+    "GONE",
+    "NEAR",
+    "Leaks",
+    "Space",
+    "Table",
+    "Verdict",
+    "alike",
+    "call",
+    "is_number",
+    "leaks",
+    "length",
+    "nearest",
+    "pairs",
+    "taken",
+]
