@@ -31,6 +31,7 @@ PUBLIC = [
     "Noise",
     "Number",
     "Objective",
+    "Quantized",
     "Rebuild",
     "Schema",
     "Swap",

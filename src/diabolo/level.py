@@ -12,7 +12,7 @@ from diabolo.fields import Codes, Curve
 
 FENCE = 1.5  # Tukey's: in units of the distance between the quartiles
 FLAT = 0.05  # of the series' deviation: a level that never moves still gets a fence
-STEEPNESS, HIGHEST = 8, 32.0
+HIGHEST = 6.0
 
 
 class Level:
@@ -21,8 +21,8 @@ class Level:
     The shape of a window says little of its height: in the distance between windows the mean is one
     direction of very many. So it is a question of its own. Means within Tukey's fences, 1.5 times the
     distance between the quartiles beyond them (Tukey, "Exploratory data analysis", 1977), are no evidence;
-    beyond, the evidence grows with the fourth power of the excess, `sqrt(1 + e^8)`, up to 32: a series that
-    has left its range for good can still be odd in shape.
+    beyond, the evidence grows with the square of the excess, `(1 + e^8)^(1/4)`, up to 6: a series that has
+    left its range for good can still be odd in shape.
 
     Attributes:
         arrays: low, high (channels,) quartiles of the means, and fence (channels,) the width of the fence.
@@ -50,9 +50,9 @@ class Level:
         return np.asarray((means > self.arrays["high"]).astype(int) - (means < self.arrays["low"]))
 
     def evidence(self, excess: np.ndarray) -> np.ndarray:
-        """(rows,) from 1, for a usual level, to 32: of the channel that is farthest out."""
+        """(rows,) from 1, for a usual level, to 6: of the channel that is farthest out."""
         farthest = np.minimum(excess.max(1, initial=0.0), HIGHEST)
-        return np.asarray(np.minimum(np.sqrt(1 + farthest**STEEPNESS), HIGHEST))
+        return np.asarray(np.minimum((1 + farthest**8) ** 0.25, HIGHEST))
 
 
 def _means(codes: Codes) -> np.ndarray:

@@ -20,6 +20,7 @@ from diabolo.options import check_width, choose_device, training_options, unders
 from diabolo.recipes import make_members
 from diabolo.schema import Schema
 from diabolo.sources import read_native
+from diabolo.streaming import Stream
 from diabolo.tracking import NAMING, follow
 from diabolo.training import Progress
 from diabolo.version import __version__
@@ -293,6 +294,28 @@ class Autoencoder(Estimator):
         if unseen is not None:
             raise OptionError("unseen: real rows to hold new ones against", hint="synthetic=rows")
         return write_report(self, X, path, command=command)
+
+    def stream(self, *, alarm_rate: float | None = None) -> Stream:
+        """Answers for a series that arrives point by point.
+
+        `stream.push({"time": ..., "value": ...})` says how odd the point is, as the last of a batch of all
+        points so far; late points are put in their places, repeated ones are known. It keeps two windows.
+
+        Args:
+            alarm_rate: the share of normal points that may be alarms; the model's own if not given.
+
+        Raises:
+            UnsupportedError: the model is not one of a series.
+
+        Example:
+            >>> import numpy as np
+            >>> wave = np.sin(np.arange(600) / 5)
+            >>> stream = Autoencoder(window=32).fit({"value": wave}).stream()
+            >>> points = [stream.push({"value": v}) for v in [*wave[:200], 5.0]]
+            >>> points[-1].status, points[-1].alarm, points[-2].alarm
+            ('new', True, False)
+        """
+        return Stream(self, alarm_rate)
 
     def to_pyod(self, X: Any = None) -> Detector:
         """The model in PyOD's vocabulary: decision_scores_, labels_, threshold_.

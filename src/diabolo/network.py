@@ -17,7 +17,7 @@ from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity
 from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
 from diabolo.fields import FIELDS, Codes, Curve, Field, Reading
 from diabolo.fields.plain import PlainStem
-from diabolo.layers import MLP
+from diabolo.layers import MLP, Restorer
 from diabolo.objectives import OBJECTIVES, Likelihood, Objective
 
 
@@ -151,7 +151,7 @@ class Network(nn.Module):
         self.corruption = copy.deepcopy(member.corruption)
         for kind in self.kinds:
             self.register_buffer(f"scored_{kind}", torch.as_tensor(scored[kind]))
-        self.linear: nn.Linear | None = None
+        self.linear: Restorer | None = None
         if (
             member.linear
             and Curve.kind in fields
@@ -159,9 +159,11 @@ class Network(nn.Module):
             and not reading.rebuild
         ):
             points = sum(f.length for f in fields[Curve.kind])  # type: ignore[attr-defined]
-            self.linear = nn.Linear(points, points)
-            nn.init.zeros_(self.linear.weight)
-            nn.init.zeros_(self.linear.bias)
+            self.linear = Restorer(points, trained=not member.corruption.hides)
+            spread = self.heads[Curve.kind].spread
+            if isinstance(spread, nn.Linear):  # it starts from what the linear guess says of its own errors
+                nn.init.zeros_(spread.weight)
+                nn.init.zeros_(spread.bias)
 
     @property
     def scored(self) -> dict[str, Tensor]:
@@ -209,8 +211,9 @@ class Network(nn.Module):
     def _heads(self, h: Tensor, codes: Codes | None) -> dict[str, Distribution]:
         base = {}
         if self.linear is not None and codes is not None:
-            curve = codes.values[Curve.kind] * codes.visible[Curve.kind]
-            base[Curve.kind] = self.linear(curve.flatten(1)).view_as(curve)
+            curve, seen = codes.values[Curve.kind], codes.visible[Curve.kind]
+            mean, log = (p.view_as(curve) for p in self.linear(curve.flatten(1), seen.flatten(1)))
+            base[Curve.kind] = (mean, log if self.corruption.hides else None)
         return {k: self.heads[k](h, base.get(k)) for k in self.kinds}
 
     def forward(self, codes: Codes) -> Prediction:
@@ -255,23 +258,16 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def start(self, codes: Codes) -> None:
-        """Set the linear path to the best linear restorer of these windows, and the scales to its error.
-
-        For noise of variance s^2 on data of covariance C that is the Wiener filter (C + s^2)^-1 C.
-        """
+        """Set the linear path to the best linear guess of these windows, and the scales to its error."""
         if self.linear is None:
             return
-        x = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1).double()
-        mean = x.mean(0)
-        covariance = (x - mean).T @ (x - mean) / max(len(x), 1)
+        values, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
+        if self.corruption.hides:
+            self.linear.learn(values, seen)
+            return
         sigma = self.corruption.sigma if isinstance(self.corruption, Noise) else 0.1
-        noise = sigma**2 * torch.eye(len(mean), dtype=torch.double, device=x.device)
-        weight = torch.linalg.solve(
-            covariance + noise + 1e-6 * torch.eye(len(mean), device=x.device), covariance
-        )
-        self.linear.weight.copy_(weight.T)
-        self.linear.bias.copy_(mean - mean @ weight)
-        error = sigma**2 * torch.diagonal(weight).clamp_min(1e-6)
+        self.linear.learn(values, seen, noise=sigma**2)
+        error = sigma**2 * torch.diagonal(self.linear.weight).clamp_min(1e-6)
         head = self.heads[Curve.kind]
         head.log_scale.copy_((0.5 * error.log()).view_as(head.log_scale))  # type: ignore[operator,arg-type]
 

@@ -147,6 +147,8 @@ def training_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if "budget" in given:
         given["budget"] = seconds(given["budget"])
     if "epochs" in given:
+        if given["epochs"] == 0:
+            raise OptionError("epochs=0: expected a number above 0")
         # Epochs that are asked for are kept to exactly.
         given |= {"min_steps": 1, "max_steps": 0}
     Training().change(given)

@@ -29,11 +29,16 @@ HIDDEN = {
 CODES = {"lr": 4e-3, "batch_size": 512, "batch_share": 1 / 15, "epochs": 40, "average": True}
 # Windows overlap: a pass over all of them shows every point a hundred times.
 WINDOWS = {"epochs": 8}
+# The linear guess of hidden points is exact for normal windows, and costs nothing: trained from nothing, a
+# network has twice its error (machine temperature: .78 against .41 deviations).
+AS_IT_STARTS = {"epochs": 0}
 # Pictures and windows have many cells that say much of each other: held-out digits cost 22 nats, 30 as above.
 HIDDEN_GRID = {"lr": 4e-3, "average": True}
 
 
 def _default(kinds: Collection[str]) -> Members:
+    if Curve.kind in kinds:  # rows of a series are told by whitened distances; see "How it detects"
+        return {"masked": _masked(kinds)}
     return {"noisy": _noisy(kinds), "masked": _masked(kinds)}
 
 
@@ -48,7 +53,7 @@ def _noisy(kinds: Collection[str]) -> Member:
 
 def _masked(kinds: Collection[str]) -> Member:
     if Curve.kind in kinds:
-        return Member(corruption=Mask(), full=True, linear=False, training=WINDOWS | HIDDEN_GRID)
+        return Member(corruption=Mask(), full=True, training=HIDDEN_GRID | AS_IT_STARTS)
     # Weights that decay fast: a network that remembers the wrong cells of its own rows does not find them.
     training = HIDDEN_GRID if Picture.kind in kinds else HIDDEN
     return Member(corruption=Mask(), full=True, layers=(192,), residual=True, linear=False, training=training)

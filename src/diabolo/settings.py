@@ -54,7 +54,8 @@ class Training:
         reference: the rows that `lr` and `weight_decay` are meant for, see `suited`; 0 for any number.
         batch_size: rows in a step.
         batch_share: the share of all rows that a step has at most: small tables learn from small batches.
-        epochs: passes over the rows; a small table is passed as often as it takes for `min_steps`.
+        epochs: passes over the rows, 0 to leave a network as it starts; a small table is passed as often as
+            it takes for `min_steps`.
         min_steps, max_steps: bounds on the number of steps, whatever the epochs; 0 for none.
         average: keep a moving average of the weights, and use that in the end.
         patience: stop after so many looks at held-out rows without an improvement (there are 20 in a
@@ -85,6 +86,8 @@ class Training:
                 )
         for name in ("lr", "batch_size", "batch_share", "epochs"):
             value = getattr(self, name)
+            if name == "epochs" and value == 0:
+                continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
                 raise OptionError(f"{name}={value!r}: expected a number above 0")
         if self.budget is not None and not self.budget > 0:
@@ -118,6 +121,8 @@ class Training:
 
     def steps(self, rows: int) -> int:
         """How many steps a run over so many rows takes."""
+        if self.epochs == 0:
+            return 0
         steps = math.ceil(self.epochs * rows / self.batch(rows))
         steps = max(steps, self.min_steps)
         return min(steps, self.max_steps) if self.max_steps else steps

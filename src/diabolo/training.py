@@ -23,6 +23,7 @@ Log = Callable[[Mapping[str, Any]], None]
 """Called with each line of history when it is written."""
 
 LONGEST = 1e3  # gradient
+LOOKED = 100  # rows by which a network that is not trained is judged
 CHECKS = 20  # how often the held-out rows are looked at in one run
 KEPT = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
 
@@ -260,6 +261,9 @@ def train(
         checkpoint: where to go on from, and what to go on from later.
         log: told each line of history, those of a run that goes on too.
     """
+    if settings.epochs == 0:
+        network.eval()
+        return Outcome([_as_it_starts(network, codes if held_out is None else held_out, name)], [], False)
     run, interrupted = Run(network, codes, held_out, settings, name), False
     run.log = log or run.log
     try:
@@ -333,6 +337,14 @@ def _judge(network: Network, held_out: Codes) -> float:
     network.train()
     value = sum(n * x for n, x in losses) / sum(n for n, _ in losses)
     return value if math.isfinite(value) else math.inf
+
+
+def _as_it_starts(network: Network, codes: Codes, name: str) -> dict[str, Any]:
+    """The line of history of a network that is not trained."""
+    loss = _judge(network, codes[:: max(len(codes) // LOOKED, 1)])
+    network.eval()
+    part = {"total": loss, "reconstruction": loss, "kl": 0.0, "held_out": loss}
+    return {"member": name, "step": 0, "epoch": 0.0, **part, "lr": 0.0, "seconds": 0.0}
 
 
 @torch.no_grad()

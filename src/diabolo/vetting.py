@@ -37,7 +37,15 @@ MAX_EMBEDDING = 65_536
 MAX_SIDE = 65_536  # of a picture
 MAX_CALIBRATION = 20_000_000
 SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
-RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # buffers that a fit changes
+# Buffers that a fit changes.
+RUNNING = (
+    "running_mean",
+    "running_var",
+    "num_batches_tracked",
+    "linear.weight",
+    "linear.mean",
+    "linear.noise",
+)
 WAYS = {Real.kind: 3, Symbol.kind: 2}  # in which values can be wrong, where their shares are learnt
 MAX_KNOTS = 100
 
@@ -106,8 +114,18 @@ def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> 
             fits = fits and torch.equal(stored[key], tensor)
         if key.endswith("running_var"):
             fits = fits and bool((stored[key] >= 0).all())
+        if key.endswith("linear.noise"):
+            fits = fits and bool(stored[key] > 0)
+        if key == "linear.weight" and key not in learnt:
+            fits = fits and _solvable(stored[key])
         _need(fits, f"network {name!r}, {key}")
     network.load_state_dict(stored)
+
+
+def _solvable(weight: torch.Tensor) -> bool:
+    """Whether a filter leaves something of every direction: then what is hidden from it can be guessed."""
+    left = torch.eye(len(weight), dtype=torch.double) - (weight + weight.T).double() / 2
+    return bool(torch.linalg.cholesky_ex(left).info == 0)
 
 
 def _need(fits: bool, what: str) -> None:
@@ -133,7 +151,8 @@ def _check_plain(card: Any) -> None:
     _need(all(h.keys() == history[0].keys() for h in history), "its history")
     _need(_texts(card["notes"]) and isinstance(card["facts"], dict), "its notes")
     _check_faults(card["faults"])
-    _check_calibration(card["calibration"], EVIDENCE, EVIDENCE | {"level"})
+    levelled = {"distance", "level"}
+    _check_calibration(card["calibration"], EVIDENCE, EVIDENCE | levelled, levelled)
     if card["crowd"] is not None:
         _check_calibration(card["crowd"], KNOWN)
 

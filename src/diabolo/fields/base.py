@@ -40,12 +40,16 @@ class Stem(nn.Module, ABC):
         """A hidden cell contributes nothing but the fact that it is hidden."""
 
 
+Base = tuple[Tensor, Tensor | None]
+"""A linear guess: what is added to the mean, and to the logarithm of the deviation."""
+
+
 class Head(nn.Module, ABC):
     """Predicts all fields of a kind from the decoder's last layer."""
 
     @abstractmethod
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Distribution:
-        """(rows, width) -> a distribution of shape (rows, fields, *cell); `base` is added to its mean."""
+    def forward(self, h: Tensor, base: Base | None = None) -> Distribution:
+        """(rows, width) -> a distribution of shape (rows, fields, *cell), on top of a linear guess if any."""
 
 
 class Field(ABC):

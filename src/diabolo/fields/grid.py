@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diabolo.fields.base import Head, Reading, Stem
+from diabolo.fields.base import Base, Head, Reading, Stem
 from diabolo.likelihoods import Normal
 
 
@@ -52,11 +52,12 @@ class GridHead(Head):
         self.spread = nn.Linear(width, numbers) if reading.full else None
         self.log_scale = nn.Parameter(torch.zeros(len(fields), *scales))
 
-    def forward(self, h: Tensor, base: Tensor | None = None) -> Normal:
+    def forward(self, h: Tensor, base: Base | None = None) -> Normal:
         mean = self.mean(h).view(-1, *self.shape)
-        if base is not None:
-            mean = mean + base
         log_scale = self.log_scale.expand_as(mean)
+        if base is not None:
+            mean = mean + base[0]
+            log_scale = log_scale if base[1] is None else log_scale + base[1]
         if self.spread is not None:
             log_scale = log_scale + self.spread(h).view(-1, *self.shape)
         return Normal(mean, log_scale.clamp(self.finest, 4).exp())

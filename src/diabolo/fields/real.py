@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from diabolo.fields.base import Field, Head, Reading, Stem, ways
+from diabolo.fields.base import Base, Field, Head, Reading, Stem, ways
 from diabolo.fields.plain import plain_numbers
 from diabolo.layers import Alphabet
 from diabolo.layers.alphabet import ALL, ask
@@ -164,8 +164,8 @@ class NormalHead(Head):
         self.mean = nn.Linear(width, columns)
         self.log_scale = nn.Parameter(torch.zeros(columns))
 
-    def forward(self, h: Tensor, base: Tensor | None = None, some: slice = ALL) -> Normal:
-        mean = self.mean(h)[:, some] if base is None else self.mean(h) + base
+    def forward(self, h: Tensor, base: Base | None = None, some: slice = ALL) -> Normal:
+        mean = self.mean(h)[:, some]
         # Below a thousandth of the column's spread a smaller error says nothing about the data.
         return Normal(mean, self.log_scale[some].clamp(-7, 4).exp().expand_as(mean))
 
@@ -184,7 +184,7 @@ class BinnedHead(Head):
         self.register_buffer("edges", _padded([f.edges for f in fields], widest + 1, top))
         self.register_buffer("counts", torch.tensor([len(f.centres) for f in fields]))
 
-    def forward(self, h: Tensor, base: Tensor | None = None, some: slice = ALL) -> Binned:
+    def forward(self, h: Tensor, base: Base | None = None, some: slice = ALL) -> Binned:
         logits = self.alphabet.logits(ask(self.query, self.alphabet, h, some), some)
         return Binned(
             logits, Bins(*(self.get_buffer(name)[some] for name in Bins._fields)).upto(logits.shape[-1])

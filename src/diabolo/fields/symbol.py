@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diabolo.fields.base import Field, Head, Reading, Stem, ways
+from diabolo.fields.base import Base, Field, Head, Reading, Stem, ways
 from diabolo.fields.plain import PlainSymbols
 from diabolo.layers import Alphabet
 from diabolo.layers.alphabet import ALL, ask
@@ -88,5 +88,5 @@ class SymbolHead(Head):
         self.alphabet = alphabet
         self.query = nn.Linear(width, alphabet.columns * alphabet.size)
 
-    def forward(self, h: Tensor, base: Tensor | None = None, some: slice = ALL) -> Levels:
+    def forward(self, h: Tensor, base: Base | None = None, some: slice = ALL) -> Levels:
         return Levels(self.alphabet.logits(ask(self.query, self.alphabet, h, some), some))

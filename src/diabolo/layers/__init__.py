@@ -2,5 +2,6 @@
 
 from diabolo.layers.alphabet import Alphabet
 from diabolo.layers.mlp import ACTIVATIONS, MLP
+from diabolo.layers.restorer import Restorer
 
-__all__ = ["ACTIVATIONS", "MLP", "Alphabet"]
+__all__ = ["ACTIVATIONS", "MLP", "Alphabet", "Restorer"]

@@ -218,6 +218,38 @@ def generate(
 
 
 @app.command
+def watch(
+    data: Data = "-",
+    *,
+    model: ModelPath,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="A file to append answers to, as ndjson.")
+    ] = None,
+    state: Annotated[
+        Path | None, Parameter(help="A file to go on from after a stop or a crash, and to keep.")
+    ] = None,
+    alarm_rate: Annotated[float | None, Parameter(help="Share of normal points that may be alarms.")] = None,
+    alarms: Annotated[bool, Parameter(negative=(), help="Write alarms only.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer the points of a series as they arrive: a line of csv or ndjson each, DATA or standard input."""
+    from diabolo.outputs.watch import watch as follow
+
+    stream = _load(model).stream(alarm_rate=alarm_rate)
+    bad = follow(
+        stream,
+        data,
+        output=output,
+        state=state,
+        alarms=alarms,
+        say=lambda text: _say(f"diabolo: {text}", False),
+    )
+    _say(f"{several(stream.seen, 'point')} taken in", quiet)
+    if bad:
+        raise SystemExit(BAD_INPUT)
+
+
+@app.command
 def report(
     data: Data,
     *,
@@ -244,18 +276,9 @@ def info(path: str, *, options: Options | None = None) -> None:
     from diabolo.model import Autoencoder
 
     if path.endswith(".diabolo"):
-        model = _load(Path(path))
-        print(model.schema_)
-        print()
-        for name, network in model.engine_.networks.items():
-            weights = sum(p.numel() for p in network.parameters())
-            print(f"{name}: {network.member.corruption!r}, {network.bottleneck!r}, {weights:,} weights")
-        for name, value in model.engine_.facts.items():
-            print(f"{name.replace('_', ' ')}: {value}")
-        print(f"alarms: from {model.threshold_:.2f} bits, about {model.alarm_rate_:.2g} of normal rows")
-        print(f"wrong cells: about {model.error_rate_:.2g} of those with a value")
-        for note in model.notes_:
-            print(f"note: {note}")
+        from diabolo.outputs.card import card
+
+        print("\n".join(card(_load(Path(path)))))
         return
     print(Autoencoder(**(options or Options()).resolve().options).inspect(_native(path)))
 
@@ -292,9 +315,8 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Learn a bundled series, find its odd stretches, explain them, and write report.html."""
-    from diabolo import tasks
     from diabolo.datasets import machine_temperature
-    from diabolo.outputs.episodes import odd_level
+    from diabolo.outputs.demo import stretches
 
     check_place(output)
     table = machine_temperature()
@@ -303,19 +325,9 @@ def demo(
         quiet,
     )
     model = _fitted(table, {"time": "timestamp"}, quiet)
-    answer = tasks.score(model, table)
-    _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(answer.episodes)} odd stretches:", quiet)
-    times, frame = table["timestamp"].to_pylist(), model.engine_.read(table)
-    for episode in answer.episodes:
-        found = tasks.explain(model, table, rows=range(episode.start, episode.end + 1))
-        worst = int(found.bits.argmax())
-        got, low, high = (found.value(part, "value", worst) for part in ("got", "low", "high"))
-        level = odd_level(model.engine_, frame, episode.peak)
-        print(
-            f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "
-            f"at {times[found.rows[worst]]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
-            + (f"; {level}" if level else "")
-        )
+    found = stretches(model, table, "timestamp", "value")
+    _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(found)} odd stretches:", quiet)
+    print("\n".join(found))
     model.report(table, output, command="diabolo demo")
     _say(f"{output} has the pictures: open it in a browser", quiet)
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import torch
+from torch import Tensor
 
 from diabolo.columns import Number
 from diabolo.columns.image import is_picture, to_pixels
 from diabolo.columns.number import to_float
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
+from diabolo.fields import Codes
 from diabolo.network import Network
 from diabolo.sources import Frame, Native
 from diabolo.training import threads
@@ -94,14 +97,21 @@ def decoded(
     return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
 
 
-def restored(engine: Engine, frame: Frame, network: Network) -> dict[str, pa.Array]:
-    """Scored column -> what a network makes of each of the user's rows: the mean, or the likeliest label."""
-    means: dict[str, list[np.ndarray]] = {}
+def means(network: Network) -> Callable[[Codes], Mapping[str, Tensor]]:
+    """What a network makes of rows: the mean of each cell, or the likeliest label."""
+    return lambda codes: {kind: said.mean for kind, said in network(codes).likelihoods.items()}
+
+
+def restored(
+    engine: Engine, frame: Frame, read: Callable[[Codes], Mapping[str, Tensor]]
+) -> dict[str, pa.Array]:
+    """Scored column -> what is made of each of the user's rows, as `read` has it of rows without holes."""
+    found: dict[str, list[np.ndarray]] = {}
     for _, codes in engine.chunks(frame):
         with torch.no_grad(), threads(engine.threads):
-            said = network(engine.filled(codes).padded().to(engine.device)).likelihoods
-        for kind, likelihood in said.items():
-            means.setdefault(kind, []).append(likelihood.mean.cpu().numpy()[: len(codes)])
-    whole = {k: np.concatenate(v) for k, v in means.items()}
+            said = read(engine.filled(codes).padded().to(engine.device))
+        for kind, mean in said.items():
+            found.setdefault(kind, []).append(mean.cpu().numpy()[: len(codes)])
+    whole = {k: np.concatenate(v) for k, v in found.items()}
     every = np.arange(frame.native.rows)
     return {name: decoded(engine, frame, name, whole, every) for name in engine.schema.scored}

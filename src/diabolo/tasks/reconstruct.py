@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diabolo.sources import Native
-from diabolo.tasks.base import Answer, Model, restored
+from diabolo.tasks.base import Answer, Model, means, restored
 
 
 @dataclass
@@ -34,4 +34,4 @@ def reconstruct(model: Model, data: Any) -> Reconstruction:
     """
     engine = model.engine_
     frame = engine.read(data)
-    return Reconstruction(frame.native, restored(engine, frame, engine.row_reader))
+    return Reconstruction(frame.native, restored(engine, frame, means(engine.row_reader)))

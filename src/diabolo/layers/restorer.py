@@ -1,0 +1,192 @@
+"""The best linear guess of windows: what is hidden in one, from what is seen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+NOISES = (1e-3, 1e-2, 1e-1, 1.0)  # variances of the noise on points that are tried
+KEPT = 64  # patterns of hidden points whose solution is kept
+JUDGED = 1_000  # windows by which a noise is chosen
+AHEAD = 0.2  # of the windows, the last: the others are learnt from meanwhile
+
+
+class Solution(NamedTuple):
+    """What is needed for one pattern of hidden points.
+
+    Attributes:
+        hidden: which points.
+        inverse: (hidden, hidden) of 1 - W_MM.
+        log: (hidden,) the logarithm of the deviation of each hidden point from its guess.
+    """
+
+    hidden: Tensor
+    inverse: Tensor
+    log: Tensor
+
+
+class Restorer(nn.Module):
+    """A joint normal distribution over the points of a window, seen with noise.
+
+    Of noisy windows y = x + e, with x of covariance C and e of variance s^2, the best linear guess of x is
+    the Wiener filter `W (y - mean) + mean`, W = C (C + s^2)^-1. Hidden points M are first guessed from the
+    seen ones V, `(1 - W_MM)^-1 W_MV (y_V - mean_V)`: the conditional mean, as `y_M = W_M y` has it; their
+    variance is `s^2 (1 - W_MM)^-1`, that of the noise included.
+
+    Args:
+        points: of a window, over all channels.
+        trained: whether training may change the filter.
+
+    Attributes:
+        weight: (points, points) the filter.
+        mean: (points,) of the windows.
+        noise: () s^2.
+    """
+
+    def __init__(self, points: int, *, trained: bool) -> None:
+        super().__init__()
+        if trained:
+            self.weight: Tensor = nn.Parameter(torch.zeros(points, points))
+        else:
+            self.register_buffer("weight", torch.zeros(points, points))
+        self.mean: Tensor
+        self.noise: Tensor
+        self.register_buffer("mean", torch.zeros(points))
+        self.register_buffer("noise", torch.ones(()))
+        self._kept: dict[bytes, Solution] = {}
+        self._double: tuple[int, Tensor] | None = None
+
+    def learn(self, values: Tensor, seen: Tensor, noise: float | None = None) -> None:
+        """Learn from windows in their order, (rows, points) each.
+
+        Args:
+            values: the points.
+            seen: which are there.
+            noise: the variance of the noise; None to choose it by how well the last windows' points are
+                guessed, a quarter at a time.
+        """
+        values, seen = values.double(), seen.double()
+        if noise is None:
+            cut = max(int(len(values) * (1 - AHEAD)), 1)
+            later = torch.linspace(cut, len(values) - 1, min(JUDGED, len(values) - cut)).long()
+            known = _moments(values[:cut], seen[:cut])
+            losses = []
+            for tried in NOISES:
+                self._set(*known, tried)
+                losses.append(self._loss(values[later], seen[later]) if len(later) else 0.0)
+            noise = NOISES[int(np.argmin(losses))]
+        self._set(*_moments(values, seen), noise)
+
+    @torch.no_grad()
+    def _set(self, mean: Tensor, covariance: Tensor, noise: float) -> None:
+        points = torch.eye(len(mean), dtype=torch.double, device=mean.device)
+        self.weight.copy_(torch.linalg.solve(covariance + noise * points, covariance))
+        self.mean.copy_(mean)
+        self.noise.fill_(noise)
+
+    @torch.no_grad()
+    def _loss(self, values: Tensor, seen: Tensor) -> float:
+        """Nats for each point of which a quarter of the window is hidden."""
+        total, points = 0.0, torch.arange(values.shape[1])
+        for part in torch.tensor_split(points, 4):
+            shown = seen.bool().clone()
+            shown[:, part] = False
+            mean, log = (p.double() for p in self(values.float(), shown))
+            nats = 0.5 * ((values - mean) / log.exp()).square() + log
+            total += float((nats * seen)[:, part].sum())
+        return total
+
+    def forward(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows, points) the guesses, and the logarithm of their deviations."""
+        away = values - self.mean
+        log = (0.5 * self.noise.log()).expand_as(values)
+        if not bool(seen.all()):
+            log = log.clone()
+            with torch.no_grad():
+                away = torch.where(seen, away, 0.0)
+                exact = self._exact()
+                for rows, found in self._patterns(seen):
+                    known = away[rows].to(exact.dtype) @ exact[found.hidden].T
+                    away[rows[:, None], found.hidden] = (known @ found.inverse.T).to(away.dtype)
+                    log[rows[:, None], found.hidden] = found.log.to(log.dtype)
+        return self.mean + away @ self.weight.T, log
+
+    @torch.no_grad()
+    def together(self, seen: Tensor) -> Tensor:
+        """(rows, points) noise of deviation 1 on hidden points, which goes together as their errors do."""
+        noise = torch.zeros(seen.shape, device=seen.device)
+        for rows, found in self._patterns(seen):
+            spread = found.inverse.diagonal().clamp_min(1e-12).sqrt()
+            alike = (found.inverse + found.inverse.T) / 2 / (spread[:, None] * spread)
+            lower = torch.linalg.cholesky(alike + 1e-9 * torch.eye(len(spread)).to(alike))
+            drawn = torch.randn(len(rows), len(spread)).to(lower) @ lower.T
+            noise[rows[:, None], found.hidden] = drawn.to(noise.dtype)
+        return noise
+
+    @torch.no_grad()
+    def clean(self, values: Tensor) -> Tensor:
+        """(rows, points) windows without their noise, of which each direction has as much as the median one.
+
+        A signal is a few directions of very many; what the others vary is white noise, as much in each. Of a
+        direction of variance c with noise f in it, `(c - f) / c` is kept.
+        """
+        weight = self._exact()
+        share, directions = torch.linalg.eigh((weight + weight.T) / 2)
+        spread = self.noise.to(share) * share / (1 - share)
+        kept = 1 - spread.median() / spread.clamp_min(1e-12)
+        filtered = (directions * kept.clamp(0, 1)) @ directions.T
+        cleaned: Tensor = self.mean + ((values - self.mean).to(filtered) @ filtered).to(values.dtype)
+        return cleaned
+
+    def _exact(self) -> Tensor:
+        """The filter in double precision, where the device has it: what is solved is nearly singular."""
+        version = self.weight._version
+        if self._double is None or self._double[0] != version:
+            kind = torch.float32 if self.weight.device.type == "mps" else torch.float64
+            self._double, self._kept = (version, self.weight.detach().to(kind)), {}
+        return self._double[1]
+
+    def _patterns(self, seen: Tensor) -> list[tuple[Tensor, Solution]]:
+        """(rows, what is needed) for each pattern of hidden points."""
+        if bool((seen == seen[:1]).all()):
+            groups = [(np.arange(len(seen)), seen[0])]
+        else:
+            packed = np.ascontiguousarray(np.packbits(seen.cpu().numpy(), axis=1))
+            whole = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+            _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+            order = np.argsort(which, kind="stable")
+            parts = np.split(order, np.cumsum(np.bincount(which))[:-1])
+            groups = [(part, seen[int(at)]) for part, at in zip(parts, first, strict=True)]
+        return [
+            (torch.from_numpy(rows).to(seen.device), self._solved(shown))
+            for rows, shown in groups
+            if not bool(shown.all())
+        ]
+
+    def _solved(self, shown: Tensor) -> Solution:
+        weight, key = self._exact(), np.packbits(shown.cpu().numpy()).tobytes()
+        if key not in self._kept:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            hidden = torch.nonzero(~shown).flatten()
+            inside = -weight[hidden[:, None], hidden]
+            inside.diagonal().add_(1)
+            inverse = torch.linalg.inv(inside)
+            variance = self.noise.to(inverse) * torch.diagonal(inverse).clamp_min(1.0)
+            self._kept[key] = Solution(hidden, inverse, 0.5 * variance.log())
+        return self._kept[key]
+
+
+def _moments(values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """(points,) mean and (points, points) covariance of the values that are there."""
+    mean = (values * seen).sum(0) / seen.sum(0).clamp_min(1)
+    away = (values - mean) * seen
+    if bool(seen.all()):
+        return mean, away.T @ away / len(values)
+    covariance = away.T @ away / (seen.T @ seen).clamp_min(1)
+    # From different rows for different pairs: what comes out need not be a covariance.
+    spread, directions = torch.linalg.eigh(covariance)
+    return mean, (directions * spread.clamp_min(0)) @ directions.T

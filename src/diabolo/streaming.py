@@ -1,0 +1,292 @@
+"""A series that arrives point by point."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from diabolo.atomic import write_whole
+from diabolo.calibration import severity
+from diabolo.columns import Number, Values
+from diabolo.columns.datetime import to_moments, to_seconds
+from diabolo.engine import Engine
+from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
+from diabolo.sources import Frame, Native, Series
+from diabolo.sources.series import APART
+from diabolo.tasks import Model
+
+NOTHING = Native(pa.table({"_": [0]}))
+NEVER = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is said of a point when it arrives.
+
+    Attributes:
+        status: "new"; "late" for one before the newest; "repeated" for one that was there; "too late" for one
+            more than a window behind, which has no answer.
+        bits, severity, alarm: as of a batch of all points so far; None without an answer.
+    """
+
+    status: str
+    bits: float | None = None
+    severity: float | None = None
+    alarm: bool | None = None
+
+
+@dataclass
+class _Strand:
+    """The last points of one series: two windows of them, in a ring.
+
+    Attributes:
+        at: (ring,) the step whose point a place holds; `NEVER` for none.
+        times: (ring,) when it was.
+        values: (channels, ring).
+        counts: (ring,) points that share a step.
+        beside: (ring,) the other columns, raw.
+        first, newest: steps.
+    """
+
+    at: np.ndarray
+    times: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+    beside: list[dict[str, Any]]
+    first: int
+    newest: int
+
+    @classmethod
+    def begin(cls, channels: int, size: int, step: int) -> _Strand:
+        """A series whose first point is at this step."""
+        return cls(
+            np.full(size, NEVER),
+            np.zeros(size),
+            np.full((channels, size), np.nan),
+            np.zeros(size, np.int64),
+            [{} for _ in range(size)],
+            step,
+            step,
+        )
+
+    def has(self, step: int) -> bool:
+        """Whether a point of this step is there."""
+        return bool(self.at[step % len(self.at)] == step)
+
+    def put(self, step: int, time: float, values: np.ndarray, beside: dict[str, Any]) -> None:
+        """Take a point in; points of one step are averaged, as in a batch."""
+        place = step % len(self.at)
+        if self.at[place] != step:
+            self.at[place], self.times[place], self.counts[place] = step, time, 0
+            self.values[:, place], self.beside[place] = np.nan, beside
+        old, count = self.values[:, place], self.counts[place]
+        mean = (np.where(np.isnan(old), 0, old) * count + values) / (count + 1)
+        self.values[:, place] = np.where(np.isnan(values), old, np.where(np.isnan(old), values, mean))
+        self.counts[place] = count + 1
+        self.newest = max(self.newest, step)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        known = np.flatnonzero(self.at != NEVER)
+        return {
+            "first": self.first,
+            "newest": self.newest,
+            "points": [
+                {
+                    "at": int(self.at[p]),
+                    "time": float(self.times[p]),
+                    "count": int(self.counts[p]),
+                    "values": [None if math.isnan(v) else float(v) for v in self.values[:, p]],
+                    "beside": self.beside[p],
+                }
+                for p in known.tolist()
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any], channels: int, size: int) -> _Strand:
+        """The inverse of `to_json`."""
+        made = cls.begin(channels, size, int(state["first"]))
+        made.newest = int(state["newest"])
+        for point in state["points"]:
+            place = int(point["at"]) % size
+            made.at[place], made.times[place], made.counts[place] = point["at"], point["time"], point["count"]
+            made.values[:, place] = [math.nan if v is None else v for v in point["values"]]
+            made.beside[place] = dict(point["beside"])
+        return made
+
+
+@dataclass
+class Stream:
+    """Answers for points that arrive one by one; see `Autoencoder.stream`.
+
+    Args:
+        model: a fitted model of a series.
+        alarm_rate: the share of normal points that may be alarms; the model's own if not given.
+
+    Attributes:
+        threshold: bits above which a point is an alarm.
+        seen: points that were taken in.
+    """
+
+    model: Model
+    alarm_rate: float | None = None
+    threshold: float = field(init=False)
+    seen: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        engine = self.engine
+        if not isinstance(engine.source, Series):
+            raise UnsupportedError(
+                "only a series arrives point by point; rows of a table are scored one at a time as they are",
+                hint="model.score_rows(row), or a model fitted with time=...",
+            )
+        self.source: Series = engine.source
+        rate = self.alarm_rate if self.alarm_rate is not None else self.model.alarm_rate
+        self.alarm_rate, self.threshold = engine.calibration.alarm(rate)
+        self.strands: dict[str, _Strand] = {}
+        self.names = [e.name for e in engine.schema.used if e.name not in self.source.channels]
+
+    @property
+    def engine(self) -> Engine:
+        """What was fitted."""
+        return self.model.engine_
+
+    def push(self, point: Mapping[str, Any]) -> Point:
+        """Take one point in, and say how odd it is: as the last of a batch of all points so far.
+
+        Args:
+            point: column -> value; the time column must be there, a channel that is not is a hole.
+
+        Raises:
+            DataError: the point has no time, or a value cannot be read.
+        """
+        source = self.source
+        time = self._time(point)
+        group = "" if source.by is None else str(point.get(source.by) or "")
+        strand = self.strands.get(group)
+        # Where times lie on no grid, points follow each other.
+        after = 0 if strand is None else strand.newest + 1
+        step = round(time / source.step) if source.step else after
+        values = np.array([self._value(point, name) for name in source.channels])
+        if strand is None:
+            strand = _Strand.begin(len(source.channels), 2 * source.length, step)
+            self.strands[group] = strand
+        behind = strand.newest - step
+        if behind >= source.length or step < strand.first:
+            return Point("too late")
+        if strand.has(step) and strand.times[step % len(strand.at)] == time:
+            return Point("repeated")
+        strand.put(step, time, values, {n: point.get(n) for n in self.names if n != source.time})
+        self.seen += 1
+        return self._answer(group, strand, step, "late" if behind > 0 else "new")
+
+    def _answer(self, group: str, strand: _Strand, step: int, status: str) -> Point:
+        """As a batch has it: the mean over the windows that cover the point."""
+        length, engine = self.source.length, self.engine
+        latest = max(strand.newest - length + 1, strand.first)
+        starts = np.arange(max(step - length + 1, strand.first), min(step, latest) + 1)
+        frame = self._frame(group, strand, starts)
+        odd = engine.calibration.join(engine.evidence(engine.schema.encode(frame.columns), frame.positions))
+        bits = float(engine.calibration.bits(odd.mean(keepdims=True))[0])
+        return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
+
+    def _frame(self, group: str, strand: _Strand, starts: np.ndarray) -> Frame:
+        """Windows that start at these steps."""
+        source, size = self.source, len(strand.at)
+        steps = starts[:, None] + np.arange(source.length)
+        there = strand.at[steps % size] == steps
+        columns: dict[str, Values] = {}
+        for number, name in enumerate(source.channels):
+            columns[name] = np.where(there, strand.values[number][steps % size], np.nan)
+        middle = starts + source.length // 2
+        held = [bool(strand.has(m)) for m in middle.tolist()]
+        for name in self.names:
+            if name == source.time:
+                columns[name] = self._clock(strand, middle)
+            elif name == source.by:
+                columns[name] = pa.array([group if h else None for h in held], pa.string())
+            else:
+                raw = [strand.beside[m % size].get(name) for m in middle.tolist()]
+                columns[name] = pa.array([v if h else None for v, h in zip(raw, held, strict=True)])
+        known = {name: number for number, name in enumerate(source.groups)}
+        place = known.get(group, len(known)) * APART
+        return Frame(columns, len(starts), NOTHING, place + starts)
+
+    def _clock(self, strand: _Strand, middle: np.ndarray) -> pa.Array:
+        """When the middles of windows are: between the points around them."""
+        held = np.flatnonzero(strand.at != NEVER)
+        order = held[np.argsort(strand.at[held])]
+        seconds = np.interp(middle, strand.at[order], strand.times[order])
+        return pa.array((seconds * 1e6).astype(np.int64)).cast(pa.timestamp("us"))
+
+    def _time(self, point: Mapping[str, Any]) -> float:
+        name = self.source.time
+        if name is None:
+            return float(self.seen)
+        value = point.get(name)
+        if value is None or value == "":
+            raise DataError(f"a point without a time: it has {', '.join(map(repr, list(point)[:10]))}")
+        values = pa.array([value])
+        if Number.claims(values):
+            return float(value)
+        if isinstance(value, str):
+            try:
+                return float(value)
+            except ValueError:
+                pass
+        return float(to_seconds(to_moments(values, name, self.source.form))[0])
+
+    def _value(self, point: Mapping[str, Any], name: str) -> float:
+        value = point.get(name)
+        if value is None or value == "":
+            return math.nan
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            raise ColumnError(
+                f"expected a number, got {str(value)[:60]!r}", column=name, hint="leave a hole empty"
+            ) from error
+
+    def save(self, path: str | Path, **more: Any) -> Path:
+        """Write where the stream is to a file, whole or not at all; `more` is kept with it."""
+        state = {
+            "model": self._mark(),
+            "seen": self.seen,
+            "strands": {group: strand.to_json() for group, strand in self.strands.items()},
+            "more": more,
+        }
+        path = Path(path)
+        write_whole(path, json.dumps(state, default=str).encode())
+        return path
+
+    def load(self, path: str | Path) -> dict[str, Any]:
+        """Go on from a file that `save` wrote; returns what was kept with it.
+
+        Raises:
+            ModelFileError: it is no such file, or of a stream of another model.
+        """
+        try:
+            state = json.loads(Path(path).read_bytes())
+            mark, more = state["model"], dict(state["more"])
+            channels, size = len(self.source.channels), 2 * self.source.length
+            strands = {g: _Strand.from_json(s, channels, size) for g, s in state["strands"].items()}
+            seen = int(state["seen"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelFileError(f"{path} is no state of a stream: {str(error)[:100]}") from error
+        if mark != self._mark():
+            raise ModelFileError(f"{path} is the state of a stream of another model", hint=f"rm {path}")
+        self.strands, self.seen = strands, seen
+        return more
+
+    def _mark(self) -> list[Any]:
+        """What tells this model from others."""
+        oddness = self.engine.calibration.oddness
+        return [len(oddness), float(oddness.sum()), list(self.source.channels), self.source.length]

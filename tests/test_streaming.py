@@ -1,0 +1,177 @@
+"""A point that arrives alone is scored as the last of a batch of all points so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diabolo import Autoencoder
+from diabolo.errors import ColumnError, DataError, ModelFileError, OptionError, UnsupportedError
+from tests.conftest import fitted
+
+WINDOW = 16
+
+
+def pumps(points: int = 300, seed: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    value = np.sin(np.arange(points) / 4)
+    return pd.DataFrame(
+        {
+            "time": pd.date_range("2026-01-01", periods=points, freq="h"),
+            "flow": value + 0.05 * random.normal(size=points),
+            "load": 3 - value + 0.05 * random.normal(size=points),
+            "mode": np.where(value > 0, "high", "low"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model() -> Autoencoder:
+    return fitted(pumps(), time="time", window=WINDOW)
+
+
+def points_of(data: pd.DataFrame) -> list[dict[str, object]]:
+    return data.to_dict("records")
+
+
+def test_points_are_scored_as_the_last_of_a_batch(model: Autoencoder) -> None:
+    data = pumps(60, seed=1)
+    data.loc[20, "flow"], data.loc[40:42, "load"] = 9.0, np.nan
+    stream = model.stream()
+    answers = [stream.push(point) for point in points_of(data)]
+    for count in (1, 2, 15, 16, 17, 21, 42, 60):
+        batch = model.anomaly_score(data.head(count))
+        assert answers[count - 1].bits == pytest.approx(batch[-1], rel=1e-6, abs=1e-5)
+    assert answers[20].alarm and answers[20].severity > 50  # type: ignore[operator]
+    assert stream.seen == 60 and {a.status for a in answers} == {"new"}
+
+
+def test_gaps_late_and_repeated_points(model: Autoencoder) -> None:
+    data = pumps(80, seed=2)
+    stream = model.stream()
+    first = data.drop(index=[30, *range(50, 75)]).reset_index(drop=True)
+    for point in points_of(first.iloc[:40]):
+        stream.push(point)
+    late = stream.push(points_of(data)[30])
+    so_far = pd.concat([first.iloc[:40], data.iloc[[30]]])
+    assert late.status == "late"
+    assert late.bits == pytest.approx(model.anomaly_score(so_far)[-1], abs=1e-5)
+    assert stream.push(points_of(data)[30]).status == "repeated"
+    assert stream.push(points_of(data)[5]).status == "too late"
+    seen = stream.seen
+    assert stream.push(points_of(data)[2]).bits is None and stream.seen == seen
+    for place in range(40, len(first)):
+        answer = stream.push(points_of(first)[place])
+    whole = pd.concat([so_far, first.iloc[40:]])
+    assert answer.bits == pytest.approx(model.anomaly_score(whole)[-1], abs=1e-5)
+
+
+def test_several_series_at_once() -> None:
+    data = pd.concat([pumps(120, seed=s).assign(pump=f"p{s}") for s in (0, 1)]).sort_values("time")
+    model = fitted(data, time="time", by="pump", window=WINDOW, epochs=1)
+    new = pd.concat([pumps(40, seed=s).assign(pump=f"p{s}") for s in (1, 2)]).sort_values(
+        "time", kind="stable"
+    )
+    stream = model.stream()
+    answers = [stream.push(point).bits for point in points_of(new)]
+    batch = model.anomaly_score(new)
+    ends = [int(np.flatnonzero((new["pump"] == name).to_numpy())[-1]) for name in ("p1", "p2")]
+    assert [answers[e] for e in ends] == pytest.approx([batch[e] for e in ends], abs=1e-5)
+
+
+def test_series_without_times_and_without_a_grid() -> None:
+    random = np.random.default_rng(0)
+    wave = np.sin(np.arange(300) / 5) + 0.1 * random.normal(size=300)
+    plain = fitted({"value": wave}, window=WINDOW, epochs=1)
+    stream = plain.stream()
+    answers = [stream.push({"value": v}).bits for v in wave[:50]]
+    assert answers[-1] == pytest.approx(plain.anomaly_score({"value": wave[:50]})[-1], abs=1e-5)
+    data = pd.DataFrame({"t": np.cumsum(random.exponential(size=300)), "value": wave})
+    loose = fitted(data, time="t", window=WINDOW, epochs=1)
+    stream = loose.stream()
+    answers = [stream.push(point).bits for point in points_of(data.head(50))]
+    assert answers[-1] == pytest.approx(loose.anomaly_score(data.head(50))[-1], abs=1e-5)
+
+
+def test_times_as_text(model: Autoencoder) -> None:
+    data = pumps(30, seed=3)
+    texts = data.assign(time=data["time"].astype(str), flow=data["flow"].astype(str))
+    one, two = model.stream(), model.stream()
+    for plain, text in zip(points_of(data), points_of(texts), strict=True):
+        assert one.push(plain).bits == pytest.approx(two.push(text).bits, abs=1e-9)
+
+
+def test_what_cannot_be_read_changes_nothing(model: Autoencoder) -> None:
+    data, stream = points_of(pumps(20, seed=4)), model.stream()
+    for point in data[:10]:
+        stream.push(point)
+    with pytest.raises(ColumnError, match="flow"):
+        stream.push({**data[10], "flow": "n/a"})
+    with pytest.raises(DataError, match="without a time"):
+        stream.push({"flow": 1.0})
+    with pytest.raises(ColumnError, match="yesterday"):
+        stream.push({**data[10], "time": "yesterday"})
+    other = model.stream()
+    for point in data:
+        wanted = other.push(point)
+    for point in data[10:]:
+        got = stream.push(point)
+    assert got == wanted
+
+
+def test_only_a_series_arrives_point_by_point() -> None:
+    table = fitted(np.random.default_rng(0).normal(size=(60, 2)), epochs=1)
+    with pytest.raises(UnsupportedError, match="series"):
+        table.stream()
+
+
+def test_the_alarm_rate_can_be_asked_for(model: Autoencoder) -> None:
+    assert model.stream(alarm_rate=0.05).threshold < model.stream().threshold
+    with pytest.raises(OptionError):
+        model.stream(alarm_rate=1e-9)
+
+
+@settings(deadline=None, max_examples=10)
+@given(cut=st.integers(0, 38))
+def test_a_stream_goes_on_from_a_file(
+    model: Autoencoder, cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("state") / "state"
+    data = points_of(pumps(40, seed=5).drop(index=[7, 8]))
+    one, other = model.stream(), model.stream()
+    whole = [one.push(point) for point in data]
+    for point in data[:cut]:
+        other.push(point)
+    other.save(path, line=cut)
+    again = model.stream()
+    assert again.load(path) == {"line": cut} and again.seen == min(cut, len(data))
+    assert [again.push(point) for point in data[cut:]] == whole[cut:]
+
+
+def test_states_that_do_not_fit(model: Autoencoder, tmp_path: Path) -> None:
+    stream, path = model.stream(), tmp_path / "state"
+    with pytest.raises(ModelFileError):
+        stream.load(path)
+    for text in ("", "[]", '{"model": 1}', '{"model": [], "seen": 1, "strands": {}, "more": {}}'):
+        path.write_text(text)
+        with pytest.raises(ModelFileError):
+            stream.load(path)
+    fitted({"value": np.sin(np.arange(100) / 3)}, window=8, epochs=1).stream().save(path)
+    with pytest.raises(ModelFileError, match="another model"):
+        stream.load(path)
+
+
+def test_memory_stays_flat(model: Autoencoder) -> None:
+    stream, data = model.stream(), points_of(pumps(100, seed=6))
+    for point in data:
+        stream.push(point)
+    size = len(str({g: s.to_json() for g, s in stream.strands.items()}))
+    step = pd.Timedelta("1h")
+    for number in range(300):
+        stream.push({**data[number % 100], "time": data[-1]["time"] + (number + 1) * step})  # type: ignore[operator]
+    assert len(str({g: s.to_json() for g, s in stream.strands.items()})) < 1.2 * size
