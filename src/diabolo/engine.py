@@ -155,13 +155,26 @@ class Engine:
         """(rows,) which rows are judged as rows of the fit."""
         return np.zeros(len(codes), bool) if self.crowd is None else self.crowd.knows(codes)
 
-    def place(self, frame: Frame, kind: str, values: np.ndarray) -> np.ndarray:
+    def place(
+        self, frame: Frame, kind: str, values: np.ndarray, trust: np.ndarray | None = None
+    ) -> np.ndarray:
         """What was said of one field of every frame row, on the user's rows.
 
         The points of windows are averaged over the windows that cover them; anything else was read at the
         middle of its window, and belongs there.
+
+        Args:
+            frame: what was read.
+            kind: of the field.
+            values: (frame rows, *cell).
+            trust: weights of the points in that mean; None for all alike.
         """
-        return self.source.fold(frame, values) if kind == Curve.kind else self.source.pick(frame, values)
+        if kind != Curve.kind:
+            return self.source.pick(frame, values)
+        if trust is None:
+            return self.source.fold(frame, values)
+        weights = np.where(np.isfinite(values), trust, np.nan)
+        return np.asarray(self.source.fold(frame, values * weights) / self.source.fold(frame, weights))
 
     def evidence(self, codes: Codes, positions: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Evidence -> (rows,): residual, distance to the nearest remembered row, and level of a series."""
@@ -318,6 +331,29 @@ class Engine:
         return found
 
     @torch.no_grad()
+    def guess(self, codes: Codes, middle: str = "mean") -> Cells:
+        """What is expected where windows have holes, given all that they show; nothing of other points."""
+        found = Cells.blank(codes)
+        for start in range(0, len(codes), ROWS):
+            rows = slice(start, min(start + ROWS, len(codes)))
+            with threads(self.threads):
+                self._fill(found, codes[rows], rows, middle)
+        return found
+
+    def _fill(self, found: Cells, codes: Codes, rows: slice, middle: str) -> None:
+        """Put what is expected in holes of windows into their places."""
+        kind = Curve.kind
+        gone = ~codes.visible[kind].numpy()
+        if not gone.any():
+            return
+        said = self.cell_reader(codes.padded().to(self.device)).likelihoods[kind]
+        quantiles = (said.icdf(torch.tensor(q, device=self.device)) for q in (0.05, 0.95))
+        answers = (getattr(said, middle), *quantiles)
+        for table, answer in zip((found.expected, found.low, found.high), answers, strict=True):
+            part = table[kind][rows]
+            part[gone] = answer.cpu().numpy()[: len(codes)][gone]
+
+    @torch.no_grad()
     def _cells(self, codes: Codes, read: Codes, kinds: tuple[str, ...] | None, middle: str) -> Cells:
         """Every cell of `codes`, predicted from the other cells of `read`."""
         rows, codes, read = len(codes), codes.padded(), read.padded()
@@ -344,7 +380,11 @@ class Engine:
                 )
                 found.nats[slot.kind][at] = np.where(seen, log_q - log_p, np.nan)
                 found.surprise[slot.kind][at] = np.where(seen, -log_p, 0.0)
-        return found.first(rows)
+        found = found.first(rows)
+        if hides and Curve.kind in codes.values and (kinds is None or Curve.kind in kinds):
+            # A hole is guessed from all that is there: nothing beside it has to be hidden.
+            self._fill(found, read[:rows], slice(0, rows), middle)
+        return found
 
     def _turns(self, kinds: tuple[str, ...] | None) -> Iterator[tuple[dict[str, torch.Tensor], list[Target]]]:
         """What to hide in each reading, and which cells to read off: a column, or a block of one."""

@@ -35,6 +35,7 @@ FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
 FRESH = 2048  # rows that errors are planted into
 RANKED = 2_000  # rows of the fit that others of them are ranked against
 SETTLING = 8192  # rows that the size of errors is learnt from
+FEW_WINDOWS = 1024  # windows, which overlap
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,8 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         device=device,
         threads=thread_count,
     )
-    sample = data.codes[torch.from_numpy(_even(len(data.codes), SETTLING))]
+    overlap = Curve.kind in data.codes.values
+    sample = data.codes[torch.from_numpy(_even(len(data.codes), FEW_WINDOWS if overlap else SETTLING))]
     with threads(thread_count):
         engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
     set_aside = _calibrate(engine, frame, split)
@@ -231,7 +233,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         if frame.positions is None and Real.kind in data.codes.values:
             engine.crowd = _crowd(engine, frame)
     else:
-        engine.faults = Faults(error_rate(engine, sample[:2048]))
+        engine.faults = Faults(error_rate(engine, sample[: FEW_WINDOWS // 4 if overlap else 2048]))
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
     engine.axes = _axes(engine, sample)

@@ -263,10 +263,10 @@ class Network(nn.Module):
             return
         values, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
         if self.corruption.hides:
-            self.linear.learn(values, seen)
+            self.linear.learn(values, seen, channels=codes.values[Curve.kind].shape[1])
             return
         sigma = self.corruption.sigma if isinstance(self.corruption, Noise) else 0.1
-        self.linear.learn(values, seen, noise=sigma**2)
+        self.linear.learn(values, seen, sigma**2, codes.values[Curve.kind].shape[1])
         error = sigma**2 * torch.diagonal(self.linear.weight).clamp_min(1e-6)
         head = self.heads[Curve.kind]
         head.log_scale.copy_((0.5 * error.log()).view_as(head.log_scale))  # type: ignore[operator,arg-type]

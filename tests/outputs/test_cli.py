@@ -15,7 +15,6 @@ import pyarrow.csv
 import pytest
 
 from diabolo import Autoencoder, datasets, load
-from diabolo.outputs import cli
 from diabolo.outputs.tables import FORMATS
 from diabolo.sources.files import read_file
 from diabolo.version import __version__
@@ -233,10 +232,6 @@ def test_info_on_data_and_on_a_model(run: Run, data: Path, model: Path) -> None:
 def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     series = datasets.machine_temperature().slice(3_400, 700)
     monkeypatch.setattr(datasets, "machine_temperature", lambda: series)
-    quick = cli._fitted
-    monkeypatch.setattr(
-        cli, "_fitted", lambda data, options, quiet: quick(data, options | {"epochs": 2}, quiet)
-    )
     monkeypatch.chdir(tmp_path)
     said = run("demo")
     assert said.status == 0, said.err

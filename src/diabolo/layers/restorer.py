@@ -11,7 +11,8 @@ from torch import Tensor, nn
 NOISES = (1e-3, 1e-2, 1e-1, 1.0)  # variances of the noise on points that are tried
 KEPT = 64  # patterns of hidden points whose solution is kept
 JUDGED = 1_000  # windows by which a noise is chosen
-AHEAD = 0.2  # of the windows, the last: the others are learnt from meanwhile
+BLOCKS = 12  # of windows in a row: one in three judges, the others are learnt from meanwhile
+ROUNDS = 2  # in which holes are guessed and learnt from
 
 
 class Solution(NamedTuple):
@@ -59,26 +60,45 @@ class Restorer(nn.Module):
         self._kept: dict[bytes, Solution] = {}
         self._double: tuple[int, Tensor] | None = None
 
-    def learn(self, values: Tensor, seen: Tensor, noise: float | None = None) -> None:
+    def learn(self, values: Tensor, seen: Tensor, noise: float | None = None, channels: int = 1) -> None:
         """Learn from windows in their order, (rows, points) each.
 
         Args:
             values: the points.
             seen: which are there.
-            noise: the variance of the noise; None to choose it by how well the last windows' points are
-                guessed, a quarter at a time.
+            noise: the variance of the noise; None to choose it by how well the points of some windows are
+                guessed from the others, a quarter at a time.
+            channels: that the points are of, one after the other.
         """
-        values, seen = values.double(), seen.double()
+        bridged, every = _bridged(values.double(), seen, channels), torch.ones_like(seen)
         if noise is None:
-            cut = max(int(len(values) * (1 - AHEAD)), 1)
-            later = torch.linspace(cut, len(values) - 1, min(JUDGED, len(values) - cut)).long()
-            known = _moments(values[:cut], seen[:cut])
+            later = _blocks(len(values))
+            known, others = _moments(bridged[~later]), torch.nonzero(later).flatten()
+            others = others[:: max(len(others) // JUDGED, 1)]
             losses = []
             for tried in NOISES:
                 self._set(*known, tried)
-                losses.append(self._loss(values[later], seen[later]) if len(later) else 0.0)
+                losses.append(self._loss(bridged[others], every[others]) if len(others) else 0.0)
             noise = NOISES[int(np.argmin(losses))]
-        self._set(*_moments(values, seen), noise)
+        self._set(*_moments(bridged), noise)
+        if not bool(seen.all()):
+            some = torch.linspace(0, len(values) - 1, min(JUDGED, len(values))).round().long()
+            for _ in range(ROUNDS):
+                self._set(*self._expected(values[some], seen[some]), noise)
+
+    @torch.no_grad()
+    def _expected(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Moments of windows with holes, as what is known of them has it (EM: Dempster and others, 1977)."""
+        guesses, _ = self(values, seen)
+        filled = torch.where(seen, values, guesses).double()
+        mean, covariance = _moments(filled)
+        noise = float(self.noise)
+        for rows, found in self._patterns(seen):
+            hidden = found.hidden
+            # What guesses do not know: the conditional variance, without the noise.
+            unknown = noise * (found.inverse - torch.eye(len(hidden)).to(found.inverse))
+            covariance[hidden[:, None], hidden] += len(rows) / len(values) * (unknown + unknown.T) / 2
+        return mean, covariance
 
     @torch.no_grad()
     def _set(self, mean: Tensor, covariance: Tensor, noise: float) -> None:
@@ -180,13 +200,33 @@ class Restorer(nn.Module):
         return self._kept[key]
 
 
-def _moments(values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """(points,) mean and (points, points) covariance of the values that are there."""
-    mean = (values * seen).sum(0) / seen.sum(0).clamp_min(1)
-    away = (values - mean) * seen
+def _bridged(values: Tensor, seen: Tensor, channels: int) -> Tensor:
+    """Windows with straight lines across their holes, the mean where a channel has no point."""
     if bool(seen.all()):
-        return mean, away.T @ away / len(values)
-    covariance = away.T @ away / (seen.T @ seen).clamp_min(1)
-    # From different rows for different pairs: what comes out need not be a covariance.
-    spread, directions = torch.linalg.eigh(covariance)
-    return mean, (directions * spread.clamp_min(0)) @ directions.T
+        return values
+    length = values.shape[1] // channels
+    table, there = values.reshape(-1, length).numpy().copy(), seen.reshape(-1, length).numpy()
+    place = np.arange(length)
+    for row in np.flatnonzero(~there.all(1)).tolist():
+        known = there[row]
+        if known.any():
+            table[row] = np.interp(place, place[known], table[row, known])
+    filled = torch.from_numpy(table).view_as(values)
+    nothing = torch.from_numpy(~there.any(1)).view(-1, channels).repeat_interleave(length, 1)
+    if bool(nothing.any()):
+        kept = (~nothing).double()
+        mean = (filled * kept).sum(0) / kept.sum(0).clamp_min(1)
+        filled = torch.where(nothing, mean, filled)
+    return filled
+
+
+def _blocks(rows: int) -> Tensor:
+    """(rows,) which of the windows, a block in three, noises are judged by, not learnt from."""
+    return torch.arange(rows) * BLOCKS // max(rows, 1) % 3 == 1
+
+
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """(points,) mean and (points, points) covariance of windows without holes."""
+    mean = values.mean(0)
+    away = values - mean
+    return mean, away.T @ away / len(values)

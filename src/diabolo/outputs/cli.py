@@ -327,7 +327,7 @@ def demo(
     model = _fitted(table, {"time": "timestamp"}, quiet)
     found = stretches(model, table, "timestamp", "value")
     _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(found)} odd stretches:", quiet)
-    print("\n".join(found))
+    print("".join(f"{line}\n" for line in found), end="")
     model.report(table, output, command="diabolo demo")
     _say(f"{output} has the pictures: open it in a browser", quiet)
 

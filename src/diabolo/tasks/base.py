@@ -16,7 +16,7 @@ from diabolo.columns.image import is_picture, to_pixels
 from diabolo.columns.number import to_float
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
-from diabolo.fields import Codes
+from diabolo.fields import Codes, Curve
 from diabolo.network import Network
 from diabolo.sources import Frame, Native
 from diabolo.training import threads
@@ -78,7 +78,12 @@ class Answer(ABC):
 
 
 def decoded(
-    engine: Engine, frame: Frame, name: str, codes: dict[str, np.ndarray], rows: np.ndarray
+    engine: Engine,
+    frame: Frame,
+    name: str,
+    codes: dict[str, np.ndarray],
+    rows: np.ndarray,
+    trust: np.ndarray | None = None,
 ) -> pa.Array:
     """One column's own values from codes: put onto the user's rows, then those of `rows`.
 
@@ -88,13 +93,29 @@ def decoded(
         name: the column.
         codes: kind -> (frame rows, fields, *cell).
         rows: user rows wanted.
+        trust: (frame rows, channels, points) how much each window's word on a point counts.
     """
     parts = [
-        engine.place(frame, s.kind, codes[s.kind][:, s.index])[rows].astype(float)
+        engine.place(
+            frame,
+            s.kind,
+            codes[s.kind][:, s.index],
+            trust[:, s.index] if trust is not None and s.kind == Curve.kind else None,
+        )[rows].astype(float)
         for s in engine.schema.slots_of(name)
     ]
     values = engine.schema[name].decode(parts, exact=True)
     return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+
+
+def trust(low: Mapping[str, np.ndarray], high: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """How much each window's word on a point counts: one over the variance; None without windows.
+
+    A window that has the point at its edge, or a hole beside it, knows less of it.
+    """
+    if Curve.kind not in low:
+        return None
+    return np.asarray(1 / np.maximum(high[Curve.kind] - low[Curve.kind], 1e-6) ** 2)
 
 
 def means(network: Network) -> Callable[[Codes], Mapping[str, Tensor]]:

@@ -16,7 +16,7 @@ from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.fields import Codes, Curve, Picture, Symbol
 from diabolo.sources import Frame, Native, Series
-from diabolo.tasks.base import Answer, Model, decoded
+from diabolo.tasks.base import Answer, Model, decoded, trust
 
 HEART = 0.8  # of the highest bits of a stretch
 
@@ -161,15 +161,16 @@ def explain(
         share += _percent(by_column(engine.memory.shares(remembered, against)))
     given = frame.native.columns()
     shown = {n: given[n].take(pa.array(wanted)) for n in names}
+    sure = trust(cells.low, cells.high)
     ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
     return Explanation(
         native=frame.native,
         rows=origin,
         names=names,
         got=shown,
-        expected={n: decoded(engine, frame, n, cells.expected, wanted) for n in names},
-        low={n: decoded(engine, frame, n, cells.low, wanted) if ranged[n] else None for n in names},
-        high={n: decoded(engine, frame, n, cells.high, wanted) if ranged[n] else None for n in names},
+        expected={n: decoded(engine, frame, n, cells.expected, wanted, sure) for n in names},
+        low={n: decoded(engine, frame, n, cells.low, wanted, sure) if ranged[n] else None for n in names},
+        high={n: decoded(engine, frame, n, cells.high, wanted, sure) if ranged[n] else None for n in names},
         bits=np.nan_to_num(nats) / np.log(2),
         p_wrong=engine.faults.wrong(nats),
         share=_percent(share) * 100,

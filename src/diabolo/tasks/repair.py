@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.columns import Column
+from diabolo.columns import Column, Window
 from diabolo.columns.base import Values, to_array
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.fields import Symbol
-from diabolo.sources import Native, Series
-from diabolo.tasks.base import Answer, Model, decoded
+from diabolo.sources import Frame, Native, Series
+from diabolo.tasks.base import Answer, Model, decoded, trust
 from diabolo.tasks.draws import column_by_column, draw_holes, some_seed
 
 VALUES = ("mean", "median", "mode", "draw")
@@ -95,15 +95,21 @@ def repair(
             hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
         )
     frame = engine.read(data)
+    windows = all(engine.schema[name].kind == Window.kind for name in engine.schema.scored)
+    only_holes = windows and threshold is None and engine.cell_reader.corruption.hides
+    if only_holes:
+        frame = frame.only(_few(frame, engine.source.length))
     said: dict[str, dict[str, np.ndarray]] = {part: {} for part in READ}
     for rows, codes in engine.chunks(frame):
-        cells = engine.cells(codes, middle="mean" if value == "draw" else value)
+        middle = "mean" if value == "draw" else value
+        cells = engine.guess(codes, middle) if only_holes else engine.cells(codes, middle=middle)
         for part, store in said.items():
             for kind, values in getattr(cells, part).items():
                 if kind not in store:
                     store[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
                 store[kind][rows] = values
 
+    sure = trust(said["low"], said["high"])
     table: dict[str, Any] = dict(frame.native.columns())
     holes, doubts, replaced = {}, {}, {}
     for name in engine.schema.scored:
@@ -124,7 +130,7 @@ def repair(
     lines: dict[str, list[Any]] = {name: [] for name in LINES}
     every = np.arange(frame.native.rows)
     for name, bad in replaced.items():
-        old, new = table[name], decoded(engine, frame, name, said["expected"], every)
+        old, new = table[name], decoded(engine, frame, name, said["expected"], every, sure)
         table[name] = engine.schema[name].mend(old, new, bad)
         # A picture has pixels: it is changed if one of them is, and as wrong as the worst of those.
         places[name], hole, p_wrong = (
@@ -133,7 +139,9 @@ def repair(
         picked = np.flatnonzero(places[name])
         shown = {"old": old.take(pa.array(picked)), "new": table[name].take(pa.array(picked))}
         if any(slot.kind != Symbol.kind for slot in engine.schema.slots_of(name)):
-            shown |= {part: decoded(engine, frame, name, said[part], picked) for part in ("low", "high")}
+            shown |= {
+                part: decoded(engine, frame, name, said[part], picked, sure) for part in ("low", "high")
+            }
         for part in ("old", "new", "low", "high"):
             lines[part] += _texts(engine.schema[name], shown[part]) if part in shown else [None] * len(picked)
         lines["row"] += picked.tolist()
@@ -144,6 +152,13 @@ def repair(
     types = {"row": pa.int64(), "p_wrong": pa.float64()}
     changed = {k: pa.array([v[i] for i in order], types.get(k, pa.string())) for k, v in lines.items()}
     return Repaired(frame.native, table, changed, places)
+
+
+def _few(frame: Frame, length: int) -> np.ndarray:
+    """Eight windows for each point of a series, and the first and the last window of each."""
+    start = frame.place.start
+    ends = np.flatnonzero(np.diff(start) > 1)
+    return np.unique(np.r_[np.arange(0, len(start), max(length // 8, 1)), ends, ends + 1, len(start) - 1])
 
 
 def _texts(column: Column, values: Values) -> list[str | None]:
