@@ -16,12 +16,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from benchmarks import common, detection
+from benchmarks import anomaly_tables, common, detection
 from benchmarks.detection import Detector, Floats, Measures, Problem
 from benchmarks.metrics import period, vus
 
 WINDOW = 64
 REMEMBERED = 512
+MOST = 10_000  # windows of the prefix that a detector of rows is fitted on
 VARIANCE_KEPT = 0.95
 
 
@@ -74,6 +75,28 @@ def sliding_pca(x_train: Floats, x_test: Floats, seed: int) -> Floats:
     return spread(np.concatenate(scores), len(x_test))
 
 
+def on_windows(detector: Detector) -> Detector:
+    """A detector of rows on the 64-point windows, at most 10,000 of the prefix."""
+
+    def score(x_train: Floats, x_test: Floats, seed: int) -> Floats:
+        train, test = _scaled_windows(x_train, x_test)
+        fitted = np.ascontiguousarray(train[:: -(-len(train) // MOST)])
+        scores = [detector(fitted, np.ascontiguousarray(chunk), seed) for chunk in _chunks(test, MOST * 100)]
+        return spread(np.concatenate(scores), len(x_test))
+
+    return score
+
+
+def matrix_profile(x_train: Floats, x_test: Floats, seed: int) -> Floats:
+    """Distance of the z-normalised window to the nearest of the prefix (stumpy, Law 2019; an AB-join)."""
+    import stumpy
+
+    profile = stumpy.stump(x_test, min(WINDOW, len(x_train)), x_train, ignore_trivial=False)
+    distances = np.asarray(profile[:, 0], dtype=np.float64)
+    finite = distances[np.isfinite(distances)]
+    return spread(np.nan_to_num(distances, posinf=finite.max(initial=0.0)), len(x_test))
+
+
 def _scaled_windows(x_train: Floats, x_test: Floats) -> tuple[Floats, Floats]:
     """All windows of both series, scaled by the prefix, clipped at 50 deviations, shape (windows, length)."""
     mean, deviation = x_train.mean(), x_train.std()
@@ -89,9 +112,9 @@ def _centred(windows: Floats) -> NDArray[np.float32]:
     return centred.astype(np.float32)
 
 
-def _chunks(windows: Floats) -> list[Floats]:
-    """Views of at most 4,096 windows: distances to all remembered ones at once would not fit the cache."""
-    return [windows[start : start + 4096] for start in range(0, len(windows), 4096)]
+def _chunks(windows: Floats, size: int = 4096) -> list[Floats]:
+    """Views of at most so many windows: distances to all remembered ones at once would not fit the cache."""
+    return [windows[start : start + size] for start in range(0, len(windows), size)]
 
 
 def _mean_distance(
@@ -128,6 +151,11 @@ DETECTORS: dict[str, Detector] = {
     common.OURS: ours,
     "knn3_centred": nearest_centred,
     "sliding_pca": sliding_pca,
+    "matrix_profile": matrix_profile,
+    "isolation_forest": on_windows(anomaly_tables.isolation_forest),
+    "pyod_knn": on_windows(anomaly_tables.pyod("knn", "KNN")),
+    "pyod_lof": on_windows(anomaly_tables.pyod("lof", "LOF")),
+    "pyod_ecod": on_windows(anomaly_tables.pyod("ecod", "ECOD")),
 }
 
 BENCHMARK = detection.Benchmark(
@@ -138,7 +166,15 @@ BENCHMARK = detection.Benchmark(
         "cpu_seconds is fit and score, summed over series."
     ),
     detectors=DETECTORS,
-    default_peers=("knn3_centred", "sliding_pca"),
+    default_peers=(
+        "knn3_centred",
+        "sliding_pca",
+        "matrix_profile",
+        "isolation_forest",
+        "pyod_knn",
+        "pyod_lof",
+        "pyod_ecod",
+    ),
     default_seeds=1,
     headline="vus_pr",
     load=load_series,

@@ -120,7 +120,7 @@ class Memory:
         distances = np.full((len(codes), k), np.inf)
         timed = positions is not None and self.positions is not None
         prints = None if timed else fingerprints(codes)
-        first = {p: i for i, p in reversed(list(enumerate(self.prints.tolist())))}
+        first = {} if timed else {p: i for i, p in reversed(list(enumerate(self.prints.tolist())))}
         spare = SPARE_WINDOWS if timed else SPARE
         # Measuring again takes every wanted row apart: of wide rows, fewer at once.
         step = min(QUERIES, max(PIXELS // ((k + 2 * SPARE) * max(self._numbers.shape[1], 1)), 16))
