@@ -12,6 +12,7 @@ import torch
 
 from diabolo.bottlenecks import Identity
 from diabolo.calibration import Calibration
+from diabolo.cells import Cells
 from diabolo.crowd import SHARE, Crowd
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
@@ -31,42 +32,6 @@ ROOT = 0.4  # exponent of the residual in rows of numbers only: measured, docs/h
 NUMBERS = 4_000_000  # of wide rows, in windows or pictures, that are in memory at once
 
 Target = tuple[Slot, tuple[slice, ...]]
-
-
-@dataclass
-class Cells:
-    """What is expected in each cell, given the other cells of its row; kind -> (rows, fields, *cell).
-
-    Attributes:
-        expected, low, high: mean (or most likely symbol) and 5 % and 95 % quantiles, in codes.
-        nats: log q(value) - log p(value): evidence that the cell is wrong; NaN where it has no value.
-        surprise: -log p(value); 0 where it has no value.
-    """
-
-    expected: dict[str, np.ndarray]
-    low: dict[str, np.ndarray]
-    high: dict[str, np.ndarray]
-    nats: dict[str, np.ndarray]
-    surprise: dict[str, np.ndarray]
-
-    @classmethod
-    def blank(cls, codes: Codes) -> Cells:
-        """Nothing expected yet."""
-
-        def table(value: float) -> dict[str, np.ndarray]:
-            return {k: np.full(tuple(v.shape), value) for k, v in codes.values.items()}
-
-        return cls(table(np.nan), table(np.nan), table(np.nan), table(np.nan), table(0.0))
-
-    def first(self, rows: int) -> Cells:
-        """Only the first rows."""
-        return Cells(*({k: v[:rows] for k, v in table.items()} for table in self.__dict__.values()))
-
-    def put(self, other: Cells, rows: np.ndarray) -> None:
-        """Overwrite some rows."""
-        for mine, theirs in zip(self.__dict__.values(), other.__dict__.values(), strict=True):
-            for kind in mine:
-                mine[kind][rows] = theirs[kind]
 
 
 @dataclass

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo import tasks
+from diabolo.cells import Cells
 from diabolo.columns.datetime import to_moments, to_seconds
 from diabolo.columns.number import Number, to_float
-from diabolo.engine import Cells, Engine
+from diabolo.engine import Engine
 from diabolo.fields import Codes
 from diabolo.outputs.plots import moment
 from diabolo.outputs.words import clipped, figure

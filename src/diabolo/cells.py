@@ -1,0 +1,45 @@
+"""What is expected in the cells of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diabolo.fields import Codes
+
+
+@dataclass
+class Cells:
+    """What is expected in each cell, given the other cells of its row; kind -> (rows, fields, *cell).
+
+    Attributes:
+        expected, low, high: mean (or most likely symbol) and 5 % and 95 % quantiles, in codes.
+        nats: log q(value) - log p(value): evidence that the cell is wrong; NaN where it has no value.
+        surprise: -log p(value); 0 where it has no value.
+    """
+
+    expected: dict[str, np.ndarray]
+    low: dict[str, np.ndarray]
+    high: dict[str, np.ndarray]
+    nats: dict[str, np.ndarray]
+    surprise: dict[str, np.ndarray]
+
+    @classmethod
+    def blank(cls, codes: Codes) -> Cells:
+        """Nothing expected yet."""
+
+        def table(value: float) -> dict[str, np.ndarray]:
+            return {k: np.full(tuple(v.shape), value) for k, v in codes.values.items()}
+
+        return cls(table(np.nan), table(np.nan), table(np.nan), table(np.nan), table(0.0))
+
+    def first(self, rows: int) -> Cells:
+        """Only the first rows."""
+        return Cells(*({k: v[:rows] for k, v in table.items()} for table in self.__dict__.values()))
+
+    def put(self, other: Cells, rows: np.ndarray) -> None:
+        """Overwrite some rows."""
+        for mine, theirs in zip(self.__dict__.values(), other.__dict__.values(), strict=True):
+            for kind in mine:
+                mine[kind][rows] = theirs[kind]
