@@ -18,11 +18,10 @@ from diabolo.columns import Number, Values
 from diabolo.columns.datetime import to_moments, to_seconds
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
-from diabolo.sources import Frame, Native, Series
+from diabolo.sources import Series
 from diabolo.sources.series import APART
 from diabolo.tasks import Model
 
-NOTHING = Native(pa.table({"_": [0]}))
 NEVER = np.iinfo(np.int64).min
 
 
@@ -193,13 +192,15 @@ class Stream:
         length, engine = self.source.length, self.engine
         latest = max(strand.newest - length + 1, strand.first)
         starts = np.arange(max(step - length + 1, strand.first), min(step, latest) + 1)
-        frame = self._frame(group, strand, starts)
-        odd = engine.calibration.join(engine.evidence(engine.schema.encode(frame.columns), frame.positions))
+        columns, positions = self._windows(group, strand, starts)
+        odd = engine.calibration.join(engine.evidence(engine.schema.encode(columns), positions))
         bits = float(engine.calibration.bits(odd.mean(keepdims=True))[0])
         return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
 
-    def _frame(self, group: str, strand: _Strand, starts: np.ndarray) -> Frame:
-        """Windows that start at these steps."""
+    def _windows(
+        self, group: str, strand: _Strand, starts: np.ndarray
+    ) -> tuple[dict[str, Values], np.ndarray]:
+        """The columns of the windows that start at these steps, and their places in time."""
         source, size = self.source, len(strand.at)
         steps = starts[:, None] + np.arange(source.length)
         there = strand.at[steps % size] == steps
@@ -218,7 +219,7 @@ class Stream:
                 columns[name] = pa.array([v if h else None for v, h in zip(raw, held, strict=True)])
         known = {name: number for number, name in enumerate(source.groups)}
         place = known.get(group, len(known)) * APART
-        return Frame(columns, len(starts), NOTHING, place + starts)
+        return columns, place + starts
 
     def _clock(self, strand: _Strand, middle: np.ndarray) -> pa.Array:
         """When the middles of windows are: between the points around them."""

@@ -70,15 +70,15 @@ class Restorer(nn.Module):
                 guessed from the others, a quarter at a time.
             channels: that the points are of, one after the other.
         """
-        bridged, every = _bridged(values.double(), seen, channels), torch.ones_like(seen)
+        bridged = _bridged(values.double(), seen, channels)
         if noise is None:
-            later = _blocks(len(values))
-            known, others = _moments(bridged[~later]), torch.nonzero(later).flatten()
+            judging = _blocks(len(values))
+            known, others = _moments(bridged[~judging]), bridged[judging]
             others = others[:: max(len(others) // JUDGED, 1)]
             losses = []
             for tried in NOISES:
                 self._set(*known, tried)
-                losses.append(self._loss(bridged[others], every[others]) if len(others) else 0.0)
+                losses.append(self._loss(others) if len(others) else 0.0)
             noise = NOISES[int(np.argmin(losses))]
         self._set(*_moments(bridged), noise)
         if not bool(seen.all()):
@@ -108,15 +108,15 @@ class Restorer(nn.Module):
         self.noise.fill_(noise)
 
     @torch.no_grad()
-    def _loss(self, values: Tensor, seen: Tensor) -> float:
-        """Nats for each point of which a quarter of the window is hidden."""
+    def _loss(self, values: Tensor) -> float:
+        """Nats for all points, a quarter of each window hidden at a time."""
         total, points = 0.0, torch.arange(values.shape[1])
         for part in torch.tensor_split(points, 4):
-            shown = seen.bool().clone()
+            shown = torch.ones_like(values, dtype=torch.bool)
             shown[:, part] = False
             mean, log = (p.double() for p in self(values.float(), shown))
             nats = 0.5 * ((values - mean) / log.exp()).square() + log
-            total += float((nats * seen)[:, part].sum())
+            total += float(nats[:, part].sum())
         return total
 
     def forward(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -61,11 +61,8 @@ def leaks(fitted: Table, new: Table, unseen: Table | None, *, target: str) -> Le
     seen, others = space(fitted, count), space(unseen, count)
     to_seen, to_others = nearest(made, seen)[0], nearest(made, others)[0]
     ranked = np.r_[-nearest(seen, made)[0], -nearest(others, made)[0]]
-    return Leaks(
-        found.copies,
-        found.closest,
-        found.attribute,
-        target,
+    return replace(
+        found,
         copies_real=_copies(unseen, fitted),
         closest_real=float(np.median(nearest(others, every)[0])),
         closer=float((to_seen < to_others).mean() + (to_seen == to_others).mean() / 2),

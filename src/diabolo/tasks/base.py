@@ -77,6 +77,11 @@ class Answer(ABC):
         return np.stack([to_float(values, name) for name, values in columns.items()], axis=1)
 
 
+def nothing_asked(library: str) -> Native:
+    """What an answer remembers that is not about rows of the user: only the library to answer in."""
+    return Native(pa.table({"_": [0]}), library)
+
+
 def decoded(
     engine: Engine,
     frame: Frame,

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from diabolo import likeness
 from diabolo.columns import Boolean, Datetime, Number, Values
@@ -18,7 +17,7 @@ from diabolo.engine import Engine
 from diabolo.errors import DataError, OptionError, UnsupportedError
 from diabolo.likeness import Leaks, Table, Verdict
 from diabolo.sources import Native, Series
-from diabolo.tasks.base import Answer, Model
+from diabolo.tasks.base import Answer, Model, nothing_asked
 
 FEWEST = 20  # rows of each table
 
@@ -125,9 +124,10 @@ def compare(
         raise OptionError(
             f"target={target!r} is no column that the model reads", hint=f"of {', '.join(names[:20])}"
         )
+    raw = {name: frame.native.columns() for name, frame in frames.items()}
     tables = {
-        name: {column: _values(engine, column, frame.native.columns()[column]) for column in names}
-        for name, frame in frames.items()
+        name: {column: _values(engine, column, values[column]) for column in names}
+        for name, values in raw.items()
     }
     fitted, new, others = tables["data"], tables["synthetic"], tables.get("unseen")
     judged = fitted if others is None else others
@@ -138,7 +138,7 @@ def compare(
     ]
     assert shuffled[0] is not None and shuffled[1] is not None
     return Comparison(
-        Native(pa.table({"_": [0]}), model.library_),
+        nothing_asked(model.library_),
         fitted,
         new,
         "fitted" if others is None else "unseen",

@@ -17,7 +17,7 @@ from diabolo.errors import OptionError, UnsupportedError
 from diabolo.evidence import ROWS
 from diabolo.fields import Codes, Picture
 from diabolo.sources import Native, Series
-from diabolo.tasks.base import Answer, Model
+from diabolo.tasks.base import Answer, Model, nothing_asked
 from diabolo.tasks.drawer import Drawer
 from diabolo.tasks.draws import column_by_column, derived, draw, some_seed
 from diabolo.tasks.priors import PRIORS, Prior, places
@@ -100,7 +100,7 @@ def generate(
     table = batches[0]
     if len(batches) > 1:
         table = {name: pa.concat_arrays([batch[name] for batch in batches]) for name in table}
-    return Generated(Native(pa.table({"_": [0]}), model.library_), table)
+    return Generated(nothing_asked(model.library_), table)
 
 
 def in_batches(
@@ -220,7 +220,7 @@ def _alike(
         made[name] = values.take(pa.array(which)) if isinstance(values, pa.Array) else values[which]
     made |= {e.name: e.filler.make(0, count, seed) for e in engine.schema.entries if e.filler is not None}
     made = {e.name: made[e.name] for e in engine.schema.entries if e.name in made}
-    return Generated(Native(pa.table({"_": [0]}), model.library_), made)
+    return Generated(nothing_asked(model.library_), made)
 
 
 def _decoded(engine: Engine, codes: Prior) -> Callable[[int], Table]:
