@@ -20,6 +20,7 @@ from diabolo.faults import Faults
 from diabolo.fields import Codes, Curve, Real, Symbol
 from diabolo.fields.base import shares
 from diabolo.level import Level
+from diabolo.loom import Loom
 from diabolo.memory import Memory, Neighbours
 from diabolo.network import Network
 from diabolo.schema import Schema, Slot
@@ -46,6 +47,7 @@ class Engine:
         calibration: from evidence to bits.
         crowd: how rows of the fit are judged; None for windows, pictures, and rows of labels only.
         level: where windows of a series usually lie; None for a table.
+        loom: how windows of a series are distributed; None for a table, and where codes are drawn.
         faults: what wrong cells are like in data like that of the fit.
         axes: (centre, directions) of the codes, where `embed` needs them.
         history, notes: what happened in training.
@@ -60,6 +62,7 @@ class Engine:
     calibration: Calibration
     crowd: Crowd | None = None
     level: Level | None = None
+    loom: Loom | None = None
     faults: Faults = field(default_factory=Faults)
     axes: tuple[np.ndarray, np.ndarray] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -77,6 +80,11 @@ class Engine:
     def cell_reader(self) -> Network:
         """The network that answers for cells."""
         return list(self.networks.values())[-1]
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether new rows are decoded from codes that are drawn."""
+        return hasattr(self.cell_reader.bottleneck, "latent") and not self.cell_reader.corruption.hides
 
     @property
     def apart(self) -> int:

@@ -15,6 +15,7 @@ import torch
 
 from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
+from diabolo.columns.number import to_float
 from diabolo.crowd import Crowd, short_prints
 from diabolo.engine import Engine
 from diabolo.evidence import Residuals, whole_windows
@@ -22,11 +23,12 @@ from diabolo.faults import Faults
 from diabolo.fields import Codes, Curve, Real, Symbol
 from diabolo.judging import error_rate, judge_cells
 from diabolo.level import Level
+from diabolo.loom import Loom, beside
 from diabolo.memory import LIMIT, Memory, fingerprints
 from diabolo.network import Member, Network
 from diabolo.schema import Schema
 from diabolo.settings import Training
-from diabolo.sources import Frame, Source
+from diabolo.sources import Frame, Series, Source
 from diabolo.training import Keeper, Log, Progress, private_draws, threads, train
 
 TRAINING_WINDOWS = 20_000
@@ -236,6 +238,9 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         engine.faults = Faults(error_rate(engine, sample[: FEW_WINDOWS // 4 if overlap else 2048]))
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
+    if overlap and not engine.has_codes:
+        known, _ = beside(data.codes, schema.fields, schema.scored_fields)
+        engine.loom = Loom.fit(windows, known, _there(frame, data.source), data.seed)
     engine.axes = _axes(engine, sample)
     engine.facts = {
         "rows": frame.rows,
@@ -316,6 +321,13 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     folded = engine.source.fold(frame, odd)
     engine.calibration.rank(folded[np.isfinite(folded)])
     return 1 - len(rows) / len(split.calibration)
+
+
+def _there(frame: Frame, source: Source) -> np.ndarray:
+    """(points, channels) which values of a series are there, in the order of time."""
+    assert isinstance(source, Series)
+    columns, order = frame.native.columns(), np.argsort(frame.place.point, kind="stable")
+    return np.stack([np.isfinite(to_float(columns[name], name))[order] for name in source.channels], 1)
 
 
 def _even(count: int, most: int) -> np.ndarray:

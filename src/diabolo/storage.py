@@ -26,6 +26,7 @@ from diabolo.evidence import Residuals
 from diabolo.faults import Faults
 from diabolo.fields import Codes, Symbol
 from diabolo.level import Level
+from diabolo.loom import Loom
 from diabolo.memory import Memory
 from diabolo.network import Network
 from diabolo.sources.files import FORMATS, kind_of_file
@@ -156,6 +157,7 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     arrays |= {name: array for name, array in learnt.items() if array is not None}
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
     arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
+    arrays |= {f"loom/{k}": v for k, v in engine.loom.arrays.items()} if engine.loom else {}
     arrays["calibration/oddness"] = engine.calibration.oddness
     if engine.crowd is not None:
         arrays |= {"crowd/prints": engine.crowd.prints, "crowd/oddness": engine.crowd.calibration.oddness}
@@ -190,6 +192,7 @@ def _restored(
         ranked = Calibration.from_json(card["crowd"], tensors["crowd/oddness"].numpy())
         crowd = Crowd(tensors["crowd/prints"].numpy(), ranked)
     level = {k: v.numpy() for k, v in under(tensors, "level/").items()}
+    loom = {k: v.numpy() for k, v in under(tensors, "loom/").items()}
     axes = None
     if "axes/centre" in tensors:
         axes = (tensors["axes/centre"].numpy(), tensors["axes/directions"].numpy())
@@ -202,6 +205,7 @@ def _restored(
         calibration=calibration,
         crowd=crowd,
         level=Level(level) if level else None,
+        loom=Loom(loom) if loom else None,
         faults=Faults.from_json(card["faults"]),
         axes=axes,
         history=card["history"],

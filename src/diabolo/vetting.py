@@ -23,6 +23,7 @@ from diabolo.container import Spec
 from diabolo.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
 from diabolo.fields.real import FINEST
 from diabolo.filler import LONGEST
+from diabolo.loom import PATTERNS
 from diabolo.memory import LIMIT
 from diabolo.network import Member, Network
 from diabolo.schema import Entry, Schema
@@ -31,6 +32,7 @@ from diabolo.training import private_draws
 
 EVIDENCE = {"residual", "distance"}
 KNOWN = {"residual", "crowd"}
+LOOM = ("curves", "twins", "tail", "noise", "weights", "covariances")
 LEVEL = ("level/low", "level/high", "level/fence")
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
@@ -91,6 +93,11 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
         symbols = tensors[f"memory/values/{Symbol.kind}"]
         sizes = torch.tensor([len(f.counts) for f in plan.schema.fields[Symbol.kind]])  # type: ignore[attr-defined]
         _need(bool(((symbols >= 0) & (symbols < sizes)).all()), "a remembered symbol")
+    if "loom/mean" in tensors:
+        _check_loom({name: tensors[f"loom/{name}"] for name in LOOM})
+        if "loom/turns" in tensors:
+            turns = tensors["loom/turns"]
+            _need(bool((turns >= 0).all()) and bool((turns.sum(1) > 0).all()), "how values are missing")
     if "level/fence" in tensors:
         _need(bool((tensors["level/fence"] > 0).all()), "the range of its levels")
     if Real.kind in plan.schema.fields:
@@ -292,6 +299,8 @@ def _check_shapes(
     if points:
         expected["memory/whitening"] = ("F32", (points, points))
         expected |= {name: ("F64", (len(kinds[Curve.kind]),)) for name in LEVEL}
+    if "loom/mean" in specs:
+        expected |= _loom_shapes(specs, len(kinds[Curve.kind]), points)
     if "axes/centre" in specs:
         axes = specs["axes/directions"].shape[0]
         _need(1 <= axes <= latent, "the number of its axes")
@@ -304,6 +313,44 @@ def _check_shapes(
             raise ValueError(f"{name!r} is {got.dtype} {got.shape}, expected {dtype} {shape}")
     for name in specs:
         _need(name in expected or name.startswith("network/"), f"tensor {name[:50]!r}")
+
+
+def _loom_shapes(
+    specs: Mapping[str, Spec], channels: int, points: int
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The arrays of a loom, as one of them has it for the others."""
+    knots, directions = specs["loom/curves"].shape[-1], specs["loom/directions"].shape[-1]
+    (tail,), (parts, code) = specs["loom/tail"].shape, specs["loom/means"].shape
+    _need(1 <= knots <= MAX_SYMBOLS and 1 <= parts <= MAX_KNOTS and tail < directions <= points, "its loom")
+    _need(directions - tail <= code <= MAX_SYMBOLS, "its loom")
+    shapes = {
+        "curves": (channels, 3, knots),
+        "steps": (channels,),
+        "twins": (channels,),
+        "mean": (points,),
+        "directions": (points, directions),
+        "tail": (tail,),
+        "noise": (points,),
+        "weights": (parts,),
+        "means": (parts, code),
+        "covariances": (parts, code, code),
+    }
+    if "loom/gaps" in specs:
+        patterns = specs["loom/gaps"].shape[0]
+        _need(1 <= patterns <= PATTERNS, "its loom")
+        shapes |= {"gaps": (patterns, channels), "turns": (patterns, patterns)}
+    types = {"steps": "BOOL", "gaps": "BOOL", "twins": "I64"}
+    return {f"loom/{name}": (types.get(name, "F64"), shape) for name, shape in shapes.items()}
+
+
+def _check_loom(loom: Mapping[str, Tensor]) -> None:
+    """Whether windows can be drawn from it."""
+    curves, twins = loom["curves"], loom["twins"]
+    _need(bool((curves[..., 1:] >= curves[..., :-1]).all()), "the order of its loom")
+    _need(bool(((twins >= 0) & (twins <= torch.arange(len(twins)))).all()), "its loom")
+    for name in ("tail", "noise", "weights"):
+        _need(bool((loom[name] > 0).all()), "its loom")
+    _need(bool((torch.linalg.cholesky_ex(loom["covariances"]).info == 0).all()), "its loom")
 
 
 def _check_faults(faults: Any) -> None:

@@ -60,6 +60,7 @@ def generate(
     where: Sequence[str] = (),
     observed: Sequence[Sequence[str]] = (),
     prior: str = "mixture",
+    series: int | None = None,
 ) -> Generated:
     """Draw new rows, or new pictures, in the dataframe library of the fit.
 
@@ -67,15 +68,20 @@ def generate(
     given those that are drawn already (Uria et al., "A deep and tractable density estimator", 2014), and
     whether there is a value at all; context columns are those of remembered rows. A network with a
     bottleneck decodes codes, and draws every cell from its likelihood, with the holes of the nearest
-    remembered row; of a picture it gives the mean, as noise on each pixel makes no picture better. A series
-    goes on for `n` points after the fit: its time and its channels.
+    remembered row; of a picture it gives the mean, as noise on each pixel makes no picture better.
+
+    A series goes on for `n` points after the fit, or new ones of `n` points each begin. A model without a
+    bottleneck draws an eighth of a window at a time, given the window before it and the context (the
+    calendar, what is `given`), from a mixture of normal distributions (`diabolo.loom`); what is scored beside
+    channels is as in the most similar remembered window; values are missing as they were in the fit.
 
     Args:
         model: a fitted model.
         n: rows wanted; with `like`, one for each of those rows if not given.
         seed: the same seed gives the same rows; None for others each time.
         given: column -> what all rows are to have there: a value, a list of values, or for a number or a
-            date a tuple (lowest, highest) of which one may be None; masked models only.
+            date a tuple (lowest, highest) of which one may be None; masked models only. Of a series: context
+            column -> one value.
         like: rows, of which new ones keep the columns of `keep`; all others are drawn. A model with a
             bottleneck draws rows near these.
         keep: columns that are kept of `like`.
@@ -84,6 +90,8 @@ def generate(
         prior: where codes come from: "mixture", normal distributions fitted to the codes of remembered rows
             (of quantized codes, latent classes), or "normal", the standard normal distribution that a
             variational network is held near.
+        series: how many new series of `n` points each, which begin anew and are told apart by the column
+            "series"; None for one that goes on after the fit.
 
     Raises:
         UnsupportedError: the model cannot draw rows, or not as asked.
@@ -96,7 +104,8 @@ def generate(
         raise OptionError("keep, like: rows are kept of a table", hint='like=rows, keep=["column"]')
     if n is None:
         raise OptionError("n: how many rows?", hint="model.generate(100)")
-    batches = list(in_batches(model, n, seed=seed, given=given, where=where, observed=observed, prior=prior))
+    wanted: dict[str, Any] = {"given": given, "where": where, "observed": observed, "prior": prior}
+    batches = list(in_batches(model, n, seed=seed, series=series, **wanted))
     table = batches[0]
     if len(batches) > 1:
         table = {name: pa.concat_arrays([batch[name] for batch in batches]) for name in table}
@@ -112,31 +121,42 @@ def in_batches(
     where: Sequence[str] = (),
     observed: Sequence[Sequence[str]] = (),
     prior: str = "mixture",
+    series: int | None = None,
 ) -> Iterator[Table]:
     """The rows of `generate`, at most 65,536 at a time: their number is not bounded by memory."""
     engine, rows, seed = model.engine_, whole("n", count), some_seed(seed)
     if prior not in PRIORS:
         raise OptionError(f"prior={prior!r} is not known", hint=f"one of {', '.join(PRIORS)}")
-    by_turns, series = column_by_column(engine), isinstance(engine.source, Series)
-    if not by_turns and not hasattr(engine.cell_reader.bottleneck, "latent"):
+    by_turns = column_by_column(engine)
+    codes = Prior(engine, seed, prior) if engine.has_codes else None
+    if isinstance(engine.source, Series):
+        if where or observed:
+            raise UnsupportedError("where, observed: rules are for tables", hint="model.generate(288)")
+        if given and engine.loom is None:
+            raise UnsupportedError("given: codes are drawn without context", hint='the recipe "default"')
+        _check_context(engine, engine.source, given or {})
+        if series is not None:
+            series = whole("series", series)
+        random = np.random.default_rng(seed)
+        with _drawing(engine, seed):
+            pool = None if codes is None else codes.draw(POOL)
+            yield weave(engine, rows, pool, series=series, given=given or {}, random=random)
+        return
+    if series is not None:
+        raise OptionError("series: the model is one of a table, which has rows", hint="model.generate(100)")
+    if not by_turns and codes is None:
         pictures = Picture.kind in engine.schema.fields
         raise UnsupportedError(
             "this model has no codes to draw new rows from",
             hint='Autoencoder("variational")' + ("" if pictures else ', or Autoencoder("masked")'),
         )
-    if given and (not by_turns or series):
+    if given and not by_turns:
         raise UnsupportedError(
             "values can be given only where a table is drawn column by column",
             hint='Autoencoder("masked") or the default recipe, on a table',
         )
-    if series:
-        if where or observed:
-            raise UnsupportedError("where, observed: rules are for tables", hint="model.generate(288)")
-        with _drawing(engine, seed):
-            yield weave(engine, rows, None if by_turns else Prior(engine, seed, prior).draw(POOL))
-        return
     wishes = read_wishes(engine, given or {}, where, observed)
-    make = _in_turn(engine, wishes) if by_turns else _decoded(engine, Prior(engine, seed, prior))
+    make = _in_turn(engine, wishes) if codes is None else _decoded(engine, codes)
     fillers = {e.name: e.filler for e in engine.schema.entries if e.filler is not None}
     for number, start in enumerate(range(0, rows, BATCH)):
         size = min(BATCH, rows - start)
@@ -150,6 +170,17 @@ def in_batches(
 def _drawing(engine: Engine, seed: int) -> Iterator[None]:
     with torch.no_grad(), threads(engine.threads), private_draws(seed):
         yield
+
+
+def _check_context(engine: Engine, source: Series, given: Mapping[str, Any]) -> None:
+    """What can be given of a series stands beside its channels."""
+    context = [e.name for e in engine.schema.used if e.role == "context" and e.name != source.time]
+    for name in given:
+        if name not in context:
+            raise OptionError(
+                f"given names {name!r}, which is no context of the series",
+                hint=f"of {', '.join(context)}" if context else "fit with context=[...]",
+            )
 
 
 def _in_turn(engine: Engine, wishes: Wishes) -> Callable[[int], Table]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,98 +11,214 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from diabolo.columns import Datetime
+from diabolo.columns import Datetime, Values
 from diabolo.engine import Engine
+from diabolo.errors import OptionError
 from diabolo.fields import Codes, Curve
-from diabolo.sources import Native, Series
+from diabolo.loom import Loom, beside
+from diabolo.sources import Series
 from diabolo.sources.series import APART
+from diabolo.tasks.wishes import decoded_rows
 
-BLOCK = 8  # a masked network draws an eighth of a window at a time
+BLOCK = 8  # an eighth of a window is drawn at a time
+ROWS = 1_024  # windows that are drawn at once
 TRIED = 256  # codes from which the one that goes on best is chosen
 LOOSE = 16.0  # points of an overlap count as so many independent ones: else only the very best code could win
 
 
-def weave(engine: Engine, points: int, codes: Tensor | None) -> dict[str, Any]:
-    """The points after the last remembered window: the time, where there is one, and the channels.
+@dataclass(frozen=True)
+class Start:
+    """Where stretches begin.
+
+    Attributes:
+        group: (stretches,) which series of the fit they are like.
+        step: (stretches,) the step of their first point.
+        window: (channels, length) what the first ones hold; None if they begin anew.
+        known: points at their start that are not new.
+    """
+
+    group: np.ndarray
+    step: np.ndarray
+    window: Tensor | None
+    known: int
+
+
+def weave(
+    engine: Engine,
+    points: int,
+    codes: Tensor | None,
+    *,
+    series: int | None,
+    given: Mapping[str, Any],
+    random: np.random.Generator,
+) -> dict[str, Any]:
+    """New points: which series and when, as far as there is such a column, and the scored columns.
 
     Args:
         engine: a fitted model of a series.
-        points: how many.
-        codes: (codes, latent) to choose from, for a model with a bottleneck; None for a masked one.
+        points: how many, of each series.
+        codes: (codes, latent) to choose from, for a model with a bottleneck; else None.
+        series: how many that begin anew; None for one that goes on after the fit.
+        given: context column -> the value that all points are to have there.
+        random: of what torch does not draw.
     """
+    source = engine.source
+    assert isinstance(source, Series)
+    start = _after_the_fit(engine) if series is None else _anew(engine, series, given, random)
+    total = max(start.known + points, source.length)
+    if engine.loom is None:
+        assert codes is not None
+        drawn = np.stack([_overlapping(engine, total, start.window, codes).numpy() for _ in start.step])
+    else:
+        parts = np.array_split(np.arange(len(start.step)), -(-len(start.step) // ROWS))
+        drawn = np.concatenate([_blocks(engine, engine.loom, start, p, total, given, random) for p in parts])
+    new = slice(start.known, start.known + points)
+    table: dict[str, Any] = {}
+    if series is not None:
+        table[_free("series", engine)] = pa.array(np.repeat(np.arange(series), points))
+    steps = start.step[:, None] + np.arange(total)[new]
+    table |= _when(engine, np.repeat(start.group, points), steps.ravel())
+    missing = np.zeros((len(drawn), points, drawn.shape[1]), bool)
+    if engine.loom is not None:
+        missing = engine.loom.holes(len(drawn), points, random)
+    for number, slot in enumerate(s for s in engine.schema.slots if s.kind == Curve.kind):
+        values = engine.schema[slot.name].decode([drawn[:, number, new].reshape(1, -1)])[0]
+        gone = missing[..., number].ravel()
+        table[slot.name] = pa.array(values, mask=gone) if gone.any() else pa.array(values)
+    return table | _alike(engine, drawn, new)
+
+
+def _after_the_fit(engine: Engine) -> Start:
+    """What was learnt last begins it, and is left out of what is given."""
     source, positions = engine.source, engine.memory.positions
     assert isinstance(source, Series) and positions is not None
     latest = int(positions.argmax())
-    group, begin = divmod(int(positions[latest]), APART)
+    group, begin = np.divmod(positions[latest : latest + 1], APART)
     window = engine.memory.codes.values[Curve.kind][latest]
-    # What was learnt last begins it, and is left out of what is given.
-    known = max(source.end - begin, source.length)
-    frame = _blank(engine, group, begin + np.arange(known + points + source.length))
-    if codes is None:
-        drawn = _block_by_block(engine, frame, window)
-    else:
-        drawn = _overlapping(engine, frame.num_rows, window, codes)
-    table: dict[str, Any] = {
-        name: frame.column(name).slice(known, points) for name in (source.by, source.time) if name is not None
-    }
-    for number, slot in enumerate(s for s in engine.schema.slots if s.kind == Curve.kind):
-        values = drawn[None, number, known : known + points].numpy()
-        table[slot.name] = pa.array(engine.schema[slot.name].decode([values])[0])
-    return table
+    return Start(group, begin, window, max(source.end - int(begin[0]), source.length))
 
 
-def _blank(engine: Engine, group: int, steps: np.ndarray) -> pa.Table:
-    """The columns of a series at these steps, without values."""
+def _anew(engine: Engine, series: int, given: Mapping[str, Any], random: np.random.Generator) -> Start:
+    """When and where remembered windows were."""
+    source, positions = engine.source, engine.memory.positions
+    assert isinstance(source, Series) and positions is not None
+    group, step = np.divmod(random.choice(positions, series), APART)
+    name = source.by
+    if name is not None and name in given:
+        if str(given[name]) not in source.groups:
+            raise OptionError(
+                f"given: {name!r} never was {given[name]!r} in the data of the fit",
+                hint=f"one of {', '.join(source.groups[:20])}",
+            )
+        group = np.full_like(group, source.groups.index(str(given[name])))
+    return Start(group, step, None, 0)
+
+
+def _free(name: str, engine: Engine) -> str:
+    """A name that no column has."""
+    taken = {e.name for e in engine.schema.entries}
+    while name in taken:
+        name = f"new_{name}"
+    return name
+
+
+def _when(engine: Engine, group: np.ndarray, steps: np.ndarray) -> dict[str, pa.Array]:
+    """The series' name and the time of points, under the names of these columns."""
     source = engine.source
     assert isinstance(source, Series)
-    columns: dict[str, pa.Array] = {e.name: pa.nulls(len(steps), pa.float64()) for e in engine.schema.entries}
+    columns: dict[str, pa.Array] = {}
     if source.by is not None:
-        columns[source.by] = pa.array([source.groups[group]] * len(steps))
+        columns[source.by] = pa.array(np.array(source.groups)[group])
     if source.time is not None:
         seconds = steps * (source.step or 1.0)
         known = {e.name: e.column for e in engine.schema.used}
         moments = pa.array((seconds * 1e6).astype(np.int64)).cast(pa.timestamp("us"))
         as_time = isinstance(known.get(source.time), Datetime) or bool(source.form)
         columns[source.time] = moments if as_time else pa.array(seconds)
-    return pa.table(columns)
+    return columns
 
 
-def _windows(engine: Engine, table: pa.Table, starts: list[int]) -> Codes:
-    """The context of the windows that start at these points."""
-    frame = engine.source.read(Native(table))
-    return engine.schema.encode(frame[np.asarray(starts)])
+def _context(
+    engine: Engine, start: Start, chosen: np.ndarray, total: int, size: int, given: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What stands beside each window: (stretches, windows, numbers) of it, and (numbers,) what is known."""
+    source, schema = engine.source, engine.schema
+    assert isinstance(source, Series)
+    windows = max(-(-(total - source.length) // size), 0) + 1
+    rows = len(chosen) * windows
+    if set(schema.fields) == {Curve.kind}:
+        return np.zeros((len(chosen), windows, 0)), np.zeros(0, bool)
+    middle = start.step[chosen, None] + np.arange(windows) * size + source.length // 2
+    when = _when(engine, np.repeat(start.group[chosen], windows), middle.ravel())
+    columns: dict[str, Values] = {}
+    for entry in schema.used:
+        if entry.name in source.channels:
+            columns[entry.name] = np.zeros((rows, source.length))
+        elif entry.name in given:
+            columns[entry.name] = pa.array([given[entry.name]] * rows)
+        else:
+            columns[entry.name] = when.get(entry.name, pa.nulls(rows))
+    numbers, known = beside(schema.encode(columns), schema.fields, schema.scored_fields)
+    # A label that was never seen says nothing: what all windows have is looked at.
+    return numbers.reshape(len(chosen), windows, -1), np.asarray(known.all(0))
 
 
-def _block_by_block(engine: Engine, table: pa.Table, window: Tensor) -> Tensor:
-    """(channels, points) each block drawn given the window before it, from a masked network."""
-    length, size = engine.source.length, max(engine.source.length // BLOCK, 1)
-    starts = list(range(0, table.num_rows - length + 1, size))
-    context = _windows(engine, table, starts)
-    drawn = torch.zeros(len(window), table.num_rows)
-    drawn[:, :length] = window
-    seen = torch.ones(1, *window.shape, dtype=torch.bool)
-    seen[..., -size:] = False
-    for number, start in enumerate(starts[1:], 1):
-        stop = start + length
-        codes = context[number : number + 1].replace(
-            {Curve.kind: drawn[None, :, start:stop]}, {Curve.kind: seen}
+def _blocks(
+    engine: Engine,
+    loom: Loom,
+    start: Start,
+    chosen: np.ndarray,
+    total: int,
+    given: Mapping[str, Any],
+    random: np.random.Generator,
+) -> np.ndarray:
+    """(stretches, channels, points) a window, and each block after it given the window before."""
+    length = engine.source.length
+    size = max(length // BLOCK, 1)
+    numbers, known = _context(engine, start, chosen, total, size, given)
+    channels, windows = len(engine.schema.fields[Curve.kind]), numbers.shape[1]
+    drawn = np.zeros((len(chosen), channels, length + (windows - 1) * size))
+    seen = np.zeros((channels, length), bool)
+    if start.window is None:
+        anew = loom.given(seen, known)
+        drawn[..., :length] = loom.draw(anew, drawn[..., :length], numbers[:, 0], random)
+    else:
+        drawn[..., :length] = start.window.numpy()
+    seen[:, :-size] = True
+    goes_on = loom.given(seen, known) if windows > 1 else None
+    for number in range(1, windows):
+        assert goes_on is not None
+        part = slice(number * size, number * size + length)
+        found = loom.draw(goes_on, drawn[..., part], numbers[:, number], random)
+        drawn[..., part][..., -size:] = found[..., -size:]
+    return drawn[..., :total]
+
+
+def _alike(engine: Engine, drawn: np.ndarray, new: slice) -> dict[str, pa.Array]:
+    """What is scored beside windows, as it was in the middle of the most similar ones that are remembered."""
+    source, schema = engine.source, engine.schema
+    assert isinstance(source, Series)
+    names = [name for name in schema.scored if name not in source.channels]
+    if not names:
+        return {}
+    length, total = source.length, drawn.shape[2]
+    first = np.clip(np.arange(total)[new] - length // 2, 0, total - length)
+    found: list[Codes] = []
+    for stretch in drawn.astype(np.float32):
+        windows = torch.from_numpy(
+            np.lib.stride_tricks.sliding_window_view(stretch, length, axis=1)[:, first]
         )
-        said = engine.cell_reader(codes.to(engine.device)).likelihoods[Curve.kind]
-        next_ones = said.mean.cpu() + said.stddev.cpu() * _noise(engine, seen)
-        drawn[:, stop - size : stop] = next_ones[0, :, -size:]
-        drawn = _within(engine, drawn)
-    return drawn
+        curve = windows.transpose(0, 1).contiguous()
+        blank = engine.memory.codes[torch.zeros(len(curve), dtype=torch.long)]
+        hidden = {k: torch.zeros_like(v) for k, v in blank.visible.items()}
+        rows = blank.replace(
+            {Curve.kind: curve}, hidden | {Curve.kind: torch.ones_like(curve, dtype=torch.bool)}
+        )
+        found.append(engine.memory.codes[torch.from_numpy(engine.neighbours(rows).places[:, 0])])
+    return decoded_rows(engine, Codes.concatenate(found), names)
 
 
-def _noise(engine: Engine, seen: Tensor) -> Tensor:
-    """(1, channels, points) of deviation 1: errors of neighbours go together, where the network knows how."""
-    linear = engine.cell_reader.linear
-    if linear is None:
-        return torch.randn(seen.shape)
-    return linear.together(seen.flatten(1).to(engine.device)).cpu().view(seen.shape)
-
-
-def _overlapping(engine: Engine, points: int, window: Tensor, codes: Tensor) -> Tensor:
+def _overlapping(engine: Engine, points: int, window: Tensor | None, codes: Tensor) -> Tensor:
     """(channels, points) windows that overlap by half, each chosen to go on where the last one ends.
 
     Codes are drawn from the prior and one is picked by the likelihood of the overlap (importance resampling:
@@ -108,10 +226,13 @@ def _overlapping(engine: Engine, points: int, window: Tensor, codes: Tensor) -> 
     """
     half = engine.source.length // 2
     fade = torch.linspace(0, 1, half)
-    mean, spread = window, torch.zeros_like(window)
+    if window is None:
+        said = _decoded(engine, codes[torch.randint(len(codes), (1,))])
+        mean, spread = said.mean[0].cpu(), said.stddev[0].cpu()
+    else:
+        mean, spread = window, torch.zeros_like(window)
     while mean.shape[1] < points:
-        some = codes[torch.randint(len(codes), (TRIED,))]
-        said = engine.cell_reader.decode(some.to(engine.device))[Curve.kind]
+        said = _decoded(engine, codes[torch.randint(len(codes), (TRIED,))])
         candidates, scales = said.mean.cpu(), said.stddev.cpu()
         gap = (candidates[..., :half] - mean[:, -half:]) / scales[..., :half]
         fits = -0.5 * gap.square().flatten(1).sum(1) * min(LOOSE / gap[0].numel(), 1.0)
@@ -120,6 +241,10 @@ def _overlapping(engine: Engine, points: int, window: Tensor, codes: Tensor) -> 
         mean = torch.cat([mean[:, :-half], joint, candidates[chosen][:, half:]], 1)
         spread = torch.cat([spread, scales[chosen][:, half:]], 1)
     return _within(engine, mean + spread * torch.randn_like(mean))[:, :points]
+
+
+def _decoded(engine: Engine, codes: Tensor) -> Any:
+    return engine.cell_reader.decode(codes.to(engine.device))[Curve.kind]
 
 
 def _within(engine: Engine, drawn: Tensor) -> Tensor:
