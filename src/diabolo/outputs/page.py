@@ -24,17 +24,21 @@ def write_page(path: Path, template: str, **shown: Any) -> Path:
     """
     jinja2 = need("jinja2", "report")
     setting = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_part),
+        loader=jinja2.FunctionLoader(part),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = _part(f"{template}.js") if _has(f"{template}.js") else ""
+    script = part(f"{template}.js") if _has(f"{template}.js") else ""
     # Only a script with this hash may run in the page, and nothing may be loaded from anywhere.
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = setting.get_template(f"{template}.html.jinja").render(
-        style=_part("page.css"), script=script, script_hash=script_hash, version=__version__, **shown
+        style=part("page.css") + part("chart.css"),
+        script=script,
+        script_hash=script_hash,
+        version=__version__,
+        **shown,
     )
     write_whole(path, page.encode("utf-8", "replace"))
     return path
@@ -44,6 +48,6 @@ def _has(name: str) -> bool:
     return resources.files(__package__).joinpath(name).is_file()
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
     """A file beside this one; read as a resource, as the package may be a zip file."""
     return resources.files(__package__).joinpath(name).read_text("utf-8")
