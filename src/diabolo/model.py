@@ -306,7 +306,7 @@ class Autoencoder(Estimator):
         start: Any = None,
         stop: Any = None,
     ) -> Svg:
-        """Draw a series: what was measured, what was expected with the range of nine values in ten, and alarms.
+        """Draw a series: what was measured, what was expected (with the range of nine values in ten), alarms.
 
         Expected is what the other points speak for; in holes and gaps too. Alarms that belong together are
         shaded, with a line at their oddest point; below, the bits of every point, and the alarm level.
@@ -316,7 +316,8 @@ class Autoencoder(Estimator):
             path: an .svg file to write.
             column: the channels to draw; the first eight if not given.
             series: which of several series (`by`); the six oddest if not given.
-            start, stop: the first and the last time to draw, as the data has times; of data without, rows.
+            start: the first time to draw, as the data has times; a row's number if it has none.
+            stop: the last one.
 
         Returns:
             the picture, which a notebook shows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def write_page(path: Path, template: str, **shown: Any) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    setting.filters["dates"] = _dates
     script = part(f"{template}.js") if _has(f"{template}.js") else ""
     # Only a script with this hash may run in the page, and nothing may be loaded from anywhere.
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -42,6 +44,13 @@ def write_page(path: Path, template: str, **shown: Any) -> Path:
     )
     write_whole(path, page.encode("utf-8", "replace"))
     return path
+
+
+def _dates(text: str) -> Any:
+    """Text whose dates are not broken at their hyphens."""
+    markup = need("markupsafe", "report")
+    kept = re.sub(r"\d{4}-\d\d-\d\d", r'<span class="date">\g<0></span>', str(markup.escape(text)))
+    return markup.Markup(kept)
 
 
 def _has(name: str) -> bool:

@@ -138,7 +138,11 @@
     svg.addEventListener("pointerup", dropped);
     svg.addEventListener("pointercancel", dropped);
     document.querySelectorAll('a[href="#' + figure.id + '"]').forEach(function (link) {
-      link.addEventListener("click", function () { show(unit(+link.dataset.from), unit(+link.dataset.to)); });
+      link.addEventListener("click", function () {
+        var frame = svg.parentNode;
+        show(unit(+link.dataset.from), unit(+link.dataset.to));
+        frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
+      });
     });
     tools.hidden = false;
     svg.classList.add("live");

@@ -170,7 +170,7 @@ def overview(view: View, shown: int) -> Overview:
     for number, strand in enumerate(strands):
         seen = with_expected(view, number, channels)
         drawing = timeline.draw(f"series{number}", seen, threshold, room=room)
-        words = f"{len(seen.x)} points; {len(seen.spans)} shaded episodes; below, the oddness of each point in bits."
+        words = f"{len(seen.x)} points; {len(seen.spans)} shaded episodes; below, the oddness in bits."
         picture = drawing.svg(f"The series {strand.label}".strip(), words, "wide")
         pictures.append((strand.label, picture))
     left_out = []

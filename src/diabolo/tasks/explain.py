@@ -205,7 +205,8 @@ def suspects(model: Model, frame: Frame, codes: Codes, bits: np.ndarray) -> dict
 
     Args:
         model: a fitted model.
-        frame, codes: what is read.
+        frame: what is read.
+        codes: its rows.
         bits: (user rows,) how odd each is; NaN where that is not known.
     """
     engine, place = model.engine_, frame.place
