@@ -27,6 +27,7 @@ from diabolo.version import __version__
 
 if TYPE_CHECKING:
     from diabolo.outputs.pyod import Detector
+    from diabolo.outputs.series_picture import Svg
 
 
 class Autoencoder(Estimator):
@@ -294,6 +295,40 @@ class Autoencoder(Estimator):
         if unseen is not None:
             raise OptionError("unseen: real rows to hold new ones against", hint="synthetic=rows")
         return write_report(self, X, path, command=command)
+
+    def plot_series(
+        self,
+        X: Any,
+        path: str | Path | None = None,
+        *,
+        column: str | Sequence[str] | None = None,
+        series: str | Sequence[str] | None = None,
+        start: Any = None,
+        stop: Any = None,
+    ) -> Svg:
+        """Draw a series: what was measured, what was expected (with the range of nine values in ten), alarms.
+
+        Expected is what the other points speak for; in holes and gaps too. Alarms that belong together are
+        shaded, with a line at their oddest point; below, the bits of every point, and the alarm level.
+
+        Args:
+            X: rows with the columns of the fit.
+            path: an .svg file to write.
+            column: the channels to draw; the first eight if not given.
+            series: which of several series (`by`); the six oddest if not given.
+            start: the first time to draw, as the data has times; a row's number if it has none.
+            stop: the last one.
+
+        Returns:
+            the picture, which a notebook shows.
+
+        Raises:
+            UnsupportedError: the model is not one of a series.
+            OptionError: a channel, series or time is not in the data.
+        """
+        from diabolo.outputs.series_picture import draw_series
+
+        return draw_series(self, X, path, column=column, series=series, start=start, stop=stop)
 
     def stream(self, *, alarm_rate: float | None = None) -> Stream:
         """Answers for a series that arrives point by point.

@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -15,6 +16,7 @@ from diabolo.outputs.plots import (
     number_ticks,
     short,
     thin,
+    worth_drawing,
 )
 from diabolo.outputs.progress import bar, time_left
 from diabolo.outputs.words import duration, figure, one_in, percent, rough, shown
@@ -76,6 +78,7 @@ def test_ticks_are_round():
         "2 Jan 00:00",
     ]
     assert [short(v) for v in (12_345_678, 4500, 0.00123, float("inf"))] == ["12.3M", "4.5k", "0.00123", "∞"]
+    assert [label for _, label in number_ticks(0, 150_000, 3)] == ["0", "50k", "100k", "150k"]
     assert moment(0) == "1970-01-01 00:00" and moment(1e30)
 
 
@@ -94,6 +97,30 @@ def test_drawings_are_well_formed():
     assert path.count("M") == 3 and "M3 3h0" in path
     assert root.find("text").text == "</svg><script>"
     assert root.find("rect").get("height") == "0" and root.find("rect").get("width") == "1.5"
+
+
+def test_lines_come_back_to_where_they_were_told_to_go():
+    x, y = np.linspace(0, 900, 5000), 50 + 40 * np.sin(np.arange(5000.0))
+    drawing = Drawing(900, 100, "way")
+    drawing.path(x, y, "got")
+    way = ET.fromstring(drawing.svg("t", "d")).find("path").get("d")
+    numbers = [float(v) for v in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", way)]
+    there = np.cumsum(np.array(numbers).reshape(-1, 2), axis=0)
+    assert np.abs(there - np.stack([x, y], 1)).max() < 0.051
+
+
+def test_bars_of_one_height_are_one_bar():
+    drawing = Drawing(90, 10, "bars")
+    y = np.array([5.0, 5, 5, 2, 2, 0, 4])
+    drawing.bars(np.arange(8.0), y, 10, np.array([1, 1, 1, 1, 1, 0, 1], bool), "bits")
+    assert drawing.parts == ['<path class="bits" d="M0 10l0-5 3 0 0-3 2 0 0 8ZM6 10l0-6 1 0 0 6Z"/>']
+
+
+def test_a_few_holes_keep_their_ends():
+    y = np.sin(np.arange(50_000.0))
+    y[12_345] = y[30_000] = np.nan
+    kept = worth_drawing(np.arange(50_000.0), y, 100)
+    assert {12_344, 12_345, 12_346, 29_999, 30_000, 30_001} <= set(kept.tolist())
 
 
 def test_a_scale_without_a_range_is_in_the_middle():
@@ -116,6 +143,7 @@ def test_a_scale_without_a_range_is_in_the_middle():
         (duration(6_804_000), "78 d 18 h"),
         (duration(40), "40 s"),
         (figure(123_456.78), "123457"),
+        (figure(98_721.5, 4), "98722"),
         (figure(-2.0), "-2"),
         (figure(0.000012345), "1.2345e-05"),
         (shown(None), None),

@@ -1,4 +1,5 @@
 import re
+import shutil
 import warnings
 from html.parser import HTMLParser
 
@@ -9,8 +10,8 @@ import pytest
 
 from diabolo import Autoencoder, tasks
 from diabolo.errors import DataError, SchemaError
-from diabolo.outputs import charts
-from diabolo.outputs.report import digest
+from diabolo.outputs import charts, timeline
+from diabolo.outputs.report import ROOM, digest
 from diabolo.sources import read_native
 
 LIMIT = 2 * 1024 * 1024
@@ -263,11 +264,62 @@ def test_only_alarms_are_drawn_as_alarms():
     assert drawn.count('class="mark quiet"') == 2 and drawn.count('class="mark"') == 1
 
 
-@pytest.mark.browser
-def test_the_slider_moves_in_a_browser(series, table, tmp_path):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    import shutil
+def test_long_series_of_many_channels_fit_into_the_page():
+    points, channels = 100_000, 5
+    draw = np.random.default_rng(0)
+    x = np.arange(points) * 60.0
+    noise = [draw.normal(size=points) for _ in range(channels)]
+    noise[0][77_777] = 50
+    for values in noise:
+        values[draw.integers(0, points, 2000)] = np.nan
+    names = [f"c{i}" for i in range(channels)]
+    spans = [timeline.Span(x[i], x[i + 30], x[i + 9], 20.0) for i in range(0, points - 40, 3000)]
+    seen = timeline.Stretch(
+        x,
+        True,
+        dict(zip(names, noise, strict=True)),
+        draw.exponential(3, points),
+        spans,
+        **{
+            part: {n: draw.normal(size=points) + shift for n in names}
+            for part, shift in (("expected", 0), ("low", -3), ("high", 3))
+        },
+        wrong={},
+    )
+    drawing = timeline.draw("long", seen, 10.0, room=ROOM // channels)
+    assert len("".join(drawing.parts)) < 0.75 * LIMIT
+    # The spike is the highest point of its channel; around an episode nothing is left out.
+    ways = re.findall(r'class="got" d="([^"]*)"', drawing.parts[-2])
+    places = [points_of(way) for way in ways]
+    assert len(places) == channels
+    top = min(places[0], key=lambda p: p[1])
+    assert top[0] == pytest.approx(4 * 77_777, abs=1)
+    near = [p for p in places[1] if 4 * 3000 <= p[0] <= 4 * 3030]
+    assert len(near) >= 25
 
+
+def points_of(way):
+    """The points of a path as `Drawing` writes it: M, then steps."""
+    found = []
+    for run in way.split("M")[1:]:
+        numbers = re.findall(r"-?\d+", run.removesuffix("h0"))
+        found += np.cumsum(np.array(numbers, int).reshape(-1, 2), axis=0).tolist()
+    return found
+
+
+def test_without_a_script_the_timeline_is_there_and_the_tools_are_not(series, tmp_path):
+    write(*series, tmp_path)
+    figure = re.search(r'<figure class="timeline".*?</figure>', (tmp_path / "report.html").read_text(), re.S)[
+        0
+    ]
+    assert '<p class="tools" hidden>' in figure
+    assert figure.count('class="got"') == 2 and figure.count('class="range"') == 2
+    assert 'class="episode"' in figure and "bits alarm" in figure and figure.count('class="tick"') >= 3
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
         pytest.skip("chromium and chromedriver are not installed")
@@ -285,22 +337,97 @@ def test_the_slider_moves_in_a_browser(series, table, tmp_path):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        for number, (model, data) in enumerate((series, table)):
-            path = model.report(data, tmp_path / f"{number}.html")
-            chrome.get(path.as_uri())
-            slider, said = (chrome.find_element("id", name) for name in ("slider", "said"))
-            lines = chrome.find_elements("css selector", ".threshold")
-            before = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
-            assert "bits" in before[0] and len(lines) == 2
-            slider.send_keys(webdriver.Keys.HOME)
-            after = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
-            assert after[0].startswith("At 1.0 bits:")
-            assert all(old != new for old, new in zip(before[1], after[1], strict=True))
-            assert chrome.execute_script("return performance.getEntriesByType('resource').length") == 0
-            wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            chrome.set_window_size(520, 900)
-            assert chrome.execute_script(wide) <= 0
-            assert chrome.get_log("browser") == []
-    finally:
-        chrome.quit()
+    yield chrome
+    chrome.quit()
+
+
+def find(chrome, selector):
+    return chrome.find_element("css selector", selector)
+
+
+def in_view(chrome):
+    """The part of the first timeline that is seen, in shares of its width, and the labels of its ticks."""
+    pane = "document.querySelector('.pane')"
+    start, width = chrome.execute_script(f"let b = {pane}.viewBox.baseVal; return [b.x, b.width]")
+    whole = chrome.execute_script("return window.whole = window.whole || arguments[0]", width)
+    ticks = [t.text for t in chrome.find_elements("css selector", ".timeline .tick")]
+    return start / whole, (start + width) / whole, ticks
+
+
+@pytest.mark.browser
+def test_the_timeline_zooms_in_a_browser(series, tmp_path, chrome):
+    from selenium.webdriver import ActionChains, Keys
+
+    model, data = series
+    chrome.set_window_size(1400, 900)
+    chrome.get(model.report(data, tmp_path / "report.html").as_uri())
+    whole = in_view(chrome)
+    assert whole[:2] == (0, 1) and not find(chrome, "[name=whole]").is_enabled()
+
+    svg, size = find(chrome, ".timeline svg"), find(chrome, ".timeline svg").size["width"]
+    actions = ActionChains(chrome).scroll_to_element(svg)
+    actions.move_to_element_with_offset(svg, 0, 0).click_and_hold().move_by_offset(
+        size // 4, 9
+    ).release().perform()
+    start, end, ticks = in_view(chrome)
+    left, wide = 52 / 1040, 978 / 1040
+    assert start == pytest.approx((0.5 - left) / wide, abs=0.01)
+    assert end == pytest.approx((0.75 - left) / wide, abs=0.01)
+    assert ticks and ticks != whole[2]
+    said = find(chrome, ".tools output").text
+    times = pd.to_datetime(said.split(" to "))
+    span = data["time"].iloc[-1] - data["time"].iloc[0]
+    assert abs(times[0] - data["time"].iloc[0] - start * span) < pd.Timedelta("10min")
+
+    ActionChains(chrome).double_click(svg).perform()
+    assert in_view(chrome) == whole
+
+    link = find(chrome, ".card h3 a")
+    link.send_keys(Keys.ENTER)
+    start, end, _ = in_view(chrome)
+    odd = tasks.score(model, data).episodes
+    oddest = max(odd, key=lambda e: e.bits)
+    assert 0 < start < oddest.start / len(data) < oddest.end / len(data) < end < 1
+    shaded = max(e.rect["width"] for e in chrome.find_elements("css selector", ".timeline .episode"))
+    share = (oddest.end - oddest.start) / (len(data) - 1)
+    assert shaded == pytest.approx(share / (end - start) * wide * size, rel=0.05)
+
+    for name, smaller in (("in", True), ("out", False)):
+        before = in_view(chrome)
+        find(chrome, f"[name={name}]").send_keys(Keys.ENTER)
+        after = in_view(chrome)
+        assert (after[1] - after[0] < before[1] - before[0]) == smaller
+    before = in_view(chrome)[0]
+    find(chrome, "[name=back]").send_keys(Keys.SPACE)
+    assert in_view(chrome)[0] < before
+    find(chrome, "[name=whole]").send_keys(Keys.ENTER)
+    assert in_view(chrome) == whole
+
+    wheel = "arguments[0].dispatchEvent(new WheelEvent('wheel', {deltaY: -50, ctrlKey: arguments[1]}))"
+    chrome.execute_script(wheel, svg, False)
+    assert in_view(chrome) == whole
+    chrome.execute_script(wheel, svg, True)
+    assert in_view(chrome)[1] - in_view(chrome)[0] < 0.9
+    assert chrome.get_log("browser") == []
+
+
+@pytest.mark.browser
+def test_the_slider_moves_in_a_browser(series, table, tmp_path, chrome):
+    from selenium.webdriver import Keys
+
+    for number, (model, data) in enumerate((series, table)):
+        path = model.report(data, tmp_path / f"{number}.html")
+        chrome.get(path.as_uri())
+        slider, said = (chrome.find_element("id", name) for name in ("slider", "said"))
+        lines = chrome.find_elements("css selector", ".threshold")
+        before = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
+        assert "bits" in before[0] and len(lines) == 2
+        slider.send_keys(Keys.HOME)
+        after = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
+        assert after[0].startswith("At 1.0 bits:")
+        assert all(old != new for old, new in zip(before[1], after[1], strict=True))
+        assert chrome.execute_script("return performance.getEntriesByType('resource').length") == 0
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        chrome.set_window_size(520, 900)
+        assert chrome.execute_script(wide) <= 0
+        assert chrome.get_log("browser") == []

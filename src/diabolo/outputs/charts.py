@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from diabolo.outputs.plots import (
     number_axis,
     number_ticks,
     short,
-    thin,
 )
 
 WIDTH = 1040.0
@@ -26,148 +24,14 @@ BIT_TICKS = (0, 2, 5, 10, 20, 40, 100, 200, 400, 1000, 2000, 5000, 10_000)
 LEVELS = ("common", "unusual", "rare", "very rare")  # of severity, 25 points each
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """A stretch of one series: what was measured, what was expected, and how odd it is.
-
-    Attributes:
-        x: (points,) time in seconds since 1970, or a number.
-        dates: whether `x` is seconds.
-        values: channel -> (points,) measured.
-        expected, low, high: channel -> (points,); empty where nobody asked.
-        bits: (points,) how odd.
-        wrong: channel -> (points,) whether the value is probably wrong.
-        spans: (start, end) of the alarms, on `x`.
-    """
-
-    x: np.ndarray
-    dates: bool
-    values: Mapping[str, np.ndarray]
-    bits: np.ndarray
-    spans: Sequence[tuple[float, float]]
-    expected: Mapping[str, np.ndarray]
-    low: Mapping[str, np.ndarray]
-    high: Mapping[str, np.ndarray]
-    wrong: Mapping[str, np.ndarray]
-
-
 def rise(bits: np.ndarray | float) -> np.ndarray:
     """Bits as a height, ever slower, so that one peak does not flatten all others."""
     return np.asarray(np.log1p(np.maximum(np.asarray(bits, dtype=float), 0) / 10))
 
 
-def series(name: str, seen: Stretch, threshold: float, *, title: str) -> str:
-    """The channels of one series over time, with shaded episodes, and how odd each point is below them."""
-    height = 170.0 if len(seen.values) == 1 else 110.0
-    step, strip = height + 30, 92.0
-    base = len(seen.values) * step
-    drawing = Drawing(WIDTH, base + strip + 48, name)
-    axis = _along(seen, WIDTH)
-    across = axis.scale
-    drawing.along(axis, 22, base + strip + 14)
-    for start, end in seen.spans:
-        left, right = float(across(start)), float(across(end))
-        drawing.rect(left, 20, right - left, base + strip - 4, "episode")
-    for i, (channel, values) in enumerate(seen.values.items()):
-        top = i * step + 22
-        _channel(drawing, seen, channel, values, axis, top, top + height - 8, columns=940)
-    top, bottom = base + 22, base + strip + 14
-    _strip(drawing, across(seen.x), seen.bits, threshold, top, bottom, filled=True)
-    words = (
-        f"{len(seen.x)} points; {len(seen.spans)} shaded episodes; below, the oddness of each point in bits."
-    )
-    return drawing.svg(title, words, "wide")
-
-
-def zoom(name: str, seen: Stretch, *, title: str) -> str:
-    """A short stretch: what was measured against what was expected and its range."""
-    width, height = 520.0, 150.0 if len(seen.values) == 1 else 96.0
-    step = height + 26
-    drawing = Drawing(width, len(seen.values) * step + 26, name)
-    axis = _along(seen, width, count=3)
-    drawing.along(axis, 22, len(seen.values) * step)
-    for start, end in seen.spans:
-        left, right = float(axis.scale(start)), float(axis.scale(end))
-        drawing.rect(left, 20, right - left, len(seen.values) * step - 20, "episode")
-    for i, (channel, values) in enumerate(seen.values.items()):
-        top = i * step + 22
-        upright = _channel(drawing, seen, channel, values, axis, top, top + height - 4, columns=400)
-        if channel in seen.wrong:
-            wrong = np.flatnonzero(seen.wrong[channel])
-            wrong = wrong[:: max(len(wrong) // 400, 1)]
-            drawing.dots(axis.scale(seen.x[wrong]), upright(values[wrong]), "wrong")
-    return drawing.svg(
-        title,
-        "Solid: measured. Dashed: expected. Grey: the range of nine values in ten. Dots: probably wrong.",
-        "zoom",
-    )
-
-
-def _along(seen: Stretch, width: float, *, count: int = 7) -> Axis:
-    known = seen.x[np.isfinite(seen.x)]
-    low, high = float(known.min()), float(known.max())
-    scale = Scale(low, high, LEFT, width - RIGHT)
-    return Axis(scale, clock_ticks(low, high, count) if seen.dates else number_ticks(low, high, count))
-
-
-def _channel(
-    drawing: Drawing,
-    seen: Stretch,
-    channel: str,
-    values: np.ndarray,
-    axis: Axis,
-    top: float,
-    bottom: float,
-    *,
-    columns: int,
-) -> Scale:
-    """Draw one channel; its vertical scale."""
-    expected = seen.expected.get(channel, np.full(len(values), np.nan))
-    upright = number_axis(np.concatenate([values, expected]), bottom, top, count=3)
-    drawing.across(upright, LEFT, drawing.width - RIGHT)
-    drawing.text(LEFT, top - 6, channel[:60], "label")
-    x, apart = seen.x, _apart(seen.x, axis.scale)
-    if channel in seen.expected:
-        edge_x, high = column_max(x, seen.high[channel], columns)
-        edge_low, low = column_max(x, -seen.low[channel], columns)
-        if len(edge_x) > 1:
-            # Both edges on one set of places, with holes kept where nothing was asked.
-            low, high = np.interp(edge_x, edge_low, -low), high
-            far = np.flatnonzero(np.diff(axis.scale(edge_x)) > max(apart, 4.0)) + 1
-            bottom_y, top_y = (
-                upright.scale(np.clip(v, upright.scale.low, upright.scale.high)) for v in (low, high)
-            )
-            for piece in np.split(np.arange(len(edge_x)), far):
-                drawing.band(axis.scale(edge_x[piece]), bottom_y[piece], top_y[piece], "range")
-        thin_x, thin_y = thin(x, expected, columns)
-        drawing.path(axis.scale(thin_x), upright.scale(thin_y), "expected", apart=apart)
-    thin_x, thin_y = thin(x, values, columns)
-    drawing.path(axis.scale(thin_x), upright.scale(thin_y), "got", apart=apart)
-    return upright.scale
-
-
-def _apart(x: np.ndarray, scale: Scale) -> float:
-    """Pixels between neighbours from which a line is broken: five usual steps."""
-    gaps = np.diff(x)
-    gaps = gaps[gaps > 0]
-    if len(gaps) == 0:
-        return math.inf
-    usual = float(np.median(gaps)) / max(scale.high - scale.low, 1e-300) * (scale.end - scale.start)
-    return max(5 * usual, 3.0)
-
-
-def _strip(
-    drawing: Drawing,
-    px: np.ndarray,
-    bits: np.ndarray,
-    threshold: float,
-    top: float,
-    bottom: float,
-    *,
-    filled: bool,
-) -> None:
-    """Sticks as high as the rows are odd, and the line of the alarm level, which the page's slider moves."""
-    scale = Scale(0, _full(bits, threshold), bottom, top)
+def strip(drawing: Drawing, highest: float, threshold: float, top: float, bottom: float) -> Scale:
+    """The axis of a strip that shows how odd rows are; the scale of its heights, and of `rise`."""
+    scale = Scale(0, float(rise(1.3 * max(highest, threshold))), bottom, top)
     ticks, free = [], bottom + 14
     for tick in BIT_TICKS:
         y = float(scale(rise(tick)))
@@ -176,26 +40,14 @@ def _strip(
             free = y
     drawing.across(Axis(scale, ticks), LEFT, drawing.width - RIGHT)
     drawing.text(LEFT, top - 6, "oddness, in bits", "label")
-    # One stick for each column: as wide as it for a series, where points follow each other.
-    width = drawing.width - LEFT - RIGHT
-    step = max(width / max(len(bits), 1), 1.0) if filled else 1.0
-    for kind, chosen in (("stick", bits <= threshold), ("stick alarm", bits > threshold)):
-        column = ((px[chosen] - LEFT) / step).astype(int)
-        order = np.lexsort((bits[chosen], column))
-        last = order[np.flatnonzero(np.r_[np.diff(column[order]) > 0, np.ones(min(len(order), 1), bool)])]
-        x, heights = LEFT + (column[last] + 0.5) * step, scale(rise(bits[chosen][last]))
-        steps = "".join(f"M{a:.1f} {bottom:.0f}V{b:.1f}" for a, b in zip(x, heights, strict=True))
-        if steps:
-            wide = f' style="stroke-width:{1.25 * step:.2f}"' if filled else ""
-            drawing.parts.append(f'<path class="{kind}" d="{steps}"{wide}/>')
-    level = float(scale(rise(threshold)))
-    data = f' data-top="{top:.1f}" data-bottom="{bottom:.1f}" data-full="{scale.high:.4f}"'
-    drawing.line(LEFT, level, drawing.width - RIGHT, level, "threshold", more=data)
+    return scale
 
 
-def _full(bits: np.ndarray, threshold: float) -> float:
-    """The height that fills a strip: that of the oddest row or the alarm level, and some room."""
-    return float(rise(1.3 * max(float(bits.max()), threshold)))
+def alarm_level(drawing: Drawing, scale: Scale, threshold: float) -> None:
+    """The line of the alarm level in a strip, which the page's slider moves."""
+    y = float(scale(rise(threshold)))
+    data = f' data-top="{scale.end:.1f}" data-bottom="{scale.start:.1f}" data-full="{scale.high:.4f}"'
+    drawing.line(LEFT, y, drawing.width - RIGHT, y, "threshold", more=data)
 
 
 def rows(name: str, bits: np.ndarray, threshold: float, labels: Mapping[int, str], *, title: str) -> str:
@@ -203,8 +55,16 @@ def rows(name: str, bits: np.ndarray, threshold: float, labels: Mapping[int, str
     drawing = Drawing(WIDTH, 246, name)
     scale = Scale(0, max(len(bits) - 1, 1), LEFT + 4, WIDTH - RIGHT - 4)
     top, bottom = 24.0, 212.0
-    _strip(drawing, scale(np.arange(len(bits))), bits, threshold, top, bottom, filled=False)
-    upright = Scale(0, _full(bits, threshold), bottom, top)
+    upright = strip(drawing, float(bits.max()), threshold, top, bottom)
+    for kind, chosen in (("stick", bits <= threshold), ("stick alarm", bits > threshold)):
+        # One stick for each column of pixels.
+        x, height = column_max(scale(np.flatnonzero(chosen)), bits[chosen], int(WIDTH - LEFT - RIGHT))
+        steps = "".join(
+            f"M{a:.1f} {bottom:.0f}V{b:.1f}" for a, b in zip(x, upright(rise(height)), strict=True)
+        )
+        if steps:
+            drawing.parts.append(f'<path class="{kind}" d="{steps}"/>')
+    alarm_level(drawing, upright, threshold)
     for row, label in labels.items():
         kind = "mark" if bits[row] > threshold else "mark quiet"
         drawing.circle(float(scale(row)), float(upright(rise(bits[row]))), 4, kind, title=label)

@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
-import pyarrow as pa
 
 from diabolo import tasks
 from diabolo.calibration import severity
 from diabolo.engine import Engine
 from diabolo.fields import Curve
-from diabolo.outputs import charts
+from diabolo.outputs import timeline
+from diabolo.outputs.expected import floats, span
 from diabolo.outputs.oddest import CARDS, Card, make_card
 from diabolo.outputs.plots import moment
 from diabolo.outputs.view import Strand, View
 from diabolo.outputs.words import clipped, duration, several
 from diabolo.sources import Frame, Series
-from diabolo.tasks import Episode
+from diabolo.tasks import Episode, Explanation
 
 QUIET = 4  # cards of a series without alarms: its oddest stretches
 POINTS = 2_000  # points explained around one episode
 
-Table = dict[str, np.ndarray]
-"""Channel -> (rows,) numbers, NaN where nobody asked."""
 
-
-@dataclass
-class Explained:
-    """What was explained for the cards, which the drawing of the whole series shows too.
-
-    Attributes:
-        expected, low, high: what was expected, and its range.
-        p_wrong: the probability that the value is wrong.
-    """
-
-    expected: Table = field(default_factory=dict)
-    low: Table = field(default_factory=dict)
-    high: Table = field(default_factory=dict)
-    p_wrong: Table = field(default_factory=dict)
-
-
-def episodes(view: View, source: Series) -> tuple[list[Card], Explained]:
+def episodes(view: View, source: Series) -> list[Card]:
     """The up to twenty oddest episodes; with few of them, the oddest quiet stretches too."""
-    channels = channels_of(view, source)
-    blank = np.full(view.native.rows, np.nan)
-    found = Explained(*({n: blank.copy() for n in channels} for _ in range(4)))
     strand_of, place_of = view.places
     cards = []
     alarms = sorted(view.scores.episodes, key=lambda e: -e.bits)[:CARDS]
@@ -56,14 +32,6 @@ def episodes(view: View, source: Series) -> tuple[list[Card], Explained]:
         around = _around(start, end, peak, source.length, len(strand.rows))
         rows = strand.rows[around]
         said = tasks.explain(view.model, view.native, rows=rows.tolist())
-        for name in channels:
-            for part, store in (
-                (said.expected, found.expected),
-                (said.low, found.low),
-                (said.high, found.high),
-            ):
-                store[name][rows] = floats(part[name], len(rows))
-            found.p_wrong[name][rows] = said.p_wrong[:, said.names.index(name)]
         # The windows around an odd point are all odd: what is shown is the point whose value is oddest.
         wide = source.length // 2
         low, high = max(start - wide, around.start), min(end + wide + 1, around.stop)
@@ -79,11 +47,12 @@ def episodes(view: View, source: Series) -> tuple[list[Card], Explained]:
         if card.alarm and (level := odd_level(view.engine, view.frame, episode.peak)):
             card.about += f"; {level}"
         card.nearest = _nearest(view, source, int(strand.rows[peak]))
-        spans = [(float(strand.x[start]), float(strand.x[end]))] if card.alarm else []
-        seen = stretch(view, strand, found, around, spans, channels)
-        card.picture = charts.zoom(f"zoom{number}", seen, title=card.title)
+        spans = [span(view, episode)] if card.alarm else []
+        seen = _stretch(view, strand, around, said, spans)
+        card.picture = timeline.zoom(f"zoom{number}", seen, title=card.title)
+        card.series, card.between = int(strand_of[episode.peak]), (float(seen.x[0]), float(seen.x[-1]))
         cards.append(card)
-    return cards, found
+    return cards
 
 
 def odd_level(engine: Engine, frame: Frame, row: int) -> str:
@@ -104,11 +73,6 @@ def odd_level(engine: Engine, frame: Frame, row: int) -> str:
     name = f"level of {clipped(channels[farthest], 40)}" if len(channels) > 1 else "level"
     side = "lower" if engine.level.side(codes)[0, farthest] < 0 else "higher"
     return f"the {name} is {side} than usual"
-
-
-def channels_of(view: View, source: Series) -> list[str]:
-    """The scored channels that are curves, the first few of them."""
-    return [n for n in view.engine.schema.scored if n in source.channels]
 
 
 def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:
@@ -137,40 +101,23 @@ def _around(start: int, end: int, peak: int, length: int, points: int) -> slice:
     return slice(low, high)
 
 
-def stretch(
-    view: View,
-    strand: Strand,
-    found: Explained,
-    places: slice,
-    spans: list[tuple[float, float]],
-    channels: list[str],
-) -> charts.Stretch:
-    """A part of a series, for a drawing."""
-    rows = strand.rows[places]
-
-    def of(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {n: table[n][rows] for n in channels if np.isfinite(table[n][rows]).any()}
-
-    values = {n: floats(view.columns[n], view.native.rows)[rows] for n in channels}
-    return charts.Stretch(
+def _stretch(
+    view: View, strand: Strand, places: slice, said: Explanation, spans: list[timeline.Span]
+) -> timeline.Stretch:
+    """A part of a series that was explained, for a drawing."""
+    parts = {
+        part: {n: floats(getattr(said, part)[n]) for n in view.channels}
+        for part in ("expected", "low", "high")
+    }
+    return timeline.Stretch(
         strand.x[places],
         view.dates,
-        values,
-        view.bits[rows],
+        {n: floats(said.got[n]) for n in view.channels},
+        view.bits[strand.rows[places]],
         spans,
-        of(found.expected),
-        of(found.low),
-        of(found.high),
-        {n: found.p_wrong[n][rows] >= 0.5 for n in channels},
+        **parts,
+        wrong={n: said.p_wrong[:, said.names.index(n)] >= 0.5 for n in view.channels},
     )
-
-
-def floats(values: Any, rows: int) -> np.ndarray:
-    """Numbers of an arrow array, NaN where there is no finite one."""
-    if values is None:
-        return np.full(rows, np.nan)
-    floats = np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=float)
-    return np.where(np.isfinite(floats), floats, np.nan)
 
 
 def _title(view: View, strand: Strand, start: int, end: int, oddest: int) -> tuple[str, str]:

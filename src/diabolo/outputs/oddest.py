@@ -44,7 +44,11 @@ class Cell:
 
 @dataclass
 class Card:
-    """One of the oddest rows or episodes."""
+    """One of the oddest rows or episodes.
+
+    Attributes:
+        series, between: the number of the series that an episode lies in, and the times around it.
+    """
 
     title: str
     about: str
@@ -57,6 +61,8 @@ class Card:
     nearest: str = ""
     has_nearest: bool = False
     has_share: bool = True
+    series: int | None = None
+    between: tuple[float, float] = (0.0, 0.0)
 
 
 def odd_rows(view: View) -> list[Card]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,26 +25,38 @@ def write_page(path: Path, template: str, **shown: Any) -> Path:
     """
     jinja2 = need("jinja2", "report")
     setting = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_part),
+        loader=jinja2.FunctionLoader(part),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = _part(f"{template}.js") if _has(f"{template}.js") else ""
+    setting.filters["dates"] = _dates
+    script = part(f"{template}.js") if _has(f"{template}.js") else ""
     # Only a script with this hash may run in the page, and nothing may be loaded from anywhere.
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = setting.get_template(f"{template}.html.jinja").render(
-        style=_part("page.css"), script=script, script_hash=script_hash, version=__version__, **shown
+        style=part("page.css") + part("chart.css"),
+        script=script,
+        script_hash=script_hash,
+        version=__version__,
+        **shown,
     )
     write_whole(path, page.encode("utf-8", "replace"))
     return path
+
+
+def _dates(text: str) -> Any:
+    """Text whose dates are not broken at their hyphens."""
+    markup = need("markupsafe", "report")
+    kept = re.sub(r"\d{4}-\d\d-\d\d", r'<span class="date">\g<0></span>', str(markup.escape(text)))
+    return markup.Markup(kept)
 
 
 def _has(name: str) -> bool:
     return resources.files(__package__).joinpath(name).is_file()
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
     """A file beside this one; read as a resource, as the package may be a zip file."""
     return resources.files(__package__).joinpath(name).read_text("utf-8")

@@ -6,6 +6,7 @@ Colours and fonts come from the page: shapes carry class names, so that one draw
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -87,6 +88,8 @@ def number_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, s
         return [(low, short(low)), (high, short(high))]
     found = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    if step >= 1e3 and 1e5 <= max(abs(low), abs(high)) < 1e7:
+        return [(float(v), f"{v / 1e3:,.0f}k" if v else "0") for v in found]
     if digits > 6 or max(abs(low), abs(high)) >= 1e7:
         return [(float(v), short(v)) for v in found]
     return [
@@ -153,30 +156,43 @@ def moment(seconds: float, *, fine: bool = False) -> str:
 
 
 def thin(x: np.ndarray, y: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """As many points as a drawing of so many pixel columns can show: no spike is lost.
+    """As many points as a drawing of so many pixel columns can show: no spike is lost."""
+    kept = worth_drawing(x, y, columns)
+    return x[kept], y[kept]
+
+
+def worth_drawing(x: np.ndarray, y: np.ndarray, columns: int) -> np.ndarray:
+    """The places of the points that `thin` keeps.
 
     Of each column the first, lowest, highest and last point are kept, which draws the same picture as
-    all points (Jugel et al., "M4", VLDB 2014). Points without a value are kept where they part two runs.
+    all points (Jugel et al., "M4", VLDB 2014). Holes keep their ends, unless there are more of them than
+    columns; then a column without a value keeps a point that parts two runs.
     """
     if len(x) <= 4 * columns:
-        return x, y
-    span = float(x[-1] - x[0])
-    place = np.zeros(len(x), int) if not span > 0 else ((x - x[0]) / span * (columns - 1e-9)).astype(int)
-    starts = np.flatnonzero(np.r_[True, np.diff(place) > 0])
-    ends = np.r_[starts[1:], len(x)]
-    kept: list[int] = []
-    for first, last in zip(starts.tolist(), ends.tolist(), strict=True):
-        part = y[first:last]
-        known = np.flatnonzero(np.isfinite(part))
-        if len(known) == 0:
-            kept.append(first)
-            continue
-        inside = part[known]
-        found = {
-            first + int(known[i]) for i in (0, int(inside.argmin()), int(inside.argmax()), len(known) - 1)
-        }
-        kept += sorted(found)
-    return x[kept], y[kept]
+        return np.arange(len(x))
+    column = _columns(x, columns)
+    known = np.flatnonzero(np.isfinite(y))
+    ordered = known[np.lexsort((y[known], column[known]))]
+    every = np.flatnonzero(np.diff(column, prepend=-1))
+    empty = every[~np.isin(column[every], column[known])]
+    turns = np.flatnonzero(np.diff(np.isfinite(y)))
+    if len(turns) <= 2 * columns:
+        empty = np.r_[empty, turns, turns + 1]
+    ends = [part[where] for part in (known, ordered) for where in _ends(column[part])]
+    return np.unique(np.concatenate([empty, *ends]))
+
+
+def _columns(x: np.ndarray, columns: int) -> np.ndarray:
+    """The pixel column that each point lies in."""
+    low, span = x.min(), float(x.max() - x.min())
+    return np.zeros(len(x), int) if not span > 0 else ((x - low) / span * (columns - 1e-9)).astype(int)
+
+
+def _ends(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last place of each group; groups lie one after the other."""
+    change = np.diff(groups) != 0
+    there = np.ones(min(len(groups), 1), bool)
+    return np.flatnonzero(np.r_[there, change]), np.flatnonzero(np.r_[change, there])
 
 
 def column_max(x: np.ndarray, y: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -185,11 +201,9 @@ def column_max(x: np.ndarray, y: np.ndarray, columns: int) -> tuple[np.ndarray, 
     x, y = x[known], y[known]
     if len(x) == 0:
         return x, y
-    span = float(x.max() - x.min())
-    place = np.zeros(len(x), int) if not span > 0 else ((x - x.min()) / span * (columns - 1e-9)).astype(int)
-    order = np.lexsort((y, place))
-    last = np.flatnonzero(np.r_[np.diff(place[order]) > 0, True])
-    picked = order[last]
+    column = _columns(x, columns)
+    order = np.lexsort((y, column))
+    picked = order[_ends(column[order])[1]]
     return x[picked], y[picked]
 
 
@@ -200,11 +214,13 @@ class Drawing:
     Args:
         width, height: in pixels of the drawing; the page scales it.
         name: unique in the page: the ids of title and description are made of it.
+        digits: behind the point, of the places of lines.
     """
 
     width: float
     height: float
     name: str
+    digits: int = 1
     parts: list[str] = field(default_factory=list)
 
     def rect(self, x: float, y: float, width: float, height: float, kind: str, *, title: str = "") -> None:
@@ -226,25 +242,46 @@ class Drawing:
         px, py = np.asarray(x, float)[known], np.asarray(y, float)[known]
         if len(px) == 0:
             return
-        breaks = (np.diff(runs) > 0) | (np.diff(px) > apart)
-        letters = np.where(np.r_[True, breaks], "M", "L")
+        breaks = np.flatnonzero((np.diff(runs) > 0) | (np.diff(px) > apart)) + 1
         # A run of one point is drawn as a dot: a line of no length with a round end.
-        alone = np.r_[True, breaks] & np.r_[breaks, True]
         steps = [
-            f"{c}{_px(a)} {_px(b)}" + ("h0" if lone else "")
-            for c, a, b, lone in zip(letters, px, py, alone, strict=True)
+            self._steps(px[run], py[run]) + ("h0" if len(run) == 1 else "")
+            for run in np.split(np.arange(len(px)), breaks)
         ]
         self.parts.append(f'<path class="{kind}" d="{"".join(steps)}"/>')
 
     def band(self, x: np.ndarray, low: np.ndarray, high: np.ndarray, kind: str) -> None:
         """The area between two lines, a piece for each run of points without a hole."""
         known = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
-        for run in np.split(np.arange(len(x)), np.flatnonzero(np.diff(known.astype(int))) + 1):
-            if len(run) < 2 or not known[run[0]]:
-                continue
-            there = [f"{_px(a)} {_px(b)}" for a, b in zip(x[run], high[run], strict=True)]
-            back = [f"{_px(a)} {_px(b)}" for a, b in zip(x[run][::-1], low[run][::-1], strict=True)]
-            self.parts.append(f'<path class="{kind}" d="M{"L".join(there + back)}Z"/>')
+        pieces = [
+            self._steps(np.r_[x[run], x[run][::-1]], np.r_[high[run], low[run][::-1]]) + "Z"
+            for run in np.split(np.arange(len(x)), np.flatnonzero(np.diff(known)) + 1)
+            if len(run) > 1 and known[run[0]]
+        ]
+        if pieces:
+            self.parts.append(f'<path class="{kind}" d="{"".join(pieces)}"/>')
+
+    def bars(self, edges: np.ndarray, y: np.ndarray, base: float, chosen: np.ndarray, kind: str) -> None:
+        """The chosen ones of bars that stand side by side, one more edge than bars."""
+        y = np.round(y, self.digits)
+        turns = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
+        steps = []
+        for first, past in turns:
+            # Bars of one height are one bar.
+            starts = first + np.flatnonzero(np.diff(y[first:past], prepend=np.inf))
+            along = np.repeat(edges[np.r_[starts, past]], 2)
+            steps.append(self._steps(along, np.r_[base, np.repeat(y[starts], 2), base]) + "Z")
+        if steps:
+            self.parts.append(f'<path class="{kind}" d="{"".join(steps)}"/>')
+
+    def _steps(self, x: np.ndarray, y: np.ndarray) -> str:
+        """The way from point to point, each place told from the one before: that takes few letters."""
+        unit = 10**self.digits
+        way = np.round(np.stack([x, y], 1) * unit).astype(np.int64)
+        way[1:] = np.diff(way, axis=0)
+        places = [_px(v / unit) for v in way.ravel().tolist()]
+        steps = f"M{' '.join(places[:2])}" + (f"l{' '.join(places[2:])}" if len(way) > 1 else "")
+        return re.sub(r"(?<!\d)0\.", ".", steps.replace(" -", "-"))
 
     def dots(self, x: np.ndarray, y: np.ndarray, kind: str) -> None:
         """Dots as one path: lines of no length with round ends, a few bytes each."""
@@ -286,6 +323,14 @@ class Drawing:
             if middle - half > free + 6:
                 self.text(middle, bottom + 16, label, anchor="middle")
                 free = middle + half
+
+    def inset(
+        self, inner: Drawing, x: float, y: float, width: float, height: float, kind: str, *, more: str = ""
+    ) -> None:
+        """Another drawing, stretched over a part of this one; `more` is further attributes."""
+        place = f'x="{_px(x)}" y="{_px(y)}" width="{_px(width)}" height="{_px(height)}"'
+        seen = f'viewBox="0 0 {_px(inner.width)} {_px(inner.height)}" preserveAspectRatio="none"'
+        self.parts.append(f'<svg class="{kind}" {place} {seen}{more}>{"".join(inner.parts)}</svg>')
 
     def svg(self, title: str, description: str, kind: str = "") -> str:
         """The drawing, for the middle of a page."""

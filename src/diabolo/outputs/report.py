@@ -12,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.calibration import severity
-from diabolo.outputs import charts, latent, quality
+from diabolo.outputs import charts, latent, quality, timeline
 from diabolo.outputs.caveats import caveats
-from diabolo.outputs.episodes import Explained, channels_of, episodes, stretch
+from diabolo.outputs.episodes import episodes
+from diabolo.outputs.expected import with_expected
 from diabolo.outputs.oddest import Card, odd_rows
 from diabolo.outputs.page import write_page
+from diabolo.outputs.plots import CLOCK_STEPS
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, count, duration, one_in, percent, rough, several
 from diabolo.sources import Native
@@ -24,6 +26,7 @@ from diabolo.version import __version__
 
 STRANDS = 6  # series of one table that are drawn
 CHANNELS = 8  # channels of a series that are drawn
+ROOM = 40_000  # points of all lines of measured values together: what a page of 2 MB can hold
 BATCH = 65_536
 
 
@@ -53,14 +56,15 @@ def write_report(model: Any, data: Any, path: str | Path, *, command: str | None
 def content(view: View, name: str, command: str) -> dict[str, Any]:
     """Everything that the template shows; texts are plain, drawings are SVG."""
     source = view.series
-    cards, found = (odd_rows(view), Explained()) if source is None else episodes(view, source)
+    cards = odd_rows(view) if source is None else episodes(view, source)
     return {
         "name": name,
         "verdict": verdict(view, cards),
         "size": size(view),
         "figures": figures(view),
         "series": view.series is not None,
-        "overview": overview(view, found, len(cards)),
+        "clock": CLOCK_STEPS,
+        "overview": overview(view, len(cards)),
         "cards": cards,
         "slider": slider(view),
         "columns": quality.qualities(view),
@@ -151,7 +155,7 @@ class Overview:
     left_out: str
 
 
-def overview(view: View, found: Explained, shown: int) -> Overview:
+def overview(view: View, shown: int) -> Overview:
     """The series with its episodes, or how odd every row of the table is."""
     threshold = view.scores.threshold
     if view.series is None:
@@ -160,22 +164,20 @@ def overview(view: View, found: Explained, shown: int) -> Overview:
         return Overview(
             [("", charts.rows("rows", view.bits, threshold, labels, title="How odd every row is"))], ""
         )
-    channels = channels_of(view, view.series)
-    strand_of, _ = view.places
+    strands, channels = view.strands[:STRANDS], view.channels[:CHANNELS]
+    room = ROOM // (len(strands) * len(channels))
     pictures = []
-    for number, strand in enumerate(view.strands[:STRANDS]):
-        mine = [e for e in view.scores.episodes if strand_of[e.peak] == number]
-        spans = [(float(view.times[e.start]), float(view.times[e.end])) for e in mine]
-        seen = stretch(view, strand, found, slice(0, len(strand.rows)), spans, channels[:CHANNELS])
-        picture = charts.series(
-            f"series{number}", seen, threshold, title=f"The series {strand.label}".strip()
-        )
+    for number, strand in enumerate(strands):
+        seen = with_expected(view, number, channels)
+        drawing = timeline.draw(f"series{number}", seen, threshold, room=room)
+        words = f"{len(seen.x)} points; {len(seen.spans)} shaded episodes; below, the oddness in bits."
+        picture = drawing.svg(f"The series {strand.label}".strip(), words, "wide")
         pictures.append((strand.label, picture))
     left_out = []
     if len(view.strands) > STRANDS:
         left_out.append(f"the {STRANDS} oddest of {count(len(view.strands))} series are drawn")
-    if len(channels) > CHANNELS:
-        left_out.append(f"the first {CHANNELS} of {count(len(channels))} channels are drawn")
+    if len(view.channels) > CHANNELS:
+        left_out.append(f"the first {CHANNELS} of {count(len(view.channels))} channels are drawn")
     return Overview(pictures, "; ".join(left_out))
 
 

@@ -37,10 +37,10 @@ def labels(name: str, real: np.ndarray, new: np.ndarray, *, title: str) -> str:
     most = max(max(a, b) for _, a, b in lines)
     for i, (label, share, other) in enumerate(lines):
         top = 18 * i + 8
-        drawing.text(112, top + 10, clipped(label, 17), anchor="end")
+        drawing.text(122, top + 10, clipped(label, 17), anchor="end")
         tip = f"{clipped(label)}: {percent(share)} real, {percent(other)} new"
-        drawing.rect(118, top, 192 * share / most, 13, "bar", title=tip)
-        x = 118 + 192 * other / most
+        drawing.rect(128, top, 184 * share / most, 13, "bar", title=tip)
+        x = 128 + 184 * other / most
         drawing.line(x, top - 2, x, top + 15, "outline")
     return drawing.svg(title, WORDS, "small")
 
@@ -71,4 +71,6 @@ def matrix(
                 f"h{grade}",
                 title=f"{named}: {percent(value)}",
             )
-    return drawing.svg("How alike pairs of columns are", "Darker squares: pairs that differ more.", "pairs")
+    return drawing.svg(
+        "How alike pairs of columns are", "The stronger the colour, the more a pair differs.", "pairs"
+    )

@@ -70,6 +70,12 @@ class View:
         return source if isinstance(source, Series) else None
 
     @cached_property
+    def channels(self) -> list[str]:
+        """The scored channels of a series."""
+        source = self.series
+        return [] if source is None else [n for n in self.engine.schema.scored if n in source.channels]
+
+    @cached_property
     def columns(self) -> dict[str, pa.Array]:
         """The data's columns."""
         return self.native.columns()

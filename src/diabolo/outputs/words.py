@@ -72,7 +72,7 @@ def figure(value: float, digits: int = 5) -> str:
         return "∞" if value > 0 else "-∞"
     if value == round(value) and abs(value) < 1e9:
         return f"{value:.0f}"
-    return f"{value:.0f}" if 1e5 <= abs(value) < 1e9 else f"{value:.{digits}g}"
+    return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
 
 
 def clipped(text: str, longest: int = LONGEST) -> str:

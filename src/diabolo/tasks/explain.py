@@ -136,7 +136,8 @@ def explain(
     frame, wanted, origin = _narrowed(engine, frame, wanted)
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
     # The median: of a number that is mostly 0 and rarely large, the mean is what hardly any row holds.
-    cells = engine.cells(codes, suspects=_suspects(model, frame, codes), middle="median")
+    odd = suspects(model, frame, codes, engine.bits(frame)) if Curve.kind in codes.values else None
+    cells = engine.cells(codes, suspects=odd, middle="median")
     parts = engine.parts(codes)
     places, distances = np.zeros((len(codes), 0), np.int64), np.zeros((len(codes), 0))
     names = engine.schema.scored
@@ -197,15 +198,18 @@ def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, 
     return engine.source.read(native), np.arange(len(wanted)), wanted
 
 
-def _suspects(model: Model, frame: Frame, codes: Codes) -> dict[str, torch.Tensor] | None:
+def suspects(model: Model, frame: Frame, codes: Codes, bits: np.ndarray) -> dict[str, torch.Tensor]:
     """The points at the heart of an alarm: what was expected there must come from the others.
 
     A single odd point raises its neighbours for a window's length, in a triangle: its heart is the top.
+
+    Args:
+        model: a fitted model.
+        frame: what is read.
+        codes: its rows.
+        bits: (user rows,) how odd each is; NaN where that is not known.
     """
-    engine = model.engine_
-    if Curve.kind not in codes.values:
-        return None
-    bits, place = engine.bits(frame), frame.place
+    engine, place = model.engine_, frame.place
     heart = np.zeros(place.points, bool)
     _, threshold = engine.calibration.alarm(model.alarm_rate)
     for stretch in engine.source.stretches(frame, np.nan_to_num(bits) > threshold):

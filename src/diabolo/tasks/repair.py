@@ -98,7 +98,7 @@ def repair(
     windows = all(engine.schema[name].kind == Window.kind for name in engine.schema.scored)
     only_holes = windows and threshold is None and engine.cell_reader.corruption.hides
     if only_holes:
-        frame = frame.only(_few(frame, engine.source.length))
+        frame = frame.only(few(frame, max(engine.source.length // 8, 1)))
     said: dict[str, dict[str, np.ndarray]] = {part: {} for part in READ}
     for rows, codes in engine.chunks(frame):
         middle = "mean" if value == "draw" else value
@@ -154,11 +154,11 @@ def repair(
     return Repaired(frame.native, table, changed, places)
 
 
-def _few(frame: Frame, length: int) -> np.ndarray:
-    """Eight windows for each point of a series, and the first and the last window of each."""
+def few(frame: Frame, every: int) -> np.ndarray:
+    """The windows of a series that are so many points apart, and the first and the last one of each."""
     start = frame.place.start
     ends = np.flatnonzero(np.diff(start) > 1)
-    return np.unique(np.r_[np.arange(0, len(start), max(length // 8, 1)), ends, ends + 1, len(start) - 1])
+    return np.unique(np.r_[np.arange(0, len(start), every), ends, ends + 1, len(start) - 1])
 
 
 def _texts(column: Column, values: Values) -> list[str | None]:
