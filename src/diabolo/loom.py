@@ -53,19 +53,19 @@ class Loom:
     """A mixture of normal distributions over windows in normal scores, with what stands beside them.
 
     Values of a channel become normal scores: along a straight line, or along a curve through some quantiles
-    where windows are then likelier; where there are few values, each becomes the middle of its ranks, and what
-    is drawn is one of them. The scores of a window are `mean + V y + noise`, V their principal components; the
-    first ones and what stands beside are a mixture of normal distributions, the last ones are alike in all of
-    its parts (mixtures of principal components: Tipping and Bishop, 1999). Windows are drawn as a whole, or
-    given some points and what stands beside, by the textbook.
+    where windows are then likelier; where there are few values, each becomes the middle of its ranks, and
+    what is drawn is one of them. The scores of a window are `mean + V y + noise`, V principal components; the
+    first ones and what stands beside are a mixture of normal distributions, the last ones are alike in all
+    parts of it (mixtures of principal components: Tipping and Bishop, 1999). Windows are drawn as a whole,
+    or given some points and what stands beside, by the textbook.
 
     Attributes:
-        arrays: for a model file. `curves` (channels, 3, knots): values, scores, and the score up to which a
-            value reaches; `steps` (channels,): whether it has few values; `twins` (channels,): the first
-            channel that is the same; `mean`, `directions`, `noise` of the scores; `tail`: the variances of the
-            last components; `weights`, `means`, `covariances` of the mixture. Where points are missing, `gaps`
-            (patterns, channels): which channels are there, and `turns` (patterns, patterns): the share of the
-            points of each that are followed by each.
+        arrays: for a model file. `curves` (channels, 3, knots): values, scores, and the score up to which
+            a value reaches; `steps` (channels,): whether it has few values; `twins` (channels,): the first
+            channel that is the same; `mean`, `directions`, `noise` of the scores; `tail`: variances of the
+            last components; `weights`, `means`, `covariances` of the mixture. Where points are missing,
+            `gaps` (patterns, channels): which channels are there, and `turns` (patterns, patterns): the
+            share of the points of each that are followed by each.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -196,7 +196,7 @@ class Loom:
         return self.values(scores.reshape(values.shape))
 
     def holes(self, rows: int, points: int, random: np.random.Generator) -> np.ndarray:
-        """(rows, points, channels) where values are missing: as long and as often as they were (a Markov chain)."""
+        """(rows, points, channels) where values are missing, as often and as long as before: a Markov chain."""
         if "gaps" not in self.arrays:
             return np.zeros((rows, points, len(self.arrays["curves"])), bool)
         upto = self.arrays["turns"].cumsum(1)
@@ -211,7 +211,7 @@ class Loom:
 def beside(
     codes: Codes, fields: Mapping[str, Sequence[Field]], scored: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, numbers) what stands beside windows and is not scored, and (rows, numbers) what of it is known."""
+    """(rows, numbers) what stands beside windows, not scored, and (rows, numbers) what of it is known."""
     numbers, known = [np.zeros((len(codes), 0))], [np.zeros((len(codes), 0), bool)]
     for kind in (Real.kind, Symbol.kind):
         for index in np.flatnonzero(~scored.get(kind, np.ones(0, bool))).tolist():
@@ -274,7 +274,7 @@ def _components(away: np.ndarray, seed: int) -> tuple[np.ndarray, int]:
         squares, directions = size**2, found.T
     else:
         squares, directions = np.linalg.eigh(away.T @ away)
-        squares, directions = squares[::-1].clip(0), directions[:, ::-1]
+        squares, directions = squares[::-1].clip(0), np.ascontiguousarray(directions[:, ::-1])
     held = np.cumsum(squares) / max(float((away**2).sum()), 1e-12)
     return directions, min(int(np.searchsorted(held, HELD)) + 1, MOST, len(held))
 

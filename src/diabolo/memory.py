@@ -258,7 +258,7 @@ def _smallest(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _whitening(codes: Codes) -> np.ndarray:
-    """(points, points) what windows are multiplied by, so that directions in which they hardly vary count more.
+    """(points, points) what windows are multiplied by: directions in which they hardly vary count more.
 
     Each channel is brought to a mean of 0 first: how high it lies is the level's question, and as one of the
     directions a slow drift would count as an odd shape.

@@ -79,5 +79,5 @@ def test_it_works_from_a_file_without_a_time_and_with_other_clocks(tmp_path: obj
 def test_what_cannot_be_drawn_is_refused(model: Autoencoder) -> None:
     with pytest.raises((OptionError, UnsupportedError), match="given"):
         model.generate(5, given={"a": 1.0})
-    with pytest.raises(UnsupportedError, match="codes"):
-        Autoencoder("denoising", window=16, epochs=1).fit(waves()).generate(5)
+    with pytest.raises(OptionError, match="series"):
+        Autoencoder(epochs=1).fit(waves()).generate(5, series=2)
