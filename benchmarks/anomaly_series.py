@@ -75,7 +75,8 @@ def nearest_centred(x_train: Floats, x_test: Floats, seed: int) -> Floats:
 
 def sliding_pca(x_train: Floats, x_test: Floats, seed: int) -> Floats:
     """Root mean square of what is left of a window by the components with 95 % of the prefix's variance."""
-    train, test = _scaled_windows(x_train, x_test)
+    windows, test = _scaled_windows(x_train, x_test)
+    train = _flat(windows)
     length = train.shape[1]
     mean = train.mean(0)
     variances, directions = np.linalg.eigh((train - mean).T @ (train - mean))
@@ -83,7 +84,7 @@ def sliding_pca(x_train: Floats, x_test: Floats, seed: int) -> Floats:
     kept = directions[:, ::-1][:, : min(int(np.searchsorted(share, VARIANCE_KEPT)) + 1, max(length // 2, 1))]
     scores = []
     for chunk in _chunks(test):
-        rest = chunk - mean
+        rest = _flat(chunk) - mean
         rest = rest - (rest @ kept) @ kept.T
         scores.append(np.sqrt(np.mean(rest**2, axis=1)))
     return spread(np.concatenate(scores), len(x_test))
@@ -94,8 +95,9 @@ def on_windows(detector: Detector) -> Detector:
 
     def score(x_train: Floats, x_test: Floats, seed: int) -> Floats:
         train, test = _scaled_windows(x_train, x_test)
-        fitted = np.ascontiguousarray(train[:: -(-len(train) // MOST)])
-        scores = [detector(fitted, np.ascontiguousarray(chunk), seed) for chunk in _chunks(test, MOST * 100)]
+        fitted = np.ascontiguousarray(_flat(train[:: -(-len(train) // MOST)]))
+        chunks = (np.ascontiguousarray(_flat(chunk)) for chunk in _chunks(test, MOST * 100))
+        scores = [detector(fitted, chunk, seed) for chunk in chunks]
         return spread(np.concatenate(scores), len(x_test))
 
     return score
@@ -112,18 +114,25 @@ def matrix_profile(x_train: Floats, x_test: Floats, seed: int) -> Floats:
 
 
 def _scaled_windows(x_train: Floats, x_test: Floats) -> tuple[Floats, Floats]:
-    """All windows of both series, scaled by the prefix, clipped at 50 deviations, shape (windows, length)."""
-    mean, deviation = x_train.mean(), x_train.std()
-    if deviation <= 1e-6 * max(1.0, abs(mean)):
-        deviation = x_test.std() or 1.0
+    """All windows of both series, scaled by the prefix, clipped at 50 deviations.
+
+    Of points (points,) windows are (windows, length), of several channels (windows, channels, length).
+    """
+    mean, deviation = x_train.mean(0), x_train.std(0)
+    spare = np.where(x_test.std(0) > 0, x_test.std(0), 1.0)
+    deviation = np.where(deviation <= 1e-6 * np.maximum(1.0, np.abs(mean)), spare, deviation)
     length = min(WINDOW, len(x_train))
     train, test = (np.clip((values - mean) / deviation, -50, 50) for values in (x_train, x_test))
-    return sliding_window_view(train, length), sliding_window_view(test, length)
+    return sliding_window_view(train, length, axis=0), sliding_window_view(test, length, axis=0)
+
+
+def _flat(windows: Floats) -> Floats:
+    return windows.reshape(len(windows), -1)
 
 
 def _centred(windows: Floats) -> NDArray[np.float32]:
-    centred: Floats = windows - windows.mean(1, keepdims=True)
-    return centred.astype(np.float32)
+    centred: Floats = windows - windows.mean(-1, keepdims=True)
+    return _flat(centred).astype(np.float32)
 
 
 def _chunks(windows: Floats, size: int = 4096) -> list[Floats]:

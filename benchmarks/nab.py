@@ -138,9 +138,9 @@ def made_problem() -> Problem:
 
 PROTOCOL = (
     "all points are scored. nab_score: NAB's, profile standard, each file alone, at its best threshold; "
-    "nab_score_alarm: at the detector's own alarm level, for peers the 99.9th percentile of the scores of what "
-    "was fitted; windows_found, false_alarms: the share of windows with an alarm, and of points outside that "
-    "are one, at that level; mean over series of the mean over seeds; cpu_seconds is fit and score, summed."
+    "nab_score_alarm: at the detector's own alarm level, for peers the 99.9th percentile of the scores of "
+    "what was fitted; windows_found, false_alarms: the share of windows with an alarm, and of points outside "
+    "that are one; mean over series of the mean over seeds; cpu_seconds: fit and score, summed."
 )
 PREFIX = detection.Benchmark(
     claim="Fitted on NAB's first 15 %, diabolo finds its labelled windows better than nearest windows do.",

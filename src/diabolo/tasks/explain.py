@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from diabolo.cells import Cells
 from diabolo.checks import whole
 from diabolo.columns.image import Image, is_picture, to_pixels
 from diabolo.engine import Engine
@@ -136,7 +137,9 @@ def explain(
     frame, wanted, origin = _narrowed(engine, frame, wanted)
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
     # The median: of a number that is mostly 0 and rarely large, the mean is what hardly any row holds.
-    cells = engine.cells(codes, suspects=_suspects(model, frame, codes), middle="median")
+    cells, some = Cells.blank(codes), _covering(engine, frame, wanted)
+    suspects = {kind: hidden[some] for kind, hidden in _suspects(model, frame, codes).items()}
+    cells.put(engine.cells(codes[some], suspects=suspects, middle="median"), some.numpy())
     parts = engine.parts(codes)
     places, distances = np.zeros((len(codes), 0), np.int64), np.zeros((len(codes), 0))
     names = engine.schema.scored
@@ -197,14 +200,25 @@ def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, 
     return engine.source.read(native), np.arange(len(wanted)), wanted
 
 
-def _suspects(model: Model, frame: Frame, codes: Codes) -> dict[str, torch.Tensor] | None:
+def _covering(engine: Engine, frame: Frame, wanted: np.ndarray) -> torch.Tensor:
+    """The rows of the frame that speak of the wanted ones: of a series, the windows that cover them."""
+    if not isinstance(engine.source, Series):
+        return torch.arange(frame.rows)
+    place, length = frame.place, engine.source.length
+    asked = np.zeros(place.points + length, bool)
+    asked[place.point[wanted]] = True
+    reach = np.convolve(asked, np.ones(length), mode="full")[length - 1 :]
+    return torch.from_numpy(np.flatnonzero(reach[place.start] > 0.5))
+
+
+def _suspects(model: Model, frame: Frame, codes: Codes) -> dict[str, torch.Tensor]:
     """The points at the heart of an alarm: what was expected there must come from the others.
 
     A single odd point raises its neighbours for a window's length, in a triangle: its heart is the top.
     """
     engine = model.engine_
     if Curve.kind not in codes.values:
-        return None
+        return {}
     bits, place = engine.bits(frame), frame.place
     heart = np.zeros(place.points, bool)
     _, threshold = engine.calibration.alarm(model.alarm_rate)
