@@ -104,10 +104,14 @@ def on_windows(detector: Detector) -> Detector:
 
 
 def matrix_profile(x_train: Floats, x_test: Floats, seed: int) -> Floats:
-    """Distance of the z-normalised window to the nearest of the prefix (stumpy, Law 2019; an AB-join)."""
+    """Distance of the z-normalised window to the nearest of what is fitted (stumpy, Law 2019).
+
+    An AB-join; a self-join where what was fitted is scored, so that no window is its own neighbour.
+    """
     import stumpy
 
-    profile = stumpy.stump(x_test, min(WINDOW, len(x_train)), x_train, ignore_trivial=False)
+    other = () if x_train is x_test else (x_train, False)
+    profile = stumpy.stump(x_test, min(WINDOW, len(x_train)), *other)
     distances = np.asarray(profile[:, 0], dtype=np.float64)
     finite = distances[np.isfinite(distances)]
     return spread(np.nan_to_num(distances, posinf=finite.max(initial=0.0)), len(x_test))

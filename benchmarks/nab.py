@@ -109,7 +109,9 @@ def seldom(detector: Detector) -> Detector:
     """A detector of series, less what one in a thousand of the fitted points exceeds."""
 
     def score(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
-        scores = detector(train["value"].to_numpy(float), test["value"].to_numpy(float), seed)
+        asked = test["value"].to_numpy(float)
+        fitted = asked if train is test else train["value"].to_numpy(float)
+        scores = detector(fitted, asked, seed)
         return np.asarray(scores - np.quantile(scores[: len(train)], 1 - SELDOM))
 
     return score

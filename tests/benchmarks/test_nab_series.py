@@ -78,6 +78,18 @@ def test_a_peer_has_an_alarm_for_the_highest_thousandth_of_what_it_fitted() -> N
     assert (scores[:1001] > 0).sum() == 1
 
 
+def test_what_is_fitted_and_scored_is_one_array() -> None:
+    seen = []
+
+    def detector(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        seen.append(train is test)
+        return test
+
+    for train in (PROBLEM.test, PROBLEM.train):
+        nab.seldom(detector)(train, PROBLEM.test, 0)
+    assert seen == [True, False]
+
+
 def test_alarms_are_judged_at_their_level() -> None:
     scores = np.full(1200, -1.0)
     scores[[1000, 10]] = 1.0  # one in the window, one false
