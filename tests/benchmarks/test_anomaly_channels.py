@@ -141,11 +141,9 @@ def test_it_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_ours_finds_a_level_and_blames_its_channel() -> None:
-    problem = inject(MADE, 0)
+    problem = inject(MADE[[TIME, "c0", "c1"]], 0)
     answer = anomaly_channels.ours(problem.train, problem.test, 0)
-    level = [one for one in problem.stretches if one.kind == "level"]
-    assert answer.blame is not None
-    assert any((answer.scores[one.start : one.end] > 0).any() for one in level)
-    blamed = answer.blame([(one.start + one.end) // 2 for one in level])
-    assert len(blamed) == EACH and set(blamed) <= set(NAMES)
-    assert sum(name == one.channel for name, one in zip(blamed, level, strict=True)) >= 2
+    level = next(one for one in problem.stretches if one.kind == "level")
+    here = answer.scores[level.start : level.end]
+    assert answer.blame is not None and here.max() > 0
+    assert answer.blame([level.start + int(here.argmax())]) == [level.channel]
