@@ -46,6 +46,7 @@ class Options:
         peers: Names of the peers to run beside our own default.
         sets: Names of the only sets to run; empty means all of them.
         protocol: The way of splitting and judging, where a script has several.
+        pictures: Folder to draw into, where a script draws and it is asked for.
     """
 
     data: Path
@@ -55,6 +56,7 @@ class Options:
     peers: tuple[str, ...]
     sets: tuple[str, ...]
     protocol: str = ""
+    pictures: Path | None = None
 
 
 def parse(
@@ -66,6 +68,7 @@ def parse(
     default_seeds: int = 1,
     needs_data: bool = True,
     protocols: Sequence[str] = (),
+    draws: bool = False,
 ) -> Options:
     """Reads the command line; a mistake in it ends the program with exit code 2 and the correction.
 
@@ -77,6 +80,7 @@ def parse(
         default_seeds: The number of seeds when `--seeds` is not given.
         needs_data: Whether there must be a folder; a script that makes its data takes one and ignores it.
         protocols: What `--protocol` may name, the default first; without any there is no such option.
+        draws: Whether there is `--pictures`.
     """
     known, default = tuple(known_peers), ",".join(default_peers)
     parser = argparse.ArgumentParser(description=description)
@@ -96,6 +100,8 @@ def parse(
     parser.add_argument("--sets", "--tables", type=_words, default=(), metavar="a,b", help=only)
     if protocols:
         parser.add_argument("--protocol", choices=protocols, default=protocols[0], help="default %(default)s")
+    if draws:
+        parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder to draw into, NAME.svg")
     options = Options(**vars(parser.parse_args(arguments)))
     unknown = [peer for peer in options.peers if peer not in known]
     if unknown:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import logging
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +28,7 @@ Detector = Callable[[Data, Data, int], NDArray[np.floating[Any]]]
 """A function (data to fit, data to score, seed) -> one score for each thing scored, higher = odder."""
 Measures = dict[str, float | None]
 BEHIND = "behind"
+DRAWS = 10_000  # of the bootstrap over sets
 FAR_BEHIND = 5.0  # AUROC; a set on which we lose more than this to a simple peer wants a reason
 
 
@@ -63,6 +66,10 @@ class Benchmark:
         suits: (detector, what `find` gave) -> whether it can read the set; others are left out there.
         find: (folder, names to keep or none) -> the sets by name.
         rivals: The peers of which the better one, set by set, is what our AUROC is held against.
+        starts: Detector -> the one that it starts from; what it gains on that is told too.
+        published: The name of a csv that may lie in the folder, with the headline as others have it: a column
+            for the set's file, then one for each detector.
+        draw: (name of the set, problem, scores by detector) -> SVG, for `--pictures`; of the first seed.
     """
 
     claim: str
@@ -79,6 +86,9 @@ class Benchmark:
         folder, ".npz", only
     )
     rivals: tuple[str, ...] = ()
+    starts: Mapping[str, str] = field(default_factory=dict)
+    published: str = ""
+    draw: Callable[[str, Problem, Mapping[str, Floats]], str] | None = None
 
 
 def main(
@@ -102,18 +112,31 @@ def main(
         default_peers=benchmark.default_peers,
         default_seeds=benchmark.default_seeds,
         protocols=tuple(variants),
+        draws=benchmark.draw is not None,
     )
     benchmark = variants.get(options.protocol, benchmark)
     rows = run(benchmark, options)
-    return report(options, rows, benchmark.claim, benchmark.protocol, benchmark.headline)
+    rows += published_rows(benchmark, options, {row["set"] for row in rows})
+    claim, protocol = benchmark.claim, benchmark.protocol
+    return report(options, rows, claim, protocol, benchmark.headline, benchmark.starts)
 
 
 def report(
-    options: common.Options, rows: Sequence[Mapping[str, Any]], claim: str, protocol: str, headline: str
+    options: common.Options,
+    rows: Sequence[Mapping[str, Any]],
+    claim: str,
+    protocol: str,
+    headline: str,
+    starts: Mapping[str, str] | None = None,
 ) -> int:
     """Prints the tables and writes the JSON; returns the exit code: 0, or 1 if something failed."""
     ran = {row["detector"] for row in rows}
-    means = {name: summary(rows, name) for name in (common.OURS, *options.peers) if name in ran}
+    names = dict.fromkeys((common.OURS, *options.peers, *(row["detector"] for row in rows)))
+    means = {name: summary(rows, name) for name in names if name in ran}
+    for name, figures in means.items():
+        if name != common.OURS:
+            figures |= gain(rows, common.OURS, name, headline, "ours_minus")
+        figures |= gain(rows, name, (starts or {}).get(name, ""), headline, "minus_start")
     _print(rows, means, headline)
     common.write_result(
         options.json,
@@ -146,8 +169,30 @@ def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
                         work = partial(_judged, benchmark, options, name, set_name, found, seed, answers)
                         here.append(attempt(name, set_name, seed, work))
                 _compare(benchmark.rivals, here, answers)
+                if benchmark.draw is not None and options.pictures is not None and seed == 0:
+                    scores = {name: answer for name, (_, answer) in answers.items()}
+                    drawn = benchmark.draw(set_name, benchmark.load(found, seed), scores)
+                    common.write_atomically(options.pictures / f"{set_name}.svg", drawn)
                 rows += here
     return rows
+
+
+def published_rows(
+    benchmark: Benchmark, options: common.Options, sets: Collection[str]
+) -> list[dict[str, Any]]:
+    """Figures of others for the sets that ran; they bring no CPU seconds."""
+    path = options.data / benchmark.published
+    if not benchmark.published or not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        (_, *names), *lines = csv.reader(file)
+    return [
+        {"detector": f"{name} (published)", "set": found, "seed": 0, benchmark.headline: float(value)}
+        for file_name, *values in lines
+        if (found := file_name.rpartition(".")[0] or file_name) in sets
+        for name, value in zip(names, values, strict=True)
+        if value
+    ]
 
 
 def _compare(
@@ -227,7 +272,7 @@ def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
     names = list(dict.fromkeys(name for row in done for name in row if name not in described))
     per_set = {name: [common.mean(row[name] for row in group) for group in by_set.values()] for name in names}
     figures: dict[str, Any] = {name: common.mean(values) for name, values in per_set.items()}
-    if done:
+    if "cpu_seconds" in per_set:
         figures["cpu_seconds"] = sum(value or 0.0 for value in per_set["cpu_seconds"])
         points = sum(row["test"] for row in done)
         figures["cpu_seconds_per_10k_points"] = 1e4 * sum(row["cpu_seconds"] for row in done) / points
@@ -235,6 +280,22 @@ def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
         figures["sets_not_behind"] = sum(place.verdict != BEHIND for place in places)
         figures["sets_far_behind"] = sum(place.lead < -FAR_BEHIND for place in places)
     return figures | {"sets": len(by_set), "failures": len(mine) - len(done)}
+
+
+def gain(
+    rows: Sequence[Mapping[str, Any]], first: str, second: str, measure: str, name: str
+) -> dict[str, float]:
+    """`first` minus `second`, in the mean over the sets that both have, and a 95 % interval of it.
+
+    A paired bootstrap over the sets: a set that is drawn is drawn for both. Nothing below two sets.
+    """
+    pairs = [_of_set(rows, found, (first, second), measure) for found in {row["set"]: 0 for row in rows}]
+    leads = np.array([one - other for one, other in pairs if one is not None and other is not None])
+    if len(leads) < 2:
+        return {}
+    drawn = np.random.default_rng(0).integers(0, len(leads), (DRAWS, len(leads)))
+    low, high = np.quantile(leads[drawn].mean(1), [0.025, 0.975])
+    return {name: float(leads.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 class Standing(NamedTuple):
@@ -273,6 +334,7 @@ def _print(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Mapping[str, A
     sets = list(dict.fromkeys(row["set"] for row in rows))
     print(f"{headline}, mean over seeds")
     common.print_table(["set", *means], [[name, *_of_set(rows, name, means, headline)] for name in sets])
+    _print_families(rows, means, headline)
     print_standings(rows)
     print("\nmean over sets")
     measures = list(dict.fromkeys(name for figures in means.values() for name in figures))
@@ -281,6 +343,20 @@ def _print(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Mapping[str, A
     for row in rows:
         if "error" in row:
             print(f"FAILED {row['detector']} on {row['set']}, seed {row['seed']}: {row['error']}")
+
+
+def _print_families(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Any], headline: str) -> None:
+    """Prints the headline by where the sets come from, if their names say so: the word before `_id_N`."""
+    families: dict[str, list[list[float | None]]] = {}
+    for name in dict.fromkeys(row["set"] for row in rows):
+        if word := re.search(r"(?:^|_)([^_]+)_id_\d", name):
+            families.setdefault(word[1], []).append(_of_set(rows, name, means, headline))
+    if families:
+        print(f"\n{headline} by family")
+        lines = [
+            [name, len(sets), *map(common.mean, zip(*sets, strict=True))] for name, sets in families.items()
+        ]
+        common.print_table(["family", "sets", *means], lines)
 
 
 def print_standings(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -295,7 +371,7 @@ def print_standings(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _of_set(
-    rows: Sequence[Mapping[str, Any]], set_name: str, detectors: Mapping[str, Any], measure: str
+    rows: Sequence[Mapping[str, Any]], set_name: str, detectors: Iterable[str], measure: str
 ) -> list[float | None]:
     mine = [row for row in rows if row["set"] == set_name]
     return [common.mean(row.get(measure) for row in mine if row["detector"] == name) for name in detectors]

@@ -6,11 +6,8 @@ labels/combined_windows.json. `--pictures DIR` draws NAME.svg: the series, and w
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +16,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from pandas.tseries.holiday import USFederalHolidayCalendar
 from threadpoolctl import threadpool_limits
 
-from benchmarks import common, detection
+from benchmarks import common, detection, nab
 from benchmarks.detection import Floats, Measures
-from benchmarks.lanes import Lane, draw
+from benchmarks.lanes import Lane
 from benchmarks.metrics import auroc, nab_best, nab_score, period, vus
 from diabolo import Autoencoder
 
@@ -44,16 +41,9 @@ class Case(NamedTuple):
         return self.series["value"].to_numpy(float)
 
 
-def load(folder: Path, name: str) -> Case:
+def load(found: nab.Found) -> Case:
     """Reads a series of NAB and the windows that belong to it."""
-    path = next(folder.glob(f"data/**/{name}.csv"), None)
-    if path is None:
-        common.skip(f"no data/**/{name}.csv in {folder}")
-    series = pd.read_csv(path, parse_dates=["timestamp"])
-    windows = json.loads((folder / "labels" / "combined_windows.json").read_text(encoding="utf-8"))
-    labels = np.zeros(len(series), dtype=np.int64)
-    for start, end in windows[f"{path.parent.name}/{path.name}"]:
-        labels |= series["timestamp"].between(pd.Timestamp(start), pd.Timestamp(end)).to_numpy()
+    series, labels = nab.read(found)
     return Case(series, labels, int(FITTED * len(series)))
 
 
@@ -200,11 +190,10 @@ def picture(name: str, case: Case, found: Mapping[str, tuple[Floats, Measures]])
     for detector, (scores, figures) in found.items():
         said = f"VUS-PR {figures['vus_pr']:.2f}, NAB {figures['nab_score']:.0f}"
         lanes[WORDS[detector]] = Lane(scores, nab_best(case.labels, scores).threshold, said)
-    x = case.series["timestamp"].to_numpy("datetime64[s]").astype(float)
-    return draw(name.replace("_", " "), x, case.values, case.labels, case.fitted, lanes)
+    return nab.picture(name, case.series, case.labels, case.fitted, lanes)
 
 
-def run(options: common.Options, name: str, case: Case, pictures: Path | None) -> list[dict[str, Any]]:
+def run(options: common.Options, name: str, case: Case) -> list[dict[str, Any]]:
     """Runs the wanted detectors on one series; one row for each seed and detector."""
     wanted = {common.OURS, *options.peers}
     methods = [method for names, method in METHODS.items() if wanted & set(names)]
@@ -223,21 +212,17 @@ def run(options: common.Options, name: str, case: Case, pictures: Path | None) -
                 if options.scores is not None:
                     folder = options.scores if detector == common.OURS else options.scores / detector
                     common.keep_scores(folder, name, seed, scores, case.labels)
-    if pictures is not None:
-        common.write_atomically(pictures / f"{name}.svg", picture(name, case, drawn))
+    if options.pictures is not None:
+        common.write_atomically(options.pictures / f"{name}.svg", picture(name, case, drawn))
     return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the case study; returns the exit code."""
-    # Of all benchmarks, only this one draws.
-    drawing = argparse.ArgumentParser(add_help=False)
-    drawing.add_argument("--pictures", type=Path)
-    mine, others = drawing.parse_known_args(arguments)
-    said = f"{CLAIM} Protocol: {PROTOCOL} --pictures DIR draws them.".replace("%", "%%")
-    options = common.parse(others, description=said, known_peers=PEERS, default_peers=PEERS)
-    names = options.sets or (SET,)
-    rows = [row for name in names for row in run(options, name, load(options.data, name), mine.pictures)]
+    said = f"{CLAIM} Protocol: {PROTOCOL}"
+    options = common.parse(arguments, description=said, known_peers=PEERS, default_peers=PEERS, draws=True)
+    sets = nab.find(options.data, options.sets or (SET,))
+    rows = [row for name, found in sets.items() for row in run(options, name, load(found))]
     means = {name: detection.summary(rows, name) for name in (common.OURS, *options.peers)}
     lines = [[name, *map(figures.get, SHOWN)] for name, figures in means.items()]
     common.print_table(["detector", *SHOWN], lines)

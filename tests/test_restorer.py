@@ -81,15 +81,6 @@ def test_everything_hidden_is_the_mean(learnt: Restorer) -> None:
     assert torch.allclose(log.exp(), torch.ones(3, POINTS), atol=0.1)
 
 
-def test_noise_goes_together_as_the_errors_do(learnt: Restorer) -> None:
-    with private_draws(0):
-        drawn = learnt.together(shown(20_000, 5, 6, 7))
-    hidden = drawn[:, 5:8].double()
-    assert torch.allclose(hidden.std(0), torch.ones(3, dtype=torch.double), atol=0.03)
-    assert torch.corrcoef(hidden.T)[0, 1] > 0.4
-    assert bool((drawn[:, :5] == 0).all()) and bool((drawn[:, 8:] == 0).all())
-
-
 def test_the_noise_is_chosen_by_what_is_guessed_best() -> None:
     rough = walks(2000) + torch.randn(2000, POINTS, generator=torch.Generator().manual_seed(0))
     chosen = []

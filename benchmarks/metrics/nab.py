@@ -41,6 +41,11 @@ class Best(NamedTuple):
     threshold: float
 
 
+def probation(points: int) -> int:
+    """How many of the points are for learning."""
+    return min(int(PROBATION * points), PROBATION_POINTS)
+
+
 def nab_score(labels: ArrayLike, alarms: ArrayLike) -> float:
     """The score of given alarms.
 
@@ -77,12 +82,12 @@ def _curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     if not np.isfinite(values).all():
         raise ValueError("scores must be finite")
     window, credit = _credits(odd)
-    probation = min(int(PROBATION * len(odd)), PROBATION_POINTS)
-    order = probation + np.argsort(-values[probation:], kind="stable")
+    learning = probation(len(odd))
+    order = learning + np.argsort(-values[learning:], kind="stable")
     window, credit = window[order], credit[order]
     found = np.unique(window[window >= 0])
     if not len(found):
-        raise ValueError(f"no labelled window reaches beyond the first {probation} points")
+        raise ValueError(f"no labelled window reaches beyond the first {learning} points")
     # What each further alarm adds to the sum: a false one its cost; one in a window what it is better than
     # the best before it, which for the first one was a miss.
     gains = np.where(window < 0, credit, 0.0)

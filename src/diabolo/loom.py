@@ -196,7 +196,7 @@ class Loom:
         return self.values(scores.reshape(values.shape))
 
     def holes(self, rows: int, points: int, random: np.random.Generator) -> np.ndarray:
-        """(rows, points, channels) where values are missing, as often and as long as before: a Markov chain."""
+        """(rows, points, channels) holes, as often and as long as they were: a Markov chain."""
         if "gaps" not in self.arrays:
             return np.zeros((rows, points, len(self.arrays["curves"])), bool)
         upto = self.arrays["turns"].cumsum(1)

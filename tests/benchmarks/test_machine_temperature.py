@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import common, lanes, machine_temperature
+from benchmarks import common, lanes, machine_temperature, nab
 from benchmarks.machine_temperature import Case
 
 POINTS, ODD = 1200, slice(1000, 1060)
@@ -72,16 +72,16 @@ def test_it_runs_and_draws(
 
 
 def test_the_windows_are_labelled_with_both_ends(folder: Path) -> None:
-    case = machine_temperature.load(folder, "made")
+    case = machine_temperature.load(nab.find(folder)["made"])
     assert np.flatnonzero(case.labels).tolist() == list(range(1000, 1060))
     assert case.fitted == 840
 
 
 def test_a_missing_series_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        machine_temperature.load(folder, machine_temperature.SET)
+        machine_temperature.main(["--data", str(folder), "--json", "out.json"])
     assert end.value.code == common.NOTHING
-    assert "no data/**/machine_temperature_system_failure.csv in" in capsys.readouterr().err
+    assert "no data/**/machine_temperature_system_failure.csv with windows in" in capsys.readouterr().err
 
 
 def test_what_is_read_off_the_clock() -> None:

@@ -252,6 +252,64 @@ def test_series(series: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pace == pytest.approx(result["mean"]["cpu_seconds"] / points * 10_000)
 
 
+def family(folder: Path) -> None:
+    """Three series whose names say where they come from, and published figures for two of them."""
+    for name in ("1_Some_id_1", "2_Some_id_2", "3_Other_id_1"):
+        shutil.copy(folder / "made_tr_600.npz", folder / f"{name}_tr_600.npz")
+    (folder / "made_tr_600.npz").unlink()
+    lines = ["file,Theirs", "1_Some_id_1_tr_600.csv,.5", "3_Other_id_1_tr_600.csv,.25", "9_Else_tr_5.csv,.1"]
+    (folder / "published.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_series_by_family_and_beside_what_is_published(
+    series: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(anomaly_series.DETECTORS, common.OURS, anomaly_series.DETECTORS["sliding_pca"])
+    for name in ("diabolo_denoising", "diabolo_linear"):
+        monkeypatch.setitem(anomaly_series.DETECTORS, name, anomaly_series.DETECTORS["sliding_pca"])
+    family(series)
+    code, result = run(anomaly_series, series, "--peers", "diabolo_denoising,diabolo_linear")
+    assert code == 0 and list(result["peers"])[2] == "Theirs (published)"
+    theirs, network = result["peers"]["Theirs (published)"], result["peers"]["diabolo_denoising"]
+    assert theirs["vus_pr"] == 0.375 and theirs["sets"] == 2 and "cpu_seconds" not in theirs
+    reached = result["mean"]["vus_pr"]
+    assert theirs["ours_minus"] == pytest.approx(reached - 0.375)
+    assert theirs["ours_minus_low"] == pytest.approx(reached - 0.5)
+    assert theirs["ours_minus_high"] == pytest.approx(reached - 0.25)
+    assert network["minus_start"] == network["minus_start_high"] == 0
+    assert "minus_start" not in result["peers"]["diabolo_linear"]
+    printed = capsys.readouterr().out
+    table = printed[printed.index("vus_pr by family") :].splitlines()[3:5]
+    assert [line.split()[:2] for line in table] == [["Some", "2"], ["Other", "1"]]
+
+
+def test_the_interval_of_a_lead_is_that_of_a_paired_bootstrap_over_sets() -> None:
+    random = np.random.default_rng(0)
+    leads = random.normal(0.1, 0.2, 60)
+    rows = [
+        {"detector": name, "set": f"s{i}", "seed": 0, "vus_pr": value}
+        for i, lead in enumerate(leads)
+        for name, value in (("a", lead + i), ("b", float(i)))
+    ]
+    found = detection.gain(rows, "a", "b", "vus_pr", "lead")
+    assert found["lead"] == pytest.approx(leads.mean())
+    error = leads.std() / np.sqrt(60)
+    assert found["lead_low"] == pytest.approx(leads.mean() - 1.96 * error, abs=0.2 * error)
+    assert found["lead_high"] == pytest.approx(leads.mean() + 1.96 * error, abs=0.2 * error)
+    assert detection.gain(rows[:2], "a", "b", "vus_pr", "lead") == {}
+
+
+def test_the_network_starts_from_the_linear_filter() -> None:
+    short = anomaly_series.made_problem()
+    train = np.tile(short.train, 4)
+    scores = []
+    for name in ("diabolo_linear", "diabolo_denoising"):
+        scores.append(anomaly_series.DETECTORS[name](train, short.test, 0))
+        found = anomaly_series.measure(short, scores[-1])
+        assert found["vus_pr"] > 0.8 and found["affiliation_f1"] > 0.9
+    assert not np.allclose(*scores) and np.corrcoef(*scores)[0, 1] > 0.8
+
+
 def test_a_series_without_a_prefix_in_its_name_fails(series: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(anomaly_series.DETECTORS, common.OURS, distance_from_mean)
     (series / "made_tr_600.npz").rename(series / "made.npz")

@@ -12,7 +12,6 @@ NOISES = (1e-3, 1e-2, 1e-1, 1.0)  # variances of the noise on points that are tr
 KEPT = 64  # patterns of hidden points whose solution is kept
 JUDGED = 1_000  # windows by which a noise is chosen
 BLOCKS = 12  # of windows in a row: one in three judges, the others are learnt from meanwhile
-ROUNDS = 2  # in which holes are guessed and learnt from
 
 
 class Solution(NamedTuple):
@@ -61,7 +60,10 @@ class Restorer(nn.Module):
         self._double: tuple[int, Tensor] | None = None
 
     def learn(self, values: Tensor, seen: Tensor, noise: float | None = None, channels: int = 1) -> None:
-        """Learn from windows in their order, (rows, points) each.
+        """Learn from windows in their order, (rows, points) each; holes are bridged by straight lines.
+
+        Lines are smoother than what they stand for. Expectation and maximisation, which would know better,
+        was measured to guess worse: it takes for certain what few windows happen to show.
 
         Args:
             values: the points.
@@ -73,32 +75,15 @@ class Restorer(nn.Module):
         bridged = _bridged(values.double(), seen, channels)
         if noise is None:
             judging = _blocks(len(values))
-            known, others = _moments(bridged[~judging]), bridged[judging]
+            known = _moments(bridged[~judging])
+            others = torch.nonzero(judging).flatten()
             others = others[:: max(len(others) // JUDGED, 1)]
             losses = []
             for tried in NOISES:
                 self._set(*known, tried)
-                losses.append(self._loss(others) if len(others) else 0.0)
+                losses.append(self._loss(bridged[others], seen[others], channels) if len(others) else 0.0)
             noise = NOISES[int(np.argmin(losses))]
         self._set(*_moments(bridged), noise)
-        if not bool(seen.all()):
-            some = torch.linspace(0, len(values) - 1, min(JUDGED, len(values))).round().long()
-            for _ in range(ROUNDS):
-                self._set(*self._expected(values[some], seen[some]), noise)
-
-    @torch.no_grad()
-    def _expected(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Moments of windows with holes, as what is known of them has it (EM: Dempster and others, 1977)."""
-        guesses, _ = self(values, seen)
-        filled = torch.where(seen, values, guesses).double()
-        mean, covariance = _moments(filled)
-        noise = float(self.noise)
-        for rows, found in self._patterns(seen):
-            hidden = found.hidden
-            # What guesses do not know: the conditional variance, without the noise.
-            unknown = noise * (found.inverse - torch.eye(len(hidden)).to(found.inverse))
-            covariance[hidden[:, None], hidden] += len(rows) / len(values) * (unknown + unknown.T) / 2
-        return mean, covariance
 
     @torch.no_grad()
     def _set(self, mean: Tensor, covariance: Tensor, noise: float) -> None:
@@ -108,15 +93,20 @@ class Restorer(nn.Module):
         self.noise.fill_(noise)
 
     @torch.no_grad()
-    def _loss(self, values: Tensor) -> float:
-        """Nats for all points, a quarter of each window hidden at a time."""
-        total, points = 0.0, torch.arange(values.shape[1])
-        for part in torch.tensor_split(points, 4):
+    def _loss(self, values: Tensor, seen: Tensor, channels: int) -> float:
+        """Nats for all points that are there, a quarter of each channel hidden at a time.
+
+        Each channel hides another quarter: what the others show at that time may help, as it does in holes.
+        """
+        total, points = 0.0, torch.arange(values.shape[1]).view(channels, -1)
+        quarters = [torch.tensor_split(channel, 4) for channel in points]
+        for turn in range(4):
+            part = torch.cat([quarters[c][(turn + c) % 4] for c in range(channels)])
             shown = torch.ones_like(values, dtype=torch.bool)
             shown[:, part] = False
             mean, log = (p.double() for p in self(values.float(), shown))
             nats = 0.5 * ((values - mean) / log.exp()).square() + log
-            total += float(nats[:, part].sum())
+            total += float(nats[:, part][seen[:, part]].sum())
         return total
 
     def forward(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,18 +123,6 @@ class Restorer(nn.Module):
                     away[rows[:, None], found.hidden] = (known @ found.inverse.T).to(away.dtype)
                     log[rows[:, None], found.hidden] = found.log.to(log.dtype)
         return self.mean + away @ self.weight.T, log
-
-    @torch.no_grad()
-    def together(self, seen: Tensor) -> Tensor:
-        """(rows, points) noise of deviation 1 on hidden points, which goes together as their errors do."""
-        noise = torch.zeros(seen.shape, device=seen.device)
-        for rows, found in self._patterns(seen):
-            spread = found.inverse.diagonal().clamp_min(1e-12).sqrt()
-            alike = (found.inverse + found.inverse.T) / 2 / (spread[:, None] * spread)
-            lower = torch.linalg.cholesky(alike + 1e-9 * torch.eye(len(spread)).to(alike))
-            drawn = torch.randn(len(rows), len(spread)).to(lower) @ lower.T
-            noise[rows[:, None], found.hidden] = drawn.to(noise.dtype)
-        return noise
 
     @torch.no_grad()
     def clean(self, values: Tensor) -> Tensor:

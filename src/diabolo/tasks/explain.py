@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from diabolo.cells import Cells
 from diabolo.checks import whole
 from diabolo.columns.image import Image, is_picture, to_pixels
 from diabolo.engine import Engine
@@ -136,8 +137,10 @@ def explain(
     frame, wanted, origin = _narrowed(engine, frame, wanted)
     codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
     # The median: of a number that is mostly 0 and rarely large, the mean is what hardly any row holds.
-    odd = suspects(model, frame, codes, engine.bits(frame)) if Curve.kind in codes.values else None
-    cells = engine.cells(codes, suspects=odd, middle="median")
+    cells, some = Cells.blank(codes), _covering(engine, frame, wanted)
+    hearts = suspects(model, frame, codes, engine.bits(frame)) if Curve.kind in codes.values else {}
+    hidden = {kind: heart[some] for kind, heart in hearts.items()}
+    cells.put(engine.cells(codes[some], suspects=hidden, middle="median"), some.numpy())
     parts = engine.parts(codes)
     places, distances = np.zeros((len(codes), 0), np.int64), np.zeros((len(codes), 0))
     names = engine.schema.scored
@@ -196,6 +199,17 @@ def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, 
     table = pa.table(frame.native.columns()).take(pa.array(wanted))
     native = Native(table, frame.native.library, _index(frame.native.index, wanted), frame.native.named)
     return engine.source.read(native), np.arange(len(wanted)), wanted
+
+
+def _covering(engine: Engine, frame: Frame, wanted: np.ndarray) -> torch.Tensor:
+    """The rows of the frame that speak of the wanted ones: of a series, the windows that cover them."""
+    if not isinstance(engine.source, Series):
+        return torch.arange(frame.rows)
+    place, length = frame.place, engine.source.length
+    asked = np.zeros(place.points + length, bool)
+    asked[place.point[wanted]] = True
+    reach = np.convolve(asked, np.ones(length), mode="full")[length - 1 :]
+    return torch.from_numpy(np.flatnonzero(reach[place.start] > 0.5))
 
 
 def suspects(model: Model, frame: Frame, codes: Codes, bits: np.ndarray) -> dict[str, torch.Tensor]:

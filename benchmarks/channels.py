@@ -1,0 +1,90 @@
+"""Series of several channels: read from csv, or made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks import common
+from benchmarks.metrics import period
+
+TIME = "time"
+CLOCK = ["year", "month", "day", "hour"]
+MOST = 20_000  # rows of a file
+MADE = "made"
+LEAST = 3  # channels
+SAME = 0.5  # of its values: a column that is mostly one value is no channel
+GONE = 0.1  # of its values: nor is one with more holes
+
+
+def find(folder: Path, only: Sequence[str] = ()) -> dict[str, Path | None]:
+    """The csv files of a folder that hold a series of at least three channels, and the made one (None)."""
+    files = {name: path for name, path in common.find_sets(folder, ".csv").items() if _is_series(path)}
+    if not files:
+        common.skip(f"no csv with a time and {LEAST} channels in {folder}")
+    found: dict[str, Path | None] = {MADE: None, **files}
+    missing = [name for name in only if name not in found]
+    if missing:
+        raise SystemExit(f"no series named {', '.join(missing)} in {folder}; there are {', '.join(found)}")
+    return {name: path for name, path in found.items() if not only or name in only}
+
+
+def load(path: Path | None) -> pd.DataFrame:
+    """At most 20,000 rows: the time, and the channels with their holes; the made series for None."""
+    return made() if path is None else _channels(pd.read_csv(path, nrows=MOST))
+
+
+def _is_series(path: Path) -> bool:
+    try:
+        return _channels(pd.read_csv(path, nrows=MOST)).shape[1] > LEAST
+    except ValueError:
+        return False
+
+
+def _channels(frame: pd.DataFrame) -> pd.DataFrame:
+    """The time is the first column of text, or year, month, day and hour; columns of numbers are channels."""
+    if set(CLOCK) <= set(frame):
+        time, rest = pd.to_datetime(frame[CLOCK]), frame.drop(columns=CLOCK)
+    else:
+        texts = [n for n in frame if not pd.api.types.is_numeric_dtype(frame[n])]
+        if not texts:
+            raise ValueError("no column holds the time")
+        name = texts[0]
+        time, rest = pd.to_datetime(frame[name], format="ISO8601"), frame.drop(columns=name)
+    numbers = rest.select_dtypes("number")
+    kept = [
+        n
+        for n in numbers
+        if numbers[n].isna().mean() <= GONE and numbers[n].value_counts(normalize=True).iloc[0] <= SAME
+    ]
+    return pd.concat([time.rename(TIME), numbers[kept].astype(float)], axis=1)
+
+
+def rhythm(time: pd.Series, values: NDArray[np.float64]) -> int:
+    """A day in points, where it is 4 to 300 of them; else the period of the values."""
+    day = round(pd.Timedelta(days=1) / time.diff().median())
+    return day if 4 <= day <= 300 else period(values)
+
+
+def made(rows: int = MOST, seed: int = 0) -> pd.DataFrame:
+    """Four channels, an hour apart, that share a slow random walk back to 0 (half-life 24 hours) and a day.
+
+    Channel c is `a_c walk + b_c sin(2 pi (hour - c) / 24) + own_c`, with `a = 1, .8, -.6, .3`, `b = 1, .7, 1,
+    .2`, and own_c a walk of half-life 3 hours and deviation .3.
+    """
+    random = np.random.default_rng(seed)
+
+    def walk(half_life: float) -> np.ndarray:
+        keep = 0.5 ** (1 / half_life)
+        steps = np.sqrt(1 - keep**2) * random.normal(size=rows)
+        return pd.Series(steps).ewm(alpha=1 - keep, adjust=False).mean().to_numpy() / (1 - keep)
+
+    shared, hour = walk(24.0), np.arange(rows)
+    table = {TIME: pd.Timestamp("2020-01-01") + pd.to_timedelta(hour, unit="h")}
+    for c, (a, b) in enumerate(zip((1, 0.8, -0.6, 0.3), (1, 0.7, 1, 0.2), strict=True)):
+        table[f"c{c}"] = a * shared + b * np.sin(2 * np.pi * (hour - c) / 24) + 0.3 * walk(3.0)
+    return pd.DataFrame(table)
