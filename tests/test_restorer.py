@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from diabolo.layers import Restorer
-from diabolo.training import private_draws
 
 POINTS = 12
 

@@ -16,10 +16,11 @@ SHARES = np.array([0.0, 0.002, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.998, 1.0])
 FEW, OFTEN = 256, 5  # a channel is drawn in steps if it has so few values, each so often
 HELD, MOST = 0.999, 100  # components hold this share of the variance, and are at most so many
 WIDE = 1_024  # numbers in a window from which on only the components that are wanted are looked for
-WINDOWS = 10_000  # that are learnt from
+WINDOWS, POINTS = 10_000, 50_000  # that are learnt from: windows, and points by which curves bend
 PARTS, ENOUGH = 15, 3.0  # of the mixture, at most; numbers of a code for each window that does not overlap
 WORK = 120.0  # products for each number in the windows
 ROUNDS = 20
+VALLEY = 5.0  # times as dense are the values at both sides of one
 FINEST = 1e-3  # deviation of scores below which nothing is told apart
 SURE = 0.1  # deviation of what stands beside a window
 HARMONICS = 2  # of what goes round in a circle
@@ -84,8 +85,8 @@ class Loom:
         rows = np.linspace(0, len(codes) - 1, min(len(codes), WINDOWS)).round().astype(int)
         values = codes.values[Curve.kind].numpy()[rows].astype(float)
         _, channels, length = values.shape
-        # Windows overlap: the first one and the last points of the others are nearly all points.
-        points = np.concatenate([values[0].T, values[1:, :, -1]])
+        # Windows overlap: a few show all points.
+        points = values[:: max(len(rows) * length // POINTS, 1)].transpose(0, 2, 1).reshape(-1, channels)
         curves = [_curve(points[:, c], values[:, c]) for c in range(channels)]
         knots = max(curve.shape[1] for curve, _ in curves)
         loom = cls(
@@ -248,6 +249,11 @@ def _curve(points: np.ndarray, windows: np.ndarray) -> tuple[np.ndarray, bool]:
     value = np.quantile(points, share)
     bends = np.r_[True, np.diff(value) > 1e-9 * (value[-1] - value[0])]
     bent = np.stack([value, ndtri(share), value])[:, bends]
+    dense = np.diff(share[bends]) / np.diff(bent[0])
+    left, right = np.maximum.accumulate(dense), np.maximum.accumulate(dense[::-1])[::-1]
+    if (np.minimum(left, right) > VALLEY * dense).any():
+        # Bent, what lies apart would be brought together: to tell it apart is for the parts of the mixture.
+        return straight, False
     return min((straight, bent), key=lambda curve: _nats(curve, points, windows)), False
 
 

@@ -178,7 +178,8 @@ def _source(state: Mapping[str, Any]) -> Source:
         _need(_is_number(source.step) and source.step >= 0, "its step")
         _need(type(source.end) is int, "its end")
         _need(type(source.length) is int and source.length >= 2, "the length of its windows")
-        _need(all(_texts(v) for v in (source.beside, source.channels, source.groups)), "its channels")
+        names = (source.beside, source.channels, source.types, source.groups)
+        _need(all(_texts(v) for v in names), "its channels")
     return source
 
 

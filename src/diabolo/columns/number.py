@@ -84,7 +84,7 @@ class Number(Column):
             mean=mean,
             scale=scale,
             type=str(values.type) if isinstance(values, pa.Array) else "double",
-            decimals=_decimals(x),
+            decimals=decimals(x),
             low=float(x.min()),
             high=float(x.max()),
             edges=edges,
@@ -168,7 +168,8 @@ def _arrow_type(name: str) -> pa.DataType:
     ) or pa.float64()
 
 
-def _decimals(x: np.ndarray) -> int | None:
+def decimals(x: np.ndarray) -> int | None:
+    """Digits after the point that numbers use; None if they use more than six."""
     sample = x[:: max(1, len(x) // 1000)]
     for digits in range(7):
         # Rounding multiplies: the largest floats have no digits to count.

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from diabolo.columns.base import Column, Part, Values
-from diabolo.columns.number import centre, standard
+from diabolo.columns.number import centre, decimals, standard
 from diabolo.errors import ColumnError
 from diabolo.fields import Curve
 
@@ -22,6 +22,7 @@ class Window(Column):
         length: points in a window.
         mean, scale: of all finite training points.
         low, high: their range.
+        decimals: digits after the point that the channel uses, or None for as many as there are.
     """
 
     length: int = 0
@@ -29,6 +30,7 @@ class Window(Column):
     scale: float = 1.0
     low: float = 0.0
     high: float = 0.0
+    decimals: int | None = None
 
     kind = "window"
 
@@ -44,7 +46,10 @@ class Window(Column):
             raise ColumnError("no finite number in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
         mean, scale = centre(points)
         low, high = float(points.min()), float(points.max())
-        return replace(self, length=values.shape[1], mean=mean, scale=scale, low=low, high=high)
+        digits = decimals(points)
+        return replace(
+            self, length=values.shape[1], mean=mean, scale=scale, low=low, high=high, decimals=digits
+        )
 
     @property
     def fields(self) -> tuple[Curve]:
@@ -59,7 +64,8 @@ class Window(Column):
         return [(standard(np.where(visible, values, self.mean), self.mean, self.scale), visible)]
 
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> np.ndarray:
-        return np.asarray(parts[0], dtype=float) * self.scale + self.mean
+        x = np.asarray(parts[0], dtype=float) * self.scale + self.mean
+        return x if self.decimals is None or not exact else np.round(x, self.decimals)
 
     def describe(self) -> str:
         return f"{self.length} points, {self.low:g} to {self.high:g}"

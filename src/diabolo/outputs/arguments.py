@@ -65,6 +65,9 @@ class Wanted:
     observed: Annotated[
         Names, Parameter(help="Columns whose combination must have occurred: --observed city,country.")
     ] = None
+    series: Annotated[
+        int | None, Parameter(help="So many new series of N points each, instead of one that goes on.")
+    ] = None
     prior: Annotated[
         Literal["mixture", "normal"], Parameter(help="Where codes come from, of a model with a bottleneck.")
     ] = "mixture"

@@ -31,7 +31,7 @@ def draw_tables(
         yield generate(model, n, **options).to_arrow()
         return
     began, done, show = time.perf_counter(), 0, bar()
-    for batch in in_batches(model, n, prior=wanted.prior, **options):
+    for batch in in_batches(model, n, prior=wanted.prior, series=wanted.series, **options):
         table = pa.table(batch)
         done += table.num_rows
         if not quiet and (done < n or done > table.num_rows):

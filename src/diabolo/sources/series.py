@@ -58,6 +58,7 @@ class Series(Source):
             times are too irregular for a grid, and the points simply follow each other.
         length: points in a window.
         channels: the names of the columns that windows are made of.
+        types: their arrow types.
         groups: the names of the series that were seen; each has its own place in time.
         form: how the times are written, where they are text.
         end: the step after the last one that was seen.
@@ -71,6 +72,7 @@ class Series(Source):
     step: float = 1.0
     length: int = 0
     channels: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     form: str = ""
     end: int = 0
@@ -79,7 +81,7 @@ class Series(Source):
     kind = "series"
 
     def __post_init__(self) -> None:
-        for name in ("beside", "channels", "groups", "notes"):
+        for name in ("beside", "channels", "types", "groups", "notes"):
             setattr(self, name, tuple(getattr(self, name)))
 
     @classmethod
@@ -115,7 +117,7 @@ class Series(Source):
         forms = forms_of(columns[self.time]) if self.time is not None else []
         form = forms[0] if forms else ""
         times, groups = replace(self, form=form)._times(columns), self._groups(columns)
-        longest = max(int((groups == g).sum()) for g in np.unique(groups))
+        longest = max(len(rows) for _, rows in _apart(groups))
         if longest < 8:
             raise DataError(
                 f"the longest series has {longest} points; at least 8 are needed",
@@ -135,6 +137,7 @@ class Series(Source):
             end=int(last) + 1,
             length=length,
             channels=channels,
+            types=tuple(str(columns[name].type) for name in channels),
             groups=seen,
             form=form,
             notes=tuple(self._notes(forms, times, groups)),
@@ -150,11 +153,11 @@ class Series(Source):
         times, groups = self._times(columns), self._groups(columns)
         point = np.empty(native.rows, np.int64)
         starts, positions, clocks, total = [], [], [], 0
-        several = len(np.unique(groups)) > 1
+        parts = _apart(groups)
+        several = len(parts) > 1
         known = {name: number for number, name in enumerate(self.groups)}
-        for group in np.unique(groups).tolist():
+        for group, rows in parts:
             number = known.setdefault(group, len(known))
-            rows = np.flatnonzero(groups == group)
             order = rows[np.argsort(times[rows], kind="stable")]
             if self.step:
                 tick = np.round(times[order] / self.step).astype(np.int64)
@@ -277,7 +280,7 @@ class Series(Source):
         if len(forms) > 1:
             first, other = in_words(forms[0]), in_words(forms[1])
             notes.append(f"the times in {self.time!r} are read as {first}; {other} would fit too")
-        shared = len(times) - sum(len(np.unique(times[groups == g])) for g in np.unique(groups))
+        shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in _apart(groups))
         if shared > len(times) / 20:
             hint = "" if self.by else '; by="..." names the column that tells several series apart'
             said = f"{shared:,} of {len(times):,} rows have the time of another, and are read as their mean"
@@ -290,9 +293,16 @@ class Series(Source):
         return np.asarray(pc.fill_null(to_text(columns[self.by], self.by), ""), dtype=str)
 
 
+def _apart(groups: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """The series' names, and the rows of each."""
+    names, start = np.unique(np.sort(groups), return_index=True)
+    rows = np.split(np.argsort(groups, kind="stable"), start[1:])
+    return list(zip(names.tolist(), rows, strict=True))
+
+
 def _step(times: np.ndarray, groups: np.ndarray) -> float:
     """The spacing of the grid, or 0 if the times do not lie on one."""
-    gaps = np.concatenate([np.diff(np.sort(times[groups == g])) for g in np.unique(groups)])
+    gaps = np.concatenate([np.diff(np.sort(times[rows])) for _, rows in _apart(groups)])
     gaps = gaps[gaps > 0]
     if len(gaps) == 0:
         return 0.0

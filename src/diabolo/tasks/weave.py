@@ -14,8 +14,9 @@ from torch import Tensor
 from diabolo.columns import Datetime, Values
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.fields import Codes, Curve
-from diabolo.loom import Loom, beside
+from diabolo.fields import Curve
+from diabolo.loom import Loom
+from diabolo.loom import beside as as_numbers
 from diabolo.sources import Series
 from diabolo.sources.series import APART
 from diabolo.tasks.wishes import decoded_rows
@@ -65,7 +66,8 @@ def weave(
     source = engine.source
     assert isinstance(source, Series)
     start = _after_the_fit(engine) if series is None else _anew(engine, series, given, random)
-    total = max(start.known + points, source.length)
+    beside = [name for name in engine.schema.scored if name not in source.channels]
+    total = max(start.known + points + (source.length // 2 if beside else 0), source.length)
     if engine.loom is None:
         assert codes is not None
         drawn = np.stack([_overlapping(engine, total, start.window, codes).numpy() for _ in start.step])
@@ -84,8 +86,10 @@ def weave(
     for number, slot in enumerate(s for s in engine.schema.slots if s.kind == Curve.kind):
         values = engine.schema[slot.name].decode([drawn[:, number, new].reshape(1, -1)])[0]
         gone = missing[..., number].ravel()
-        table[slot.name] = pa.array(values, mask=gone) if gone.any() else pa.array(values)
-    return table | _alike(engine, drawn, new)
+        column = pa.array(values, mask=gone) if gone.any() else pa.array(values)
+        whole = dict(zip(source.channels, source.types, strict=False)).get(slot.name, "").strip("u")
+        table[slot.name] = column.cast(pa.int64()) if whole.startswith("int") else column
+    return table | _alike(engine, drawn, new, beside)
 
 
 def _after_the_fit(engine: Engine) -> Start:
@@ -111,7 +115,9 @@ def _anew(engine: Engine, series: int, given: Mapping[str, Any], random: np.rand
                 hint=f"one of {', '.join(source.groups[:20])}",
             )
         group = np.full_like(group, source.groups.index(str(given[name])))
-    return Start(group, step, None, 0)
+    # Labels are read in the middle of windows: half of one is drawn before the first point.
+    before = source.length // 2 if set(engine.schema.scored) > set(source.channels) else 0
+    return Start(group, step - before, None, before)
 
 
 def _free(name: str, engine: Engine) -> str:
@@ -158,7 +164,7 @@ def _context(
             columns[entry.name] = pa.array([given[entry.name]] * rows)
         else:
             columns[entry.name] = when.get(entry.name, pa.nulls(rows))
-    numbers, known = beside(schema.encode(columns), schema.fields, schema.scored_fields)
+    numbers, known = as_numbers(schema.encode(columns), schema.fields, schema.scored_fields)
     # A label that was never seen says nothing: what all windows have is looked at.
     return numbers.reshape(len(chosen), windows, -1), np.asarray(known.all(0))
 
@@ -194,28 +200,19 @@ def _blocks(
     return drawn[..., :total]
 
 
-def _alike(engine: Engine, drawn: np.ndarray, new: slice) -> dict[str, pa.Array]:
+def _alike(engine: Engine, drawn: np.ndarray, new: slice, names: list[str]) -> dict[str, pa.Array]:
     """What is scored beside windows, as it was in the middle of the most similar ones that are remembered."""
-    source, schema = engine.source, engine.schema
-    assert isinstance(source, Series)
-    names = [name for name in schema.scored if name not in source.channels]
     if not names:
         return {}
-    length, total = source.length, drawn.shape[2]
+    length, total = engine.source.length, drawn.shape[2]
     first = np.clip(np.arange(total)[new] - length // 2, 0, total - length)
-    found: list[Codes] = []
-    for stretch in drawn.astype(np.float32):
-        windows = torch.from_numpy(
-            np.lib.stride_tricks.sliding_window_view(stretch, length, axis=1)[:, first]
-        )
-        curve = windows.transpose(0, 1).contiguous()
-        blank = engine.memory.codes[torch.zeros(len(curve), dtype=torch.long)]
-        hidden = {k: torch.zeros_like(v) for k, v in blank.visible.items()}
-        rows = blank.replace(
-            {Curve.kind: curve}, hidden | {Curve.kind: torch.ones_like(curve, dtype=torch.bool)}
-        )
-        found.append(engine.memory.codes[torch.from_numpy(engine.neighbours(rows).places[:, 0])])
-    return decoded_rows(engine, Codes.concatenate(found), names)
+    remembered = engine.memory.codes.values[Curve.kind].flatten(1)
+    places = []
+    for stretch in torch.from_numpy(drawn).to(remembered.dtype):
+        windows = stretch.unfold(1, length, 1)[:, first].transpose(0, 1).flatten(1)
+        # By their values: of two windows of one shape, the label is that of the one that is as high.
+        places.append(torch.cdist(windows, remembered).argmin(1))
+    return decoded_rows(engine, engine.memory.codes[torch.cat(places)], names)
 
 
 def _overlapping(engine: Engine, points: int, window: Tensor | None, codes: Tensor) -> Tensor:

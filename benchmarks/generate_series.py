@@ -1,0 +1,184 @@
+"""New windows of series: `python -m benchmarks.generate_series --data DIR --json OUT [--sets a,b]`.
+
+DIR holds .csv files of numbers, a series each, one row for each step; or .npz files with windows, `data`
+(windows, steps, channels), which are joined to a series again where each begins a step after the last one.
+Waves of sines are made.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from benchmarks import common, detection
+from benchmarks.metrics import windows as judges
+
+STEPS = 24
+JUDGES = 5
+PARTS, COMPONENTS = 15, 100
+SINES = "sines"
+CLAIM = "With its defaults, diabolo generates series that a recurrent network cannot tell from real ones."
+PROTOCOL = (
+    "Windows of 24 steps, one from every start, each channel brought to 0 to 1; all are learnt from, and as "
+    "many are drawn. sines: 10,000 windows of 5 waves with frequencies and phases from 0 to .1, as TimeGAN "
+    "makes them. discriminative, predictive: as in TimeGAN (2,000 steps, mean of 5 networks). trees: AUROC "
+    "of boosted trees in stretches of time they do not know (benchmarks.metrics.windows.trees); .5 or less "
+    "is perfect. copy_ratio: median distance of new windows to the nearest one learnt from, over that of "
+    "real windows to the nearest one they share no point with; copies: share of new windows nearer than 99 % "
+    "of those. cpu_seconds: fit and draw."
+)
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real windows.
+
+    Attributes:
+        windows: (windows, steps, channels), in the order of time.
+        series: (points, channels) the series that they are cut from; None if each stands for itself.
+    """
+
+    windows: NDArray[np.float64]
+    series: NDArray[np.float64] | None
+
+
+Method = Callable[[Real, int], NDArray[np.float64]]
+"""(real windows, seed) -> as many new ones."""
+
+
+def load(path: Path | None) -> Real:
+    """Reads a series or windows; sines without a path."""
+    if path is None:
+        random = np.random.default_rng(0)
+        frequency, phase = random.uniform(0, 0.1, (2, 10_000, 1, 5))
+        return Real((np.sin(frequency * np.arange(STEPS)[:, None] + phase) + 1) / 2, None)
+    if path.name.removesuffix(".gz").endswith(".csv"):
+        series = pd.read_csv(path).select_dtypes("number").to_numpy(float)
+        return Real(
+            np.lib.stride_tricks.sliding_window_view(series, STEPS, axis=0).transpose(0, 2, 1), series
+        )
+    windows = common.read_npz(path)["data"].astype(float)
+    joined = len(windows) > 1 and np.array_equal(windows[:-1, 1:], windows[1:, :-1])
+    return Real(windows, np.concatenate([windows[0], windows[1:, -1]]) if joined else None)
+
+
+def ours(recipe: str, real: Real, seed: int) -> NDArray[np.float64]:
+    """Our default, or another recipe: one series, or one for each window."""
+    from diabolo import Autoencoder
+
+    count, steps, channels = real.windows.shape
+    names = [f"channel {c}" for c in range(channels)]
+    options: dict[str, Any] = {"window": steps, "seed": seed}
+    if real.series is not None:
+        table = pd.DataFrame(real.series, columns=names)
+    else:
+        table = pd.DataFrame(real.windows.reshape(-1, channels), columns=names)
+        table["window"] = np.repeat(np.arange(count).astype(str), steps)
+        options["by"] = "window"
+    model = Autoencoder(recipe, **options).fit(table)
+    drawn = model.generate(steps, series=count, seed=seed).to_frame()
+    # A channel that never changes is left out by the fit.
+    whole = pd.DataFrame({name: drawn[name] if name in drawn else table[name].iloc[0] for name in names})
+    return whole.to_numpy(float).reshape(count, steps, channels)
+
+
+def gaussian_mixture(real: Real, seed: int) -> NDArray[np.float64]:
+    """15 normal distributions over 100 principal components of the windows: the reference."""
+    from sklearn.decomposition import PCA
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    low, high = real.windows.min((0, 1)), real.windows.max((0, 1))
+    flat = ((real.windows - low) / (high - low + 1e-7)).reshape(len(real.windows), -1)
+    components = PCA(min(COMPONENTS, flat.shape[1] - 1), random_state=seed).fit(flat)
+    mixture = GaussianMixture(PARTS, reg_covar=1e-7, max_iter=60, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(components.transform(flat))
+    drawn = components.inverse_transform(mixture.sample(len(flat))[0]).reshape(real.windows.shape)
+    return np.asarray(drawn * (high - low + 1e-7) + low)
+
+
+def copied(real: Real, seed: int) -> NDArray[np.float64]:
+    """Real windows, drawn again: what judges of quality cannot tell, and the check for copies must."""
+    return real.windows[np.random.default_rng(seed).integers(0, len(real.windows), len(real.windows))]
+
+
+METHODS: dict[str, Method] = {
+    common.OURS: partial(ours, "default"),
+    "variational": partial(ours, "variational"),
+    "gaussian_mixture": gaussian_mixture,
+    "copied": copied,
+}
+
+
+def judge(real: Real, new: NDArray[np.float64], seed: int) -> dict[str, float | None]:
+    """All measures of new windows, in a random order."""
+    low, high = real.windows.min((0, 1)), real.windows.max((0, 1))
+    new = new[np.random.default_rng(seed).permutation(len(new))]
+    old, new = (((part - low) / (high - low + 1e-7)).astype(np.float32) for part in (real.windows, new))
+    new = new.clip(0, 1)
+    near = judges.copies(old, new, seed)
+    return {
+        "discriminative": common.mean(judges.discriminative(old, new, s) for s in range(JUDGES)),
+        "predictive": common.mean(judges.predictive(old, new, s) for s in range(JUDGES)),
+        "predictive_real": common.mean(judges.predictive(old, old, s) for s in range(JUDGES)),
+        "trees": common.mean(judges.trees(old, new, s) for s in range(JUDGES)),
+        "copy_ratio": near.ratio,
+        "copies": near.share,
+    }
+
+
+def find(folder: Path, only: Sequence[str]) -> Mapping[str, Path | None]:
+    """The sets of a folder by name, and the sines."""
+    there: dict[str, Path | None] = {}
+    if tuple(only) != (SINES,):
+        there |= common.find_sets(folder, (".csv", ".npz"), [name for name in only if name != SINES])
+    return there | ({SINES: None} if not only or SINES in only else {})
+
+
+def run(options: common.Options) -> list[dict[str, Any]]:
+    """Judges our default and the peers on every set and seed; one row each, failures included."""
+    rows = []
+    with threadpool_limits(1):
+        for name, path in find(options.data, options.sets).items():
+            real = load(path)
+            for seed in range(options.seeds):
+                for method in (common.OURS, *options.peers):
+                    work = partial(_judged, method, real, seed, options.scores, name)
+                    rows.append(detection.attempt(method, name, seed, work))
+    return rows
+
+
+def _judged(method: str, real: Real, seed: int, folder: Path | None, name: str) -> dict[str, Any]:
+    new, seconds = common.timed(METHODS[method], real, seed)
+    if folder is not None:
+        place = detection.folder_of(folder, method)
+        place.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(place / f"{name}.{seed}.npz", data=new)
+    return {"train": len(real.windows), "test": len(new), **judge(real, new, seed), "cpu_seconds": seconds}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the benchmark; returns the exit code."""
+    options = common.parse(
+        arguments,
+        description=f"{CLAIM} Protocol: {PROTOCOL}",
+        known_peers=[name for name in METHODS if name != common.OURS],
+        default_peers=("gaussian_mixture", "copied"),
+    )
+    return detection.report(options, run(options), CLAIM, PROTOCOL, "discriminative")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
