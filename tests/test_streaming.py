@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,44 @@ def test_times_as_text(model: Autoencoder) -> None:
     one, two = model.stream(), model.stream()
     for plain, text in zip(points_of(data), points_of(texts), strict=True):
         assert one.push(plain).bits == pytest.approx(two.push(text).bits, abs=1e-9)
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_the_calendar_is_that_of_the_zone(zone: str | None) -> None:
+    # Unlike the default model, a trained one reads the hour; by it alone these hours differ.
+    data = pumps(24 * 30).assign(time=pd.date_range("2026-01-01", periods=24 * 30, freq="h", tz=zone))
+    data["flow"] += 3 * (data["time"].dt.hour == 9)
+    model = fitted(data, "denoising", time="time", window=8, epochs=3)
+    stream, new = model.stream(), data.head(40)
+    answers = [stream.push(point).bits for point in points_of(new)]
+    assert answers[-1] == pytest.approx(model.anomaly_score(new)[-1], abs=1e-5)
+    if zone:
+        elsewhere = new.assign(time=new["time"].dt.tz_convert("Asia/Tokyo"))
+        assert answers[-1] != pytest.approx(model.anomaly_score(elsewhere)[-1], abs=1e-3)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%f+01:00"])
+def test_text_may_say_how_far_it_is_from_utc(form: str) -> None:
+    data = pumps(120)[["time", "flow"]]
+    text = data.assign(time=data["time"].dt.strftime(form))
+    zoned = data.assign(time=pd.to_datetime(text["time"], utc=True))
+    model = fitted(zoned, time="time", window=8)
+    stream = model.stream()
+    answers = [stream.push(point).bits for point in points_of(text.head(20))]
+    for batch in (zoned, text):
+        assert answers[-1] == pytest.approx(model.anomaly_score(batch.head(20))[-1], abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [10**400, float("inf"), {"a": 1}, [1], "9" * 5000, True, b"x"])
+@pytest.mark.parametrize("name", ["time", "flow", "mode"])
+def test_no_value_is_more_than_an_error(model: Autoencoder, name: str, value: object) -> None:
+    stream, data = model.stream(), points_of(pumps(20, seed=4))
+    for point in data[:10]:
+        stream.push(point)
+    with suppress(DataError):
+        stream.push({**data[10], name: value})
+    for point in data[11:]:
+        assert stream.push(point).bits is not None
 
 
 def test_what_cannot_be_read_changes_nothing(model: Autoencoder) -> None:

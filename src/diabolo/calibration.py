@@ -70,7 +70,8 @@ class Calibration:
         beyond it go below. Between two rows the share is interpolated, beyond all of them extrapolated.
         """
         n = len(self.oddness)
-        value, place = np.unique(self.oddness, return_index=True)
+        place = np.flatnonzero(np.diff(self.oddness, prepend=-np.inf))
+        value = self.oddness[place]
         known = -np.log2((n - place) / (n + 1))
         bits = np.interp(odd, value, known)
         bits = np.where(odd > value[-1], known[-1] + np.maximum((odd - value[-1]) * self.slope, 0), bits)

@@ -119,7 +119,8 @@ class Memory:
         step = min(QUERIES, max(PIXELS // ((k + 2 * SPARE) * max(self._numbers.shape[1], 1)), 16))
         for start in range(0, len(codes), step):
             chunk = codes[start : start + step]
-            squares = self._squares(chunk)
+            mine = *self._features(chunk), *self._labels(chunk)
+            squares = self._squares(mine)
             if prints is None:
                 assert positions is not None and self.positions is not None
                 here = positions[start : start + step, None]
@@ -135,7 +136,7 @@ class Memory:
             squared, nearby = _smallest(squares, min(skip + k + spare, len(self)))
             spared = max(skip - spare, 0)
             squared, nearby = squared[:, spared:], nearby[:, spared:]
-            exact = torch.where(torch.isfinite(squared), self._measure(chunk, nearby), torch.inf)
+            exact = torch.where(torch.isfinite(squared), self._measure(mine, nearby), torch.inf)
             nearest, order = exact.sort(dim=1, stable=True)
             wanted = slice(skip - spared, skip - spared + k)
             nearest, order = nearest[:, wanted], nearby.gather(1, order)[:, wanted]
@@ -186,15 +187,14 @@ class Memory:
             return values
         return near(values) * torch.from_numpy(self.reach)
 
-    def _squares(self, codes: Codes) -> Tensor:
+    def _squares(self, mine: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """(rows, remembered) mean squared distance over the cells that both have, up to rounding.
 
         Squares, products and matches are all sums over fields, so that one matrix product compares all
         pairs: over cells that both have, sum (a - b)^2 = a^2 . there - 2 a . b + seen . b^2.
         """
-        numbers, seen = self._features(codes)
-        labels, known = self._labels(codes)
-        if Curve.kind in codes.values and self._whole and labels.shape[1] == 0 and bool(seen.all()):
+        numbers, seen, labels, known = mine
+        if self._plain(mine):
             squares = numbers.square().sum(1)[:, None] + self._lengths
             return torch.addmm(squares, numbers, self._numbers.T, alpha=-2).clamp_min(0) / numbers.shape[1]
         left = [
@@ -215,12 +215,19 @@ class Memory:
         count = cells @ torch.cat([self._known, self._label_known.float()], 1).T
         return torch.where(count > 0, total / count.clamp_min(1), torch.inf)
 
-    def _measure(self, codes: Codes, index: Tensor) -> Tensor:
+    def _plain(self, mine: tuple[Tensor, Tensor, Tensor, Tensor]) -> bool:
+        """Whether rows and remembered rows are windows, and nothing is missing."""
+        return (
+            Curve.kind in self.codes.values and self._whole and mine[2].shape[1] == 0 and bool(mine[1].all())
+        )
+
+    def _measure(self, mine: tuple[Tensor, Tensor, Tensor, Tensor], index: Tensor) -> Tensor:
         """(rows, k) the same distance to the remembered rows `index`, exactly."""
-        mine, seen = self._features(codes)
+        numbers, seen, labels, known = mine
+        if self._plain(mine):
+            return (numbers[:, None] - self._numbers[index]).square().sum(2) / numbers.shape[1]
         both = seen[:, None] * self._known[index]
-        total = ((mine[:, None] - self._numbers[index]).square() * both).sum(2)
-        labels, known = self._labels(codes)
+        total = ((numbers[:, None] - self._numbers[index]).square() * both).sum(2)
         shared = known[:, None] & self._label_known[index]
         unlike = (labels[:, None] != self._label_values[index]) | (labels[:, None] == 0)
         total = total + MISMATCH * (unlike & shared).sum(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import pyarrow as pa
 
 from diabolo.atomic import write_whole
 from diabolo.calibration import severity
-from diabolo.columns import Number, Values
-from diabolo.columns.datetime import to_moments, to_seconds
+from diabolo.columns import Values
+from diabolo.columns.datetime import from_seconds
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.sources import Series
@@ -168,13 +169,14 @@ class Stream:
             DataError: the point has no time, or a value cannot be read.
         """
         source = self.source
-        time = self._time(point)
+        time, zone = self._time(point)
         group = "" if source.by is None else str(point.get(source.by) or "")
         strand = self.strands.get(group)
         # Where times lie on no grid, points follow each other.
         after = 0 if strand is None else strand.newest + 1
         step = round(time / source.step) if source.step else after
         values = np.array([self._value(point, name) for name in source.channels])
+        beside = {n: self._beside(point, n) for n in self.names if n not in (source.time, source.by)}
         if strand is None:
             strand = _Strand.begin(len(source.channels), 2 * source.length, step)
             self.strands[group] = strand
@@ -183,22 +185,22 @@ class Stream:
             return Point("too late")
         if strand.has(step) and strand.times[step % len(strand.at)] == time:
             return Point("repeated")
-        strand.put(step, time, values, {n: point.get(n) for n in self.names if n != source.time})
+        strand.put(step, time, values, beside)
         self.seen += 1
-        return self._answer(group, strand, step, "late" if behind > 0 else "new")
+        return self._answer(group, strand, step, zone, "late" if behind > 0 else "new")
 
-    def _answer(self, group: str, strand: _Strand, step: int, status: str) -> Point:
+    def _answer(self, group: str, strand: _Strand, step: int, zone: str | None, status: str) -> Point:
         """As a batch has it: the mean over the windows that cover the point."""
         length, engine = self.source.length, self.engine
         latest = max(strand.newest - length + 1, strand.first)
         starts = np.arange(max(step - length + 1, strand.first), min(step, latest) + 1)
-        columns, positions = self._windows(group, strand, starts)
+        columns, positions = self._windows(group, strand, starts, zone)
         odd = engine.calibration.join(engine.evidence(engine.schema.encode(columns), positions))
         bits = float(engine.calibration.bits(odd.mean(keepdims=True))[0])
         return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
 
     def _windows(
-        self, group: str, strand: _Strand, starts: np.ndarray
+        self, group: str, strand: _Strand, starts: np.ndarray, zone: str | None
     ) -> tuple[dict[str, Values], np.ndarray]:
         """The columns of the windows that start at these steps, and their places in time."""
         source, size = self.source, len(strand.at)
@@ -211,39 +213,34 @@ class Stream:
         held = [bool(strand.has(m)) for m in middle.tolist()]
         for name in self.names:
             if name == source.time:
-                columns[name] = self._clock(strand, middle)
+                columns[name] = self._clock(strand, middle, zone)
             elif name == source.by:
                 columns[name] = pa.array([group if h else None for h in held], pa.string())
             else:
                 raw = [strand.beside[m % size].get(name) for m in middle.tolist()]
-                columns[name] = pa.array([v if h else None for v, h in zip(raw, held, strict=True)])
+                columns[name] = _column([v if h else None for v, h in zip(raw, held, strict=True)], name)
         known = {name: number for number, name in enumerate(source.groups)}
         place = known.get(group, len(known)) * APART
         return columns, place + starts
 
-    def _clock(self, strand: _Strand, middle: np.ndarray) -> pa.Array:
+    def _clock(self, strand: _Strand, middle: np.ndarray, zone: str | None) -> pa.Array:
         """When the middles of windows are: between the points around them."""
         held = np.flatnonzero(strand.at != NEVER)
         order = held[np.argsort(strand.at[held])]
-        seconds = np.interp(middle, strand.at[order], strand.times[order])
-        return pa.array((seconds * 1e6).astype(np.int64)).cast(pa.timestamp("us"))
+        return from_seconds(np.interp(middle, strand.at[order], strand.times[order]), zone)
 
-    def _time(self, point: Mapping[str, Any]) -> float:
-        name = self.source.time
-        if name is None:
-            return float(self.seen)
-        value = point.get(name)
+    def _time(self, point: Mapping[str, Any]) -> tuple[float, str | None]:
+        """When it is, and in which time zone."""
+        if self.source.time is None:
+            return float(self.seen), None
+        value = point.get(self.source.time)
         if value is None or value == "":
             raise DataError(f"a point without a time: it has {', '.join(map(repr, list(point)[:10]))}")
-        values = pa.array([value])
-        if Number.claims(values):
-            return float(value)
         if isinstance(value, str):
-            try:
-                return float(value)
-            except ValueError:
-                pass
-        return float(to_seconds(to_moments(values, name, self.source.form))[0])
+            with suppress(ValueError):  # of csv, all is text
+                value = float(value)
+        values = _column([value], self.source.time)
+        return float(self.source.seconds(values)[0]), getattr(values.type, "tz", None)
 
     def _value(self, point: Mapping[str, Any], name: str) -> float:
         value = point.get(name)
@@ -251,10 +248,19 @@ class Stream:
             return math.nan
         try:
             return float(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ColumnError(
                 f"expected a number, got {str(value)[:60]!r}", column=name, hint="leave a hole empty"
             ) from error
+
+    def _beside(self, point: Mapping[str, Any], name: str) -> Any:
+        """A value that is read as it is; it is tried now, so that no window stumbles over it later."""
+        value = point.get(name)
+        if value is None or value == "":
+            return None
+        column = self.engine.schema[name]
+        column.encode(_column([value], name), name)
+        return value
 
     def save(self, path: str | Path, **more: Any) -> Path:
         """Write where the stream is to a file, whole or not at all; `more` is kept with it."""
@@ -291,3 +297,14 @@ class Stream:
         """What tells this model from others."""
         oddness = self.engine.calibration.oddness
         return [len(oddness), float(oddness.sum()), list(self.source.channels), self.source.length]
+
+
+def _column(values: list[Any], name: str) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+        raise ColumnError(
+            f"expected a value as in the fit, got {str(values[0])[:60]}",
+            column=name,
+            hint="leave a hole empty",
+        ) from error

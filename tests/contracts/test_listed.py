@@ -22,12 +22,14 @@ from diabolo import (
     tasks,
     tracking,
 )
+from diabolo.outputs import feeds
 from diabolo.tasks import Answer
 
 FOLDERS = [
     (bottlenecks, bottlenecks.Bottleneck, bottlenecks.BOTTLENECKS),
     (columns, columns.Column, columns.COLUMNS),
     (corruptions, corruptions.Corruption, corruptions.CORRUPTIONS),
+    (feeds, feeds.Feed, feeds.FEEDS),
     (fields, fields.Field, fields.FIELDS),
     (likelihoods, Distribution, likelihoods.LIKELIHOODS),
     (objectives, objectives.Objective, objectives.OBJECTIVES),

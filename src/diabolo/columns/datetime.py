@@ -30,6 +30,7 @@ DAY = 86_400.0
 DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y")
 TIMES = ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", "T%H:%M:%SZ", " %I:%M %p", " %I:%M:%S %p")
 ISO = "%Y-%m-%dT%H:%M:%S"
+ZONED = r":\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)$"  # how 12:00:00Z and 12:00+01:00 end
 WORDS = {"%Y": "year", "%m": "month", "%d": "day", "%H": "hour", "%I": "hour", "%M": "minute", "%S": "second"}
 
 
@@ -120,7 +121,7 @@ class Datetime(Column):
             seconds = parts[0].astype(float) * self.clock.scale + self.clock.mean
         if self.unit:
             seconds = np.round(seconds / self.unit) * self.unit
-        moments = pa.array((seconds * 1e6).astype(np.int64), pa.timestamp("us"))
+        moments = from_seconds(seconds)
         if is_text(self.type):
             return pc.strftime(moments.cast(pa.timestamp("s"), safe=False), format=self.form or ISO)
         target = arrow_time(self.type)
@@ -141,7 +142,7 @@ def to_moments(values: Values, name: str, form: str = "") -> pa.Array:
     Args:
         values: dates, or text.
         name: the column's.
-        form: how text is to be read; without one, as ISO 8601.
+        form: how text is to be read; without one, as ISO 8601, in UTC where it tells its distance from that.
     """
     values = to_array(values)
     if form and is_text(values.type):
@@ -161,10 +162,12 @@ def to_moments(values: Values, name: str, form: str = "") -> pa.Array:
     if pa.types.is_integer(values.type):
         raise ColumnError(f"expected dates, got {values.type} values", column=name, hint=hint)
     zone = getattr(values.type, "tz", None)
+    if is_text(values.type) and pc.any(pc.match_substring_regex(values, ZONED)).as_py():
+        zone = "UTC"
     try:
         moments = values.cast(pa.timestamp("us", zone), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        bad = _first_bad(values)
+        bad = _first_bad(values, zone)
         got = f"{values.type} values" if bad is None else shorten(repr(values[bad].as_py()), 60)
         raise ColumnError(f"expected dates, got {got}", column=name, row=bad, hint=hint) from error
     try:
@@ -176,10 +179,10 @@ def to_moments(values: Values, name: str, form: str = "") -> pa.Array:
     return moments
 
 
-def _first_bad(values: pa.Array) -> int | None:
+def _first_bad(values: pa.Array, zone: str | None) -> int | None:
     for row in range(len(values) if is_text(values.type) else 0):
         try:
-            values.slice(row, 1).cast(pa.timestamp("us"))
+            values.slice(row, 1).cast(pa.timestamp("us", zone))
         except pa.ArrowInvalid:
             return row
     return None
@@ -236,6 +239,11 @@ def to_seconds(moments: pa.Array) -> np.ndarray:
     """Seconds since 1970, float64, holes as NaN."""
     micro = moments.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.asarray(micro, dtype=float) / 1e6
+
+
+def from_seconds(seconds: np.ndarray, zone: str | None = None) -> pa.Array:
+    """The inverse of `to_seconds`."""
+    return pa.array((seconds * 1e6).astype(np.int64)).cast(pa.timestamp("us", zone))
 
 
 def arrow_time(name: str) -> pa.DataType:

@@ -223,8 +223,8 @@ def watch(
     *,
     model: ModelPath,
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="A file to append answers to, as ndjson.")
-    ] = None,
+        str, Parameter(name=["--output", "-o"], help="Where to add answers, as ndjson: a file or a topic.")
+    ] = "-",
     state: Annotated[
         Path | None, Parameter(help="A file to go on from after a stop or a crash, and to keep.")
     ] = None,
@@ -232,7 +232,11 @@ def watch(
     alarms: Annotated[bool, Parameter(negative=(), help="Write alarms only.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answer the points of a series as they arrive: a line of csv or ndjson each, DATA or standard input."""
+    """Answer the points of a series as they arrive, each on a line.
+
+    DATA is a csv or ndjson file, - for standard input, or a topic of a broker: mqtt://HOST/TOPIC,
+    nats://HOST/SUBJECT or kafka://HOST/TOPIC.
+    """
     from diabolo.outputs.watch import watch as follow
 
     stream = _load(model).stream(alarm_rate=alarm_rate)

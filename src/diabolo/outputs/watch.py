@@ -1,150 +1,124 @@
-"""Points that arrive line by line, answered line by line."""
+"""Points that arrive one by one, answered one by one."""
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import sys
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from diabolo.errors import DataError, DiaboloError
+from diabolo.errors import DiaboloError
+from diabolo.outputs.feeds import Feed, Message, make_feed
 from diabolo.streaming import Point, Stream
 
-EVERY = 1.0  # seconds between two savings
-LONGEST = 1_000_000  # bytes of a line
+EVERY = 1.0  # seconds between two savings, at most
 
 
 def watch(
     stream: Stream,
     data: str,
     *,
-    output: Path | None = None,
+    output: str = "-",
     state: Path | None = None,
     alarms: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> int:
-    """Answer every point of a file, or of standard input, on a line of its own; returns how many were bad.
+    """Answer every point of a feed, each on a line of its own, until it ends or we are asked to stop.
 
     With a state, what was cut off is gone on with: answers that had not been noted are taken back, and the
-    points behind them read again, so that each is answered once. A file is read on from where it was; what
-    standard input repeats is known by its times.
+    points behind them read again, so that each is answered once. A file or a topic is read on from where it
+    was; what standard input repeats is known by its times.
 
     Args:
         stream: fresh.
-        data: the path of a csv or ndjson file; - for standard input.
-        output: a file to append answers to; None for standard output.
+        data: where points come from, see `make_feed`.
+        output: where answers are added.
         state: a file to go on from, and to keep.
         alarms: write alarms only.
-        say: told what is wrong with a line.
+        say: told what is wrong with a point.
+
+    Returns:
+        How many points were bad.
     """
-    noted: dict[str, Any] = {}
-    if state is not None and state.exists():
-        noted = stream.load(state)
+    noted = stream.load(state) if state is not None and state.exists() else {}
     with ExitStack() as opened:
-        source = _open_input(data, opened)
-        sink = _open_output(output, noted, opened)
-        lines = _Lines(source, noted if data != "-" else {})
-        again, bad, saved = data == "-" and bool(noted), 0, time.monotonic()
+        feed, sink = (opened.enter_context(closing(make_feed(name))) for name in (data, output))
+        memory = None if state is None else _memory(feed, state)
+        sink.speak(_place(noted, "output", sink))
+        feed.listen(_place(noted, "input", feed), memory)
 
         def note() -> None:
             sink.flush()
             if state is not None:
-                place = None
-                if output is not None:
-                    os.fsync(sink.fileno())
-                    place = sink.tell()
-                stream.save(state, input=lines.offset, line=lines.number, header=lines.header, output=place)
+                stream.save(state, input=[feed.name, feed.place], output=[sink.name, sink.place])
+            feed.confirm()
 
-        try:
-            for point in lines:
-                try:
-                    if isinstance(point, DiaboloError):
-                        raise point
-                    answer = stream.push(point)
-                except DiaboloError as error:
-                    bad += 1
-                    say(f"line {lines.number}: {error}")
-                    continue
-                again = again and answer.status != "new"
-                if not again and (answer.alarm or not alarms):
-                    sink.write(_written(stream, point, answer))
-                    if output is None:
-                        sink.flush()
-                if time.monotonic() - saved > EVERY:
-                    note()
-                    saved = time.monotonic()
-        finally:
-            note()
+        note()
+        again, bad, saved, fresh = data == "-" and bool(noted), 0, time.monotonic(), False
+        for message in opened.enter_context(closing(_until_stopped(feed.messages()))):
+            if message is not None:
+                for point in message.points:
+                    try:
+                        if isinstance(point, DiaboloError):
+                            raise point
+                        answer = stream.push(point)
+                    except DiaboloError as error:
+                        bad += 1
+                        say(f"{message.name}: {error}")
+                        continue
+                    again = again and answer.status != "new"
+                    if not again and (answer.alarm or not alarms):
+                        sink.write(_written(stream, point, answer))
+                feed.answered(message)
+                fresh = True
+            if fresh and (message is None or time.monotonic() - saved > EVERY):
+                note()
+                saved, fresh = time.monotonic(), False
+            elif message is None:
+                feed.confirm()  # what came again: some brokers send no more before that
+        note()
     return bad
 
 
-def _open_input(data: str, opened: ExitStack) -> BinaryIO:
-    if data == "-":
-        return sys.stdin.buffer
+def _memory(feed: Feed, state: Path) -> str:
+    """A name for what a broker keeps for this state: letters and digits, 23, as every broker takes them."""
+    return "diabolo" + sha256(f"{feed.name} {state.resolve()}".encode()).hexdigest()[:16]
+
+
+def _place(noted: Mapping[str, Any], name: str, feed: Feed) -> Any:
+    """How far it was read or written, if what was noted is of this one."""
+    of, place = noted.get(name, (None, None))
+    return place if of == feed.name else None
+
+
+def _until_stopped(messages: Iterator[Message | None]) -> Generator[Message | None]:
+    """The messages; Ctrl-C and SIGTERM end them at once while we wait, else behind the one in work."""
+    stopped = waiting = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        if waiting or stopped:
+            raise KeyboardInterrupt
+        stopped = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return opened.enter_context(Path(data).open("rb"))
-    except OSError as error:
-        raise DataError(f"{data} cannot be read: {error.strerror}") from error
-
-
-def _open_output(output: Path | None, noted: Mapping[str, Any], opened: ExitStack) -> BinaryIO:
-    if output is None:
-        return sys.stdout.buffer
-    try:
-        sink: BinaryIO = opened.enter_context(output.open("ab"))
-    except OSError as error:
-        raise DataError(f"{output} cannot be written: {error.strerror}") from error
-    place = noted.get("output")
-    if isinstance(place, int) and place <= sink.tell():
-        sink.truncate(place)  # answers behind it were not noted: their points are read again
-        sink.seek(place)
-    return sink
-
-
-class _Lines:
-    """Points of csv or ndjson text, whichever the first line shows.
-
-    Attributes:
-        offset: bytes that were read.
-        number: lines that were read.
-        header: the names of csv columns; empty for ndjson.
-    """
-
-    def __init__(self, source: BinaryIO, noted: Mapping[str, Any]) -> None:
-        self.source = source
-        self.offset, self.number = int(noted.get("input") or 0), int(noted.get("line") or 0)
-        self.header: list[str] | None = noted.get("header")
-        if self.offset:
-            source.seek(self.offset)
-
-    def __iter__(self) -> Iterator[Mapping[str, Any] | DiaboloError]:
-        while raw := self.source.readline(LONGEST):
-            self.offset, self.number = self.offset + len(raw), self.number + 1
-            text = raw.decode("utf-8-sig" if self.number == 1 else "utf-8", "replace").strip()
-            if not text:
-                continue
-            if self.header is None:
-                self.header = [] if text.startswith("{") else next(csv.reader([text]))
-                if self.header:
-                    continue
-            yield self._read(text, self.header)
-
-    def _read(self, text: str, header: list[str]) -> Mapping[str, Any] | DiaboloError:
-        if header:
-            values = next(csv.reader([text]))
-            if len(values) != len(header):
-                return DataError(f"{len(values)} values, the first line names {len(header)}")
-            return dict(zip(header, values, strict=True))
-        try:
-            point = json.loads(text)
-        except ValueError as error:
-            return DataError(f"no JSON: {error}")
-        return point if isinstance(point, dict) else DataError(f"expected an object, got {text[:60]}")
+        while not stopped:
+            waiting = True
+            try:
+                message = next(messages)
+            except (StopIteration, KeyboardInterrupt):
+                return
+            finally:
+                waiting = False
+            yield message
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _written(stream: Stream, point: Mapping[str, Any], answer: Point) -> bytes:

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from diabolo.columns import Values
 from diabolo.columns.category import to_text
-from diabolo.columns.datetime import forms_of, in_words, is_text, to_moments, to_seconds
+from diabolo.columns.datetime import forms_of, from_seconds, in_words, is_text, to_moments, to_seconds
 from diabolo.columns.number import Number, to_float
 from diabolo.errors import ColumnError, DataError, OptionError
 from diabolo.sources.base import Frame, Source
@@ -188,14 +188,8 @@ class Series(Source):
         taken = pa.array(middle, mask=middle < 0)
         for name, values in columns.items():
             if name == self.time:
-                if (
-                    pa.types.is_timestamp(values.type)
-                    or pa.types.is_date(values.type)
-                    or not Number.claims(values)
-                ):
-                    zone = getattr(values.type, "tz", None)
-                    micro = pa.array((np.concatenate(clocks) * 1e6).astype(np.int64))
-                    frame[name] = micro.cast(pa.timestamp("us", zone))
+                if not Number.claims(values):
+                    frame[name] = from_seconds(np.concatenate(clocks), getattr(values.type, "tz", None))
             elif name not in self.channels:
                 frame[name] = values.take(taken)
         return Frame(frame, len(start), native, np.concatenate(positions), Place(point, start, total))
@@ -243,7 +237,7 @@ class Series(Source):
         elif Number.claims(frame.native.columns()[self.time]):
             found[self.time] = pa.array(step * self.step)
         else:
-            found[self.time] = pa.array((step * self.step * 1e6).astype(np.int64)).cast(pa.timestamp("us"))
+            found[self.time] = from_seconds(step * self.step)
         return found
 
     def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
@@ -262,16 +256,24 @@ class Series(Source):
     def _times(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         if self.time is None:
             return np.arange(len(next(iter(columns.values()))), dtype=float)
-        values = columns[self.time]
+        return self.seconds(columns[self.time])
+
+    def seconds(self, values: pa.Array) -> np.ndarray:
+        """(rows,) what a time column says, as a number: of moments, the seconds since 1970.
+
+        Raises:
+            ColumnError: a value is no time, or is not there.
+        """
+        name = str(self.time)
         seconds = (
-            to_float(values, self.time)
+            to_float(values, name)
             if Number.claims(values)
-            else to_seconds(to_moments(values, self.time, self.form))
+            else to_seconds(to_moments(values, name, self.form))
         )
         if not np.isfinite(seconds).all():
             row = int(np.flatnonzero(~np.isfinite(seconds))[0])
             raise ColumnError(
-                "a point without a time", column=self.time, row=row, hint="drop the rows without a time"
+                "a point without a time", column=name, row=row, hint="drop the rows without a time"
             )
         return seconds
 

@@ -1,0 +1,30 @@
+"""Where points come from and answers go: one kind, one file."""
+
+from diabolo.errors import OptionError
+from diabolo.outputs.feeds.base import Feed, Message
+from diabolo.outputs.feeds.file import File
+from diabolo.outputs.feeds.kafka import Kafka
+from diabolo.outputs.feeds.mqtt import Mqtt
+from diabolo.outputs.feeds.nats import Nats
+
+FEEDS: tuple[type[Feed], ...] = (File, Mqtt, Nats, Kafka)
+
+__all__ = ["FEEDS", "Feed", "File", "Kafka", "Message", "Mqtt", "Nats", "make_feed"]
+
+
+def make_feed(address: str) -> Feed:
+    """The feed of an address: the path of a file, - for standard input or output, or SCHEME://HOST/TOPIC.
+
+    Raises:
+        OptionError: no feed has such addresses.
+
+    Example:
+        >>> make_feed("mqtt://127.0.0.1/plant/pump").name
+        'mqtt://127.0.0.1:1883/plant/pump'
+    """
+    scheme, found, _ = address.partition("://")
+    for kind in FEEDS:
+        if (scheme if found else "") in kind.schemes:
+            return kind(address)
+    known = [f"{s}://127.0.0.1/plant" for kind in FEEDS for s in kind.schemes if s]
+    raise OptionError(f"{scheme}:// is no broker that is known here", hint=", ".join(known))
