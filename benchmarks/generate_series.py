@@ -132,7 +132,6 @@ def judge(real: Real, new: NDArray[np.float64], seed: int) -> dict[str, float | 
     return {
         "discriminative": common.mean(judges.discriminative(old, new, s) for s in range(JUDGES)),
         "predictive": common.mean(judges.predictive(old, new, s) for s in range(JUDGES)),
-        "predictive_real": common.mean(judges.predictive(old, old, s) for s in range(JUDGES)),
         "trees": common.mean(judges.trees(old, new, s) for s in range(JUDGES)),
         "copy_ratio": near.ratio,
         "copies": near.share,
