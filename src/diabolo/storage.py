@@ -33,7 +33,7 @@ from diabolo.sources.files import FORMATS, kind_of_file
 from diabolo.training import private_draws
 from diabolo.vetting import Plan, check_values, fill_network, make_plan
 
-FORMAT = 1
+FORMAT = 2
 LEARNT = ("positions", "whitening", "reach")  # of a memory, beside its rows; each may be missing
 LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 

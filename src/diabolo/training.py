@@ -23,7 +23,7 @@ Log = Callable[[Mapping[str, Any]], None]
 """Called with each line of history when it is written."""
 
 LONGEST = 1e3  # gradient
-LOOKED = 100  # rows by which a network that is not trained is judged
+LOOKED, NUMBERS = 100, 12_800  # rows, and numbers in them, by which a network that is not trained is judged
 CHECKS = 20  # how often the held-out rows are looked at in one run
 KEPT = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
 
@@ -341,7 +341,10 @@ def _judge(network: Network, held_out: Codes) -> float:
 
 def _as_it_starts(network: Network, codes: Codes, name: str) -> dict[str, Any]:
     """The line of history of a network that is not trained."""
-    loss = _judge(network, codes[:: max(len(codes) // LOOKED, 1)])
+    wide = sum(v[0].numel() for v in codes.values.values())
+    # What is hidden is solved for each row, at a cost that grows with the cube of its width.
+    rows = min(LOOKED, max(NUMBERS // wide, 1))
+    loss = _judge(network, codes[:: max(len(codes) // rows, 1)])
     network.eval()
     part = {"total": loss, "reconstruction": loss, "kl": 0.0, "held_out": loss}
     return {"member": name, "step": 0, "epoch": 0.0, **part, "lr": 0.0, "seconds": 0.0}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import diabolo
+from diabolo.errors import UnsupportedError
 from diabolo.storage import FORMAT
 from tests.golden.make import HERE, answers
 
@@ -42,3 +43,8 @@ def test_it_can_be_saved_again(file: Path, tmp_path: Path) -> None:
     again = diabolo.load(diabolo.load(file).save(tmp_path / "m.diabolo"))
     data = next(HERE / n for n in ("table.parquet", "series.csv") if n.startswith(file.name.split(".")[0]))
     assert np.array_equal(again.anomaly_score(data), diabolo.load(file).anomaly_score(data))
+
+
+def test_what_an_old_file_lacks_is_said() -> None:
+    with pytest.raises(UnsupportedError, match="fit it again"):
+        diabolo.load(HERE / "series.1.diabolo").generate(5)

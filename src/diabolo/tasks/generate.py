@@ -134,6 +134,10 @@ def in_batches(
             raise UnsupportedError("where, observed: rules are for tables", hint="model.generate(288)")
         if given and engine.loom is None:
             raise UnsupportedError("given: codes are drawn without context", hint='the recipe "default"')
+        if codes is None and engine.loom is None:
+            raise UnsupportedError(
+                "the model was written before new series could be drawn from such", hint="fit it again"
+            )
         _check_context(engine, engine.source, given or {})
         if series is not None:
             series = whole("series", series)
