@@ -177,12 +177,13 @@ class Loom:
         arrays, rows = self.arrays, len(values)
         away = self.scores(values).reshape(rows, -1) - arrays["mean"]
         said = np.hstack([away, beside])[:, given.known] @ given.back.T
-        fits = np.empty((rows, len(given.log)))
+        asked = said if given.known.any() else said[:1]  # where nothing is known, all rows are alike
+        fits = np.empty((len(asked), len(given.log)))
         for part, (mean, pull, inverse) in enumerate(
             zip(given.means, given.pull, given.inverse, strict=True)
         ):
-            gap = said - pull
-            fits[:, part] = given.log[part] + said @ mean + ((gap @ inverse) * gap).sum(1) / 2
+            gap = asked - pull
+            fits[:, part] = given.log[part] + asked @ mean + ((gap @ inverse) * gap).sum(1) / 2
         share = np.exp(fits - fits.max(1, keepdims=True)).cumsum(1)
         chosen = (share < share[:, -1:] * random.random((rows, 1))).sum(1)
         code = random.standard_normal(said.shape)
