@@ -81,7 +81,9 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         if not hasattr(self, "_engine"):
             return cast(Self, self.fit(X, y))
         frame = self._engine.read(X)
-        engine = refresh(self._engine, frame, self.threshold_)
+        drift, engine = tasks.drift(self, X), refresh(self._engine, frame, self.threshold_)
+        engine.facts["drift"] = drift.verdict
+        engine.notes += [drift.verdict] if drift.moved or drift.odder else []
         for note in engine.notes:
             if note not in self._engine.notes:
                 warnings.warn(note, DiaboloWarning, stacklevel=2)

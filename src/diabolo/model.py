@@ -112,6 +112,7 @@ class Autoencoder(Estimator):
     compare = tasks.compare
     traverse = tasks.traverse
     interpolate = tasks.interpolate
+    drift = tasks.drift
 
     def __init__(
         self,

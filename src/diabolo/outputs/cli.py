@@ -160,6 +160,19 @@ def repair(
 
 
 @app.command
+def drift(
+    data: Data, *, model: ModelPath, output: Output = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Say whether DATA has moved away from what the model was fitted on, column by column."""
+    from diabolo import tasks
+
+    check_format(output)
+    answer = tasks.drift(_load(model), _native(data))
+    _say(answer.verdict, quiet)
+    give(answer.to_arrow(), output, json, "then and now")
+
+
+@app.command
 def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = False) -> None:
     """Give the latent coordinates of each row of DATA."""
     from diabolo import tasks
