@@ -87,7 +87,9 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         for note in engine.notes:
             if note not in self._engine.notes:
                 warnings.warn(note, DiaboloWarning, stacklevel=2)
-        return self.take(engine, frame.native)
+        engine.calibration.alarm(self.alarm_rate)
+        self._engine = engine
+        return self
 
     def take(self, engine: Engine, native: Native) -> Self:
         """Become the model of an engine that was fitted on this data."""

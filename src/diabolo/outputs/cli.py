@@ -243,6 +243,7 @@ def watch(
     ] = None,
     alarm_rate: Annotated[float | None, Parameter(help="Share of normal points that may be alarms.")] = None,
     alarms: Annotated[bool, Parameter(negative=(), help="Write alarms only.")] = False,
+    refresh: Annotated[int, Parameter(help="Learn from the last N points whenever N have come.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Answer the points of a series as they arrive, each on a line.
@@ -251,14 +252,16 @@ def watch(
     nats://HOST/SUBJECT or kafka://HOST/TOPIC.
     """
     from diabolo.outputs.watch import watch as follow
+    from diabolo.streaming import Stream
 
-    stream = _load(model).stream(alarm_rate=alarm_rate)
+    stream = Stream(_load(model), alarm_rate, refresh)
     bad = follow(
         stream,
         data,
         output=output,
         state=state,
         alarms=alarms,
+        refresh=refresh,
         say=lambda text: _say(f"diabolo: {text}", False),
     )
     _say(f"{several(stream.seen, 'point')} taken in", quiet)
