@@ -81,7 +81,7 @@ def refresh(engine: Engine, frame: Frame, threshold: float) -> Engine:
     made.facts = {
         **engine.facts,
         **made.facts,
-        "rows": int(engine.facts["rows"]) + rows,
+        "rows": int(engine.facts["rows"]) + frame.rows,
         "rows_calibrated_on": len(made.calibration.oddness),
         "left_out": round(1 - len(learnt) / frame.rows, 4),
     }

@@ -150,22 +150,50 @@ def test_what_cannot_be_watched(run: Run, place: Path, folder: Path, tmp_path: P
     assert ran.status == 3 and "state" in ran.err
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
-def test_what_is_learnt_meanwhile_outlasts_a_kill(run: Run, place: Path, tmp_path: Path) -> None:
-    data, path = pump(3000, 2), tmp_path / "long.csv"
+@pytest.fixture(scope="module")
+def learnt(place: Path) -> tuple[list[str], Path]:
+    """A command that learns from a drift four times, and its answers if it is left alone."""
+    data, path, whole = pump(1500, 2), place / "drift.csv", place / "whole.ndjson"
     data["flow"] += np.linspace(0, 2, len(data))
     data.to_csv(path, index=False)
-    watched = ["watch", str(path), "-m", str(place / "m.diabolo"), "--refresh", "700"]
-    ran = run(*watched, "-o", tmp_path / "whole.ndjson", "--state", tmp_path / "whole")
-    assert ran.err.count("learnt from the last points") == 4 and "more is odd than before" in ran.err
-    out, state = tmp_path / "out.ndjson", tmp_path / "state"
+    command = ["watch", str(path), "-m", str(place / "m.diabolo"), "--refresh", "320"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "diabolo", *command, "-o", str(whole)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stderr.count("learnt from the last points") == 4
+    assert "more is odd than before" in ran.stderr
+    return command, whole
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+def test_what_is_learnt_meanwhile_outlasts_a_kill(
+    run: Run, learnt: tuple[list[str], Path], tmp_path: Path
+) -> None:
+    (command, whole), out, state = learnt, tmp_path / "out.ndjson", tmp_path / "state"
     code = "from diabolo.outputs import cli, watch; watch.EVERY = 0.05; cli.main()"
     parts = ["-o", str(out), "--state", str(state)]
-    killed([sys.executable, "-c", code, *watched, *parts], out, state)
-    run(*watched, *parts)
-    assert answers(out.read_text()) == answers((tmp_path / "whole.ndjson").read_text())
-    assert len(answers(out.read_text())) == len(data)
-    assert len(list(tmp_path.glob("state.*.diabolo"))) == 1
+    killed([sys.executable, "-c", code, *command, *parts], out, state)
+    run(*command, *parts)
+    assert answers(out.read_text()) == answers(whole.read_text())
+    assert len(answers(out.read_text())) == 1500
+    assert [path.name for path in tmp_path.glob("state.*")] == ["state.1280.diabolo"]
+
+
+def test_cut_off_before_the_state_knows_the_new_model(
+    run: Run, learnt: tuple[list[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command, whole), out, state = learnt, tmp_path / "out.ndjson", tmp_path / "state"
+    learn = watching._learn
+    for _ in range(2):
+        with monkeypatch.context() as cut:
+            cut.setattr(watching, "_learn", lambda *a: (learn(*a), 1 / 0))
+            cut.setattr(watching, "EVERY", 0.1)
+            assert run(*command, "-o", out, "--state", state).status == 70
+    assert run(*command, "-o", out, "--state", state).status == 0
+    assert answers(out.read_text()) == answers(whole.read_text())
 
 
 def test_too_little_to_learn_from_is_refused(run: Run, place: Path, folder: Path) -> None:
