@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diabolo import Autoencoder
 from diabolo.errors import ColumnError, DataError, ModelFileError, OptionError, UnsupportedError
+from diabolo.streaming import Stream
 from tests.conftest import fitted
 
 WINDOW = 16
@@ -214,3 +217,28 @@ def test_memory_stays_flat(model: Autoencoder) -> None:
     for number in range(300):
         stream.push({**data[number % 100], "time": data[-1]["time"] + (number + 1) * step})  # type: ignore[operator]
     assert len(str({g: s.to_json() for g, s in stream.strands.items()})) < 1.2 * size
+
+
+def test_a_stream_goes_on_with_a_model_that_has_learnt(tmp_path: Path) -> None:
+    data = pumps(1_000)
+    model = fitted(data.head(400), time="time", window=WINDOW)
+    stream, points = Stream(model, 0.05, keep=300), points_of(data.iloc[400:])
+    for point in points[:400]:
+        stream.push(point)
+    kept = pa.table(dict(stream.recent())).to_pandas()
+    np.testing.assert_array_equal(kept["flow"], data["flow"].iloc[500:800])
+    with catch_warnings(action="ignore"):
+        model.partial_fit(stream.recent())
+    engine, threshold = stream.engine, stream.threshold
+    assert engine is not model.engine_
+    stream.save(tmp_path / "old")
+    stream.refresh(model).save(tmp_path / "new")
+    assert stream.engine is model.engine_ and stream.threshold == pytest.approx(threshold)
+    assert stream.push(points[399]).status == "repeated"
+    answer = stream.push(points[400])
+    assert answer.bits == pytest.approx(model.anomaly_score(data.iloc[400:801])[-1], abs=1e-5)
+    Stream(model, keep=50).load(tmp_path / "new")
+    with pytest.raises(ModelFileError, match="another model"):
+        Stream(model).load(tmp_path / "old")
+    with pytest.raises(UnsupportedError, match="other points"):
+        stream.refresh(fitted(data.head(400), time="time", window=WINDOW + 1))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from diabolo.columns import Boolean, Category, Column, Datetime, Number
     from diabolo.corruptions import Clean, Corruption, Mask, Noise, Swap
     from diabolo.errors import DiaboloError
-    from diabolo.model import Autoencoder, DiaboloWarning, load
+    from diabolo.model import Autoencoder, load
     from diabolo.network import Member
     from diabolo.objectives import Likelihood, Objective, Rebuild
     from diabolo.schema import Schema
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Where each public name lives. Nothing is imported before it is asked for: `diabolo --help` needs no torch.
 _HOMES = {
     "Autoencoder": "model",
-    "DiaboloWarning": "model",
+    "DiaboloWarning": "errors",
     "load": "model",
     "Schema": "schema",
     "Member": "network",

@@ -22,6 +22,7 @@ __all__ = [
     "ColumnError",
     "DataError",
     "DiaboloError",
+    "DiaboloWarning",
     "MissingExtraError",
     "ModelFileError",
     "OptionError",
@@ -47,6 +48,10 @@ class DiaboloError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors cross between processes (joblib, multiprocessing) with all they know.
         return _restored, (type(self), self.args, self.__dict__)
+
+
+class DiaboloWarning(UserWarning):
+    """What happened in a fit that is worth knowing."""
 
 
 def _restored(kind: type[DiaboloError], args: tuple[Any, ...], state: dict[str, Any]) -> DiaboloError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from inspect import signature
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
@@ -14,8 +15,10 @@ from sklearn.exceptions import NotFittedError
 from diabolo import tasks
 from diabolo.columns.image import to_pixels
 from diabolo.engine import Engine
+from diabolo.errors import DiaboloWarning, UnsupportedError
+from diabolo.refreshing import check_goes_on, refresh
 from diabolo.schema import Schema
-from diabolo.sources import PICTURES, Native, read_native
+from diabolo.sources import PICTURES, Native, Series, read_native
 
 
 class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -42,6 +45,51 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Any:
         """Learn what the rows look like."""
+
+    @property
+    def partial_fit(self) -> Callable[..., Self]:
+        """Newer points of a series -> the model, which has learnt from them too; not fitted yet, as `fit`.
+
+        What is remembered of the past counts at most twice as much as the newer points: after each call, a
+        third of what the model knows is new. Windows with an alarm are not learnt, unless they are a quarter
+        of all: then it is what is normal that has changed. At least ten windows of points are needed, spaced
+        as those of the fit.
+
+        Raises:
+            UnsupportedError: it is no model of a series whose networks are solved, as by default.
+
+        Example:
+            >>> import numpy as np
+            >>> from diabolo import Autoencoder
+            >>> wave = np.sin(np.arange(2000) / 5)
+            >>> later = {"value": wave[1500:] + 3}
+            >>> model = Autoencoder(window=32).fit({"value": wave[:1500]})
+            >>> bool(model.anomaly_score(later).mean() > 5)
+            True
+            >>> with warnings.catch_warnings(action="ignore"):  # it says what has changed
+            ...     model = model.partial_fit(later)
+            >>> bool(model.anomaly_score(later).mean() > 2)
+            False
+        """
+        if hasattr(self, "_engine"):
+            check_goes_on(self._engine)
+        elif not Series.claims(self.get_params(deep=False)):
+            raise UnsupportedError("only a model of a series learns bit by bit", hint="model.fit(X)")
+        return self._partial_fit
+
+    def _partial_fit(self, X: Any, y: Any = None) -> Self:
+        if not hasattr(self, "_engine"):
+            return cast(Self, self.fit(X, y))
+        frame = self._engine.read(X)
+        drift, engine = tasks.drift(self, X), refresh(self._engine, frame, self.threshold_)
+        engine.facts["drift"] = drift.verdict
+        engine.notes += [drift.verdict] if drift.moved or drift.odder else []
+        for note in engine.notes:
+            if note not in self._engine.notes:
+                warnings.warn(note, DiaboloWarning, stacklevel=2)
+        engine.calibration.alarm(self.alarm_rate)
+        self._engine = engine
+        return self
 
     def take(self, engine: Engine, native: Native) -> Self:
         """Become the model of an engine that was fitted on this data."""

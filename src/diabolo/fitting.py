@@ -95,8 +95,8 @@ class Prepared:
     Attributes:
         frame, source, schema: what was read, how, and what its columns are.
         split: which rows are used for what.
-        fit_rows: rows that networks are trained on: of very many windows, an even choice.
-        codes: those rows.
+        codes: rows that networks are trained on: of very many windows, an even choice.
+        positions: (rows,) their places in time; None for a table.
         held_out: rows to choose the best weights by; None if there are too few to spare.
         seed: of every draw.
     """
@@ -105,8 +105,8 @@ class Prepared:
     source: Source
     schema: Schema
     split: Split
-    fit_rows: np.ndarray
     codes: Codes
+    positions: np.ndarray | None
     held_out: Codes | None
     seed: int
 
@@ -125,9 +125,10 @@ def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepa
         split = split_windows(frame.positions, source.length)
     fit_rows = split.fit
     if frame.positions is not None and len(fit_rows) > TRAINING_WINDOWS:
-        fit_rows = fit_rows[_even(len(fit_rows), TRAINING_WINDOWS)]
+        fit_rows = fit_rows[even(len(fit_rows), TRAINING_WINDOWS)]
     held_out = schema.encode(frame[split.held_out[:4096]]) if len(split.held_out) else None
-    return Prepared(frame, source, schema, split, fit_rows, schema.encode(frame[fit_rows]), held_out, seed)
+    where = None if frame.positions is None else frame.positions[fit_rows]
+    return Prepared(frame, source, schema, split, schema.encode(frame[fit_rows]), where, held_out, seed)
 
 
 @dataclass
@@ -202,12 +203,12 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     frame, schema, split = data.frame, data.schema, data.split
     scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
     reader = list(trained.networks.values())[-1]
-    if frame.positions is None:
+    if data.positions is None:
         # Calibration rows too: no row counts as its own neighbour, so their distances are those of new rows.
-        memory = Memory.fit(schema.encode(frame[_even(frame.rows, LIMIT)]), scored)
+        memory = Memory.fit(schema.encode(frame[even(frame.rows, LIMIT)]), scored)
     else:
         windows = whole_windows(reader, data.codes, device)
-        memory = Memory.fit(windows, scored, frame.positions[data.fit_rows])
+        memory = Memory.fit(windows, scored, data.positions)
     said = [*data.source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
     engine = Engine(
         source=data.source,
@@ -223,12 +224,12 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         threads=thread_count,
     )
     overlap = Curve.kind in data.codes.values
-    sample = data.codes[torch.from_numpy(_even(len(data.codes), FEW_WINDOWS if overlap else SETTLING))]
+    sample = data.codes[torch.from_numpy(even(len(data.codes), FEW_WINDOWS if overlap else SETTLING))]
     with threads(thread_count):
         engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
     set_aside = _calibrate(engine, frame, split)
     fresh = np.sort(np.concatenate([split.held_out, split.calibration]))
-    fresh = fresh[_even(len(fresh), FRESH)]
+    fresh = fresh[even(len(fresh), FRESH)]
     if {Real.kind, Symbol.kind} >= set(data.codes.values):
         engine.faults = judge_cells(engine, schema.encode(frame[fresh]), data.seed)
         # Labels alone do not tell a row of the fit from a new one that happens to be like it.
@@ -244,7 +245,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     engine.axes = _axes(engine, sample)
     engine.facts = {
         "rows": frame.rows,
-        "rows_trained_on": len(data.fit_rows),
+        "rows_trained_on": len(data.codes),
         "rows_calibrated_on": len(engine.calibration.oddness),
         "set_aside": round(set_aside, 4),
         "seed": data.seed,
@@ -313,7 +314,10 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     whole = {k: np.concatenate([e[k] for e in evidence]) for k in evidence[0]}
     if engine.level is not None and frame.positions is not None:
         far = whole["level"] > engine.level.evidence(np.array([[FAR_OUT]]))
-        fit_for_it = ~_beside(frame.positions[rows], far, engine.source.length)
+        # Who fits on a whole series fits on its odd stretches too. Left in, one of them would set the
+        # threshold for all others. Where they are the rule, they are what is normal.
+        odd_ones = overlapping(frame.positions[rows], far, engine.source.length)
+        fit_for_it = ~odd_ones | (odd_ones.mean() >= 0.5)
         rows, whole = rows[fit_for_it], {k: v[fit_for_it] for k, v in whole.items()}
     engine.calibration = Calibration.fit(whole)
     odd = np.full(frame.rows, np.nan)
@@ -330,7 +334,7 @@ def _there(frame: Frame, source: Source) -> np.ndarray:
     return np.stack([np.isfinite(to_float(columns[name], name))[order] for name in source.channels], 1)
 
 
-def _even(count: int, most: int) -> np.ndarray:
+def even(count: int, most: int) -> np.ndarray:
     """(at most `most`,) an even choice of so many rows, in their order."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
@@ -338,25 +342,19 @@ def _even(count: int, most: int) -> np.ndarray:
 def _crowd(engine: Engine, frame: Frame) -> Crowd:
     """Know the rows of the fit again, and rank them among themselves."""
     prints = np.concatenate([short_prints(codes) for _, codes in engine.chunks(frame)])
-    codes = engine.schema.encode(frame[_even(frame.rows, RANKED)])
+    codes = engine.schema.encode(frame[even(frame.rows, RANKED)])
     return Crowd.fit(prints, engine.evidence_of_known(codes, engine.residual(codes)))
 
 
-def _beside(positions: np.ndarray, far: np.ndarray, length: int) -> np.ndarray:
-    """(rows,) windows that are odd without a doubt, or overlap such a one: no measure for normal ones.
-
-    Who fits on a whole series fits on its odd stretches too. Left in, one of them would set the threshold
-    for all others.
-    """
-    odd = positions[far]
-    if len(odd) == 0:
-        return far
-    place = np.searchsorted(odd, positions)
-    before = positions - odd[np.maximum(place - 1, 0)]
-    after = odd[np.minimum(place, len(odd) - 1)] - positions
-    hit = np.minimum(np.abs(before), np.abs(after)) < length
-    # Where they are the rule, they are what is normal.
-    return np.asarray(hit & (hit.mean() < 0.5))
+def overlapping(positions: np.ndarray, chosen: np.ndarray, length: int) -> np.ndarray:
+    """(rows,) which windows are chosen, or overlap one that is."""
+    there = np.sort(positions[chosen])
+    if len(there) == 0:
+        return chosen
+    place = np.searchsorted(there, positions)
+    before = positions - there[np.maximum(place - 1, 0)]
+    after = there[np.minimum(place, len(there) - 1)] - positions
+    return np.asarray(np.minimum(np.abs(before), np.abs(after)) < length)
 
 
 def _axes(engine: Engine, codes: Codes) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from diabolo import storage, tasks
 from diabolo.columns import Column
-from diabolo.errors import ModelFileError, OptionError
+from diabolo.errors import DiaboloWarning, ModelFileError, OptionError
 from diabolo.estimator import Estimator
 from diabolo.fitting import fit_engine
 from diabolo.network import Member
@@ -112,6 +112,7 @@ class Autoencoder(Estimator):
     compare = tasks.compare
     traverse = tasks.traverse
     interpolate = tasks.interpolate
+    drift = tasks.drift
 
     def __init__(
         self,
@@ -396,10 +397,6 @@ class Autoencoder(Estimator):
         from diabolo.outputs.progress import bar
 
         return bar()
-
-
-class DiaboloWarning(UserWarning):
-    """What happened in a fit that is worth knowing."""
 
 
 def load(path: str | Path, *, device: str = "auto", threads: int | None = 1) -> Autoencoder:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +44,7 @@ class Point:
 
 @dataclass
 class _Strand:
-    """The last points of one series: two windows of them, in a ring.
+    """The last points of one series, two windows of them or more, in a ring.
 
     Attributes:
         at: (ring,) the step whose point a place holds; `NEVER` for none.
@@ -115,7 +115,7 @@ class _Strand:
         """The inverse of `to_json`."""
         made = cls.begin(channels, size, int(state["first"]))
         made.newest = int(state["newest"])
-        for point in state["points"]:
+        for point in sorted(state["points"], key=lambda p: int(p["at"])):  # the ring may have been longer
             place = int(point["at"]) % size
             made.at[place], made.times[place], made.counts[place] = point["at"], point["time"], point["count"]
             made.values[:, place] = [math.nan if v is None else v for v in point["values"]]
@@ -130,34 +130,76 @@ class Stream:
     Args:
         model: a fitted model of a series.
         alarm_rate: the share of normal points that may be alarms; the model's own if not given.
+        keep: points of each series to keep, if more than two windows: for `recent`.
 
     Attributes:
+        engine: what was fitted.
         threshold: bits above which a point is an alarm.
         seen: points that were taken in.
     """
 
     model: Model
     alarm_rate: float | None = None
+    keep: int = 0
+    engine: Engine = field(init=False)
     threshold: float = field(init=False)
     seen: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        engine = self.engine
+        self.strands: dict[str, _Strand] = {}
+        self.zone: str | None = None
+        self._take(self.model)
+
+    def _take(self, model: Model) -> None:
+        engine = model.engine_
         if not isinstance(engine.source, Series):
             raise UnsupportedError(
                 "only a series arrives point by point; rows of a table are scored one at a time as they are",
                 hint="model.score_rows(row), or a model fitted with time=...",
             )
-        self.source: Series = engine.source
-        rate = self.alarm_rate if self.alarm_rate is not None else self.model.alarm_rate
-        self.alarm_rate, self.threshold = engine.calibration.alarm(rate)
-        self.strands: dict[str, _Strand] = {}
+        rate = self.alarm_rate if self.alarm_rate is not None else model.alarm_rate
+        _, self.threshold = engine.calibration.alarm(rate)
+        self.model, self.engine, self.source = model, engine, engine.source
+        self.size = max(2 * self.source.length, self.keep)
         self.names = [e.name for e in engine.schema.used if e.name not in self.source.channels]
 
-    @property
-    def engine(self) -> Engine:
-        """What was fitted."""
-        return self.model.engine_
+    def refresh(self, model: Model) -> Self:
+        """Go on with a model that has learnt from newer points, `model.partial_fit(...)`: no point is lost.
+
+        Until then the stream answers as its model was when it began. What `save` writes is of the new model.
+
+        Raises:
+            UnsupportedError: the model reads other points.
+        """
+        now, new = self.source, model.engine_.source
+        names = ("time", "by", "step", "length", "channels")
+        if not isinstance(new, Series) or any(getattr(now, n) != getattr(new, n) for n in names):
+            raise UnsupportedError(
+                "the stream cannot go on with a model that reads other points", hint="model.stream()"
+            )
+        self._take(model)
+        return self
+
+    def recent(self) -> dict[str, Values]:
+        """Column -> values of the points that are kept, series by series, in the order of their times."""
+        source, found = self.source, []
+        for group, strand in self.strands.items():
+            held = np.flatnonzero(strand.at > strand.newest - self.size)
+            found.append((group, strand, held[np.argsort(strand.at[held])]))
+        columns: dict[str, Values] = {
+            name: pa.array(np.concatenate([strand.values[number][held] for _, strand, held in found]))
+            for number, name in enumerate(source.channels)
+        }
+        for name in self.names:
+            if name not in (source.time, source.by):
+                columns[name] = _column([s.beside[p].get(name) for _, s, held in found for p in held], name)
+        if source.by is not None:
+            columns[source.by] = pa.array([group for group, _, held in found for _ in held])
+        if source.time is not None:
+            seconds = np.concatenate([strand.times[held] for _, strand, held in found])
+            dated = source.time in self.names
+            columns[source.time] = from_seconds(seconds, self.zone) if dated else pa.array(seconds)
+        return columns
 
     def push(self, point: Mapping[str, Any]) -> Point:
         """Take one point in, and say how odd it is: as the last of a batch of all points so far.
@@ -178,7 +220,7 @@ class Stream:
         values = np.array([self._value(point, name) for name in source.channels])
         beside = {n: self._beside(point, n) for n in self.names if n not in (source.time, source.by)}
         if strand is None:
-            strand = _Strand.begin(len(source.channels), 2 * source.length, step)
+            strand = _Strand.begin(len(source.channels), self.size, step)
             self.strands[group] = strand
         behind = strand.newest - step
         if behind >= source.length or step < strand.first:
@@ -186,7 +228,7 @@ class Stream:
         if strand.has(step) and strand.times[step % len(strand.at)] == time:
             return Point("repeated")
         strand.put(step, time, values, beside)
-        self.seen += 1
+        self.seen, self.zone = self.seen + 1, zone
         return self._answer(group, strand, step, zone, "late" if behind > 0 else "new")
 
     def _answer(self, group: str, strand: _Strand, step: int, zone: str | None, status: str) -> Point:
@@ -283,8 +325,8 @@ class Stream:
         try:
             state = json.loads(Path(path).read_bytes())
             mark, more = state["model"], dict(state["more"])
-            channels, size = len(self.source.channels), 2 * self.source.length
-            strands = {g: _Strand.from_json(s, channels, size) for g, s in state["strands"].items()}
+            channels = len(self.source.channels)
+            strands = {g: _Strand.from_json(s, channels, self.size) for g, s in state["strands"].items()}
             seen = int(state["seen"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"{path} is no state of a stream: {str(error)[:100]}") from error

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.tasks import TASKS, compare, generate, interpolate, match, repair, traverse
+from diabolo.tasks import TASKS, compare, drift, generate, interpolate, match, repair, traverse
 from tests import made
 
 
@@ -24,7 +24,7 @@ def drawn(model: Autoencoder, data: Any) -> Any:
 
 # Every task but these says something of each row: `generate` is given none, the others tell of pairs of rows
 # and of columns.
-OF_ROWS = [*(task for task in TASKS if task not in (generate, interpolate, compare)), drawn]
+OF_ROWS = [*(task for task in TASKS if task not in (generate, interpolate, compare, drift)), drawn]
 OPTIONS: dict[Any, dict[str, Any]] = {
     match: {"gallery": made.mixed(60, seed=2)},
     traverse: {"axis": 1, "steps": 3},

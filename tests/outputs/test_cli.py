@@ -22,7 +22,7 @@ from tests import made
 from tests.outputs.conftest import QUICK, Run, left_in
 
 COMMANDS = [
-    *("fit", "score", "explain", "repair", "embed", "denoise", "match", "generate"),
+    *("fit", "score", "explain", "repair", "embed", "denoise", "match", "generate", "drift"),
     *("report", "info", "runs", "demo"),
 ]
 

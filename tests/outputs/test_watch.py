@@ -110,6 +110,19 @@ def test_standard_input_may_repeat_itself(
     assert [line["time"] for line in answers(said)] == pump(60, 1)["time"].astype(str).tolist()
 
 
+def killed(command: list[str], out: Path, state: Path) -> None:
+    """Run a command three times, each killed a while after it began to answer."""
+    for _ in range(3):
+        before = out.stat().st_size if out.exists() else 0
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if out.exists() and out.stat().st_size > before + 20_000 and state.exists():
+                process.kill()
+            time.sleep(0.01)
+        process.wait()
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
 def test_killed_at_any_moment_no_point_is_lost_or_doubled(
     run: Run, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -120,15 +133,7 @@ def test_killed_at_any_moment_no_point_is_lost_or_doubled(
     code = "from diabolo.outputs import cli, watch; watch.EVERY = 0.05; cli.main()"
     command = [sys.executable, "-c", code, "watch", str(path), "-m", str(place / "m.diabolo")]
     command += ["-o", str(out), "--state", str(state), "--quiet"]
-    for _ in range(3):
-        before = out.stat().st_size if out.exists() else 0
-        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if out.exists() and out.stat().st_size > before + 20_000 and state.exists():
-                process.kill()
-            time.sleep(0.01)
-        process.wait()
+    killed(command, out, state)
     monkeypatch.setattr(watching, "EVERY", 1.0)
     run("watch", path, "-m", place / "m.diabolo", "-o", out, "--state", state)
     found = answers(out.read_text())
@@ -143,3 +148,56 @@ def test_what_cannot_be_watched(run: Run, place: Path, folder: Path, tmp_path: P
     (tmp_path / "state").write_text("{}")
     ran = run("watch", place / "p.csv", "-m", place / "m.diabolo", "--state", tmp_path / "state")
     assert ran.status == 3 and "state" in ran.err
+
+
+@pytest.fixture(scope="module")
+def learnt(place: Path) -> tuple[list[str], Path]:
+    """A command that learns from a drift four times, and its answers if it is left alone."""
+    data, path, whole = pump(1500, 2), place / "drift.csv", place / "whole.ndjson"
+    data["flow"] += np.linspace(0, 2, len(data))
+    data.to_csv(path, index=False)
+    command = ["watch", str(path), "-m", str(place / "m.diabolo"), "--refresh", "320"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "diabolo", *command, "-o", str(whole)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stderr.count("learnt from the last points") == 4
+    assert "more is odd than before" in ran.stderr
+    return command, whole
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+def test_what_is_learnt_meanwhile_outlasts_a_kill(
+    run: Run, learnt: tuple[list[str], Path], tmp_path: Path
+) -> None:
+    (command, whole), out, state = learnt, tmp_path / "out.ndjson", tmp_path / "state"
+    code = "from diabolo.outputs import cli, watch; watch.EVERY = 0.05; cli.main()"
+    parts = ["-o", str(out), "--state", str(state)]
+    killed([sys.executable, "-c", code, *command, *parts], out, state)
+    run(*command, *parts)
+    assert answers(out.read_text()) == answers(whole.read_text())
+    assert len(answers(out.read_text())) == 1500
+    assert [path.name for path in tmp_path.glob("state.*")] == ["state.1280.diabolo"]
+
+
+def test_cut_off_before_the_state_knows_the_new_model(
+    run: Run, learnt: tuple[list[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command, whole), out, state = learnt, tmp_path / "out.ndjson", tmp_path / "state"
+    learn = watching._learn
+    for _ in range(2):
+        with monkeypatch.context() as cut:
+            cut.setattr(watching, "_learn", lambda *a: (learn(*a), 1 / 0))
+            cut.setattr(watching, "EVERY", 0.1)
+            assert run(*command, "-o", out, "--state", state).status == 70
+    assert run(*command, "-o", out, "--state", state).status == 0
+    assert answers(out.read_text()) == answers(whole.read_text())
+
+
+def test_too_little_to_learn_from_is_refused(run: Run, place: Path, folder: Path) -> None:
+    ran = run("watch", place / "p.csv", "-m", place / "m.diabolo", "--refresh", 100)
+    assert ran.status == 2 and "Hint: --refresh 160" in ran.err
+    ran = run("watch", place / "p.csv", "-m", folder / "s.diabolo", "--refresh", 100)
+    assert ran.status == 2 and "fit again" in ran.err

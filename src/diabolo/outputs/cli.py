@@ -160,6 +160,19 @@ def repair(
 
 
 @app.command
+def drift(
+    data: Data, *, model: ModelPath, output: Output = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Say whether DATA has moved away from what the model was fitted on, column by column."""
+    from diabolo import tasks
+
+    check_format(output)
+    answer = tasks.drift(_load(model), _native(data))
+    _say(answer.verdict, quiet)
+    give(answer.to_arrow(), output, json, "then and now")
+
+
+@app.command
 def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = False) -> None:
     """Give the latent coordinates of each row of DATA."""
     from diabolo import tasks
@@ -230,6 +243,7 @@ def watch(
     ] = None,
     alarm_rate: Annotated[float | None, Parameter(help="Share of normal points that may be alarms.")] = None,
     alarms: Annotated[bool, Parameter(negative=(), help="Write alarms only.")] = False,
+    refresh: Annotated[int, Parameter(help="Learn from the last N points whenever N have come.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Answer the points of a series as they arrive, each on a line.
@@ -238,14 +252,16 @@ def watch(
     nats://HOST/SUBJECT or kafka://HOST/TOPIC.
     """
     from diabolo.outputs.watch import watch as follow
+    from diabolo.streaming import Stream
 
-    stream = _load(model).stream(alarm_rate=alarm_rate)
+    stream = Stream(_load(model), alarm_rate, refresh)
     bad = follow(
         stream,
         data,
         output=output,
         state=state,
         alarms=alarms,
+        refresh=refresh,
         say=lambda text: _say(f"diabolo: {text}", False),
     )
     _say(f"{several(stream.seen, 'point')} taken in", quiet)

@@ -143,6 +143,32 @@ class Series(Source):
             notes=tuple(self._notes(forms, times, groups)),
         )
 
+    def go_on(self, native: Native) -> Self:
+        """The same series, with newer rows behind those that were seen.
+
+        Raises:
+            DataError: they have another spacing.
+        """
+        columns = native.columns()
+        times, groups = self._times(columns), self._groups(columns)
+        step = _step(times, groups)
+        if abs(step - self.step) > 0.1 * self.step:
+            raise DataError(
+                f"the newer rows lie {step:g} apart, those of the fit {self.step:g}",
+                hint="bring them to the spacing of the fit, or fit a new model on them",
+            )
+        end = self.end + len(times) if self.uncounted else round(float(times.max()) / self.step) + 1
+        return replace(
+            self,
+            end=max(self.end, end),
+            groups=tuple(dict.fromkeys([*self.groups, *np.unique(groups).tolist()])),
+        )
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether rows have no times that tell their places: then newer ones simply follow."""
+        return self.time is None or not self.step
+
     def read(self, native: Native) -> Frame:
         columns = native.columns()
         for name in (self.time, self.by, *self.channels):

@@ -3,6 +3,7 @@
 from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.compare import Comparison, compare
 from diabolo.tasks.denoise import Denoised, denoise
+from diabolo.tasks.drift import Drift, drift
 from diabolo.tasks.embed import Embedding, check_way_back, embed, spread, way_back
 from diabolo.tasks.explain import Explanation, explain
 from diabolo.tasks.generate import Generated, generate
@@ -25,6 +26,7 @@ TASKS = (
     compare,
     traverse,
     interpolate,
+    drift,
 )
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Answer",
     "Comparison",
     "Denoised",
+    "Drift",
     "Embedding",
     "Episode",
     "Explanation",
@@ -46,6 +49,7 @@ __all__ = [
     "check_way_back",
     "compare",
     "denoise",
+    "drift",
     "embed",
     "explain",
     "generate",
