@@ -240,8 +240,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
     if overlap and not engine.has_codes:
-        known, _ = beside(data.codes, schema.fields, schema.scored_fields)
-        engine.loom = Loom.fit(windows, known, _there(frame, data.source), data.seed)
+        engine.loom = _loom(engine, data, windows)
     engine.axes = _axes(engine, sample)
     engine.facts = {
         "rows": frame.rows,
@@ -325,6 +324,17 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     folded = engine.source.fold(frame, odd)
     engine.calibration.rank(folded[np.isfinite(folded)])
     return 1 - len(rows) / len(split.calibration)
+
+
+def _loom(engine: Engine, data: Prepared, windows: Codes) -> Loom:
+    """How windows are distributed; those that were set aside belong to it too."""
+    split, schema = data.split, data.schema
+    aside = np.setdiff1d(np.concatenate([split.held_out, split.calibration]), split.fit)
+    aside = aside[even(len(aside), len(aside) * len(windows) // max(len(split.fit), 1))]
+    if len(aside):
+        windows = Codes.concatenate([windows, engine.whole(schema.encode(data.frame[aside]))])
+    known, _ = beside(windows, schema.fields, schema.scored_fields)
+    return Loom.fit(windows, known, _there(data.frame, data.source), data.seed)
 
 
 def _there(frame: Frame, source: Source) -> np.ndarray:

@@ -307,7 +307,7 @@ class Autoencoder(Estimator):
         start: Any = None,
         stop: Any = None,
     ) -> Svg:
-        """Draw a series: what was measured, what was expected (with the range of nine values in ten), alarms.
+        """A picture of a series: what was measured, what was expected (and the range of nine values in ten).
 
         Expected is what the other points speak for; in holes and gaps too. Alarms that belong together are
         shaded, with a line at their oddest point; below, the bits of every point, and the alarm level.
@@ -319,9 +319,6 @@ class Autoencoder(Estimator):
             series: which of several series (`by`); the six oddest if not given.
             start: the first time to draw, as the data has times; a row's number if it has none.
             stop: the last one.
-
-        Returns:
-            the picture, which a notebook shows.
 
         Raises:
             UnsupportedError: the model is not one of a series.
@@ -340,9 +337,6 @@ class Autoencoder(Estimator):
         Args:
             alarm_rate: the share of normal points that may be alarms; the model's own if not given.
 
-        Raises:
-            UnsupportedError: the model is not one of a series.
-
         Example:
             >>> import numpy as np
             >>> wave = np.sin(np.arange(600) / 5)
@@ -354,11 +348,7 @@ class Autoencoder(Estimator):
         return Stream(self, alarm_rate)
 
     def to_pyod(self, X: Any = None) -> Detector:
-        """The model in PyOD's vocabulary: decision_scores_, labels_, threshold_.
-
-        Args:
-            X: the rows of the fit, if the model is fitted and their scores are wanted.
-        """
+        """The model in PyOD's vocabulary, with the scores of `X`, the rows of its fit, if they are given."""
         from diabolo.outputs.pyod import Detector
 
         return Detector(self) if X is None else Detector(self).refer(X)
@@ -400,12 +390,7 @@ class Autoencoder(Estimator):
 
 
 def load(path: str | Path, *, device: str = "auto", threads: int | None = 1) -> Autoencoder:
-    """Read a model that `Autoencoder.save` wrote.
-
-    Args:
-        path: a .diabolo file.
-        device: "auto", "cpu", "cuda" or "mps".
-        threads: of torch.
+    """Read a model that `Autoencoder.save` wrote; `device` and `threads` are as an `Autoencoder` takes them.
 
     Raises:
         ModelFileError: it is no model, is damaged, or was written by a newer version.

@@ -10,8 +10,8 @@ import pytest
 
 from diabolo import Autoencoder, tasks
 from diabolo.errors import DataError, SchemaError
-from diabolo.outputs import charts, timeline
-from diabolo.outputs.report import ROOM, digest
+from diabolo.outputs import charts
+from diabolo.outputs.report import digest
 from diabolo.sources import read_native
 
 LIMIT = 2 * 1024 * 1024
@@ -262,49 +262,6 @@ def test_only_alarms_are_drawn_as_alarms():
     drawn = charts.rows("rows", bits, 5.0, {0: "a", 1: "b", 2: "c"}, title="rows")
     # A row on the level is no alarm: those are beyond it.
     assert drawn.count('class="mark quiet"') == 2 and drawn.count('class="mark"') == 1
-
-
-def test_long_series_of_many_channels_fit_into_the_page():
-    points, channels = 100_000, 5
-    draw = np.random.default_rng(0)
-    x = np.arange(points) * 60.0
-    noise = [draw.normal(size=points) for _ in range(channels)]
-    noise[0][77_777] = 50
-    for values in noise:
-        values[draw.integers(0, points, 2000)] = np.nan
-    names = [f"c{i}" for i in range(channels)]
-    spans = [timeline.Span(x[i], x[i + 30], x[i + 9], 20.0) for i in range(0, points - 40, 3000)]
-    seen = timeline.Stretch(
-        x,
-        True,
-        dict(zip(names, noise, strict=True)),
-        draw.exponential(3, points),
-        spans,
-        **{
-            part: {n: draw.normal(size=points) + shift for n in names}
-            for part, shift in (("expected", 0), ("low", -3), ("high", 3))
-        },
-        wrong={},
-    )
-    drawing = timeline.draw("long", seen, 10.0, room=ROOM // channels)
-    assert len("".join(drawing.parts)) < 0.75 * LIMIT
-    # The spike is the highest point of its channel; around an episode nothing is left out.
-    ways = re.findall(r'class="got" d="([^"]*)"', drawing.parts[-2])
-    places = [points_of(way) for way in ways]
-    assert len(places) == channels
-    top = min(places[0], key=lambda p: p[1])
-    assert top[0] == pytest.approx(4 * 77_777, abs=1)
-    near = [p for p in places[1] if 4 * 3000 <= p[0] <= 4 * 3030]
-    assert len(near) >= 25
-
-
-def points_of(way):
-    """The points of a path as `Drawing` writes it: M, then steps."""
-    found = []
-    for run in way.split("M")[1:]:
-        numbers = re.findall(r"-?\d+", run.removesuffix("h0"))
-        found += np.cumsum(np.array(numbers, int).reshape(-1, 2), axis=0).tolist()
-    return found
 
 
 def test_without_a_script_the_timeline_is_there_and_the_tools_are_not(series, tmp_path):

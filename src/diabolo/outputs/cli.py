@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
 from diabolo.outputs.arguments import (
@@ -22,10 +20,10 @@ from diabolo.outputs.arguments import (
     Page,
     Quiet,
     Wanted,
-    exchanged,
     with_model,
 )
 from diabolo.outputs.config import find_data
+from diabolo.outputs.given import command_line, fitted, load_model, read_data, say
 from diabolo.outputs.tables import check_format, check_place, give, stream, with_keys
 from diabolo.outputs.words import several
 from diabolo.version import __version__
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     import cyclopts
     from cyclopts import Parameter
 
-    from diabolo.model import Autoencoder
 else:
     cyclopts = need("cyclopts", "cli")
     Parameter = cyclopts.Parameter
@@ -73,11 +70,11 @@ def fit(
             raise OptionError("there is no place for the model", hint=f"diabolo fit {data} -o model.diabolo")
         output = Path(f"{given.config.stem}.diabolo")
     check_place(output)
-    model = _fitted(data, found.options, quiet)
+    model = fitted(data, found.options, quiet)
     model.save(output)
     facts = model.engine_.facts
     run = f"; run {facts['run']}" if "run" in facts else ""
-    _say(f"{output}: learnt from {facts['rows']:,} rows in {facts['seconds']:.1f} s{run}", quiet)
+    say(f"{output}: learnt from {facts['rows']:,} rows in {facts['seconds']:.1f} s{run}", quiet)
 
 
 @app.command
@@ -97,13 +94,13 @@ def score(
     from diabolo import tasks
 
     check_format(output)
-    loaded, native = _load(model), _native(data)
+    loaded, native = load_model(model), read_data(data)
     answer = tasks.score(loaded, native, alarm_rate=alarm_rate)
     table = with_keys(answer.to_arrow(), native.table, (loaded.time, loaded.by))
     said = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
     if loaded.engine_.source.kind == "series":
         said = f"{several(len(answer.episodes), 'episode')}; {said}"
-    _say(f"{int(answer.alarm.sum()):,} of {several(len(answer.bits), 'row')} are alarms ({said})", quiet)
+    say(f"{int(answer.alarm.sum()):,} of {several(len(answer.bits), 'row')} are alarms ({said})", quiet)
     give(table, output, json, "the oddest rows", table.sort_by([("bits", "descending")]).slice(0, 10))
     if fail_on is not None and bool((answer.severity >= fail_on).any()):
         raise SystemExit(1)
@@ -128,7 +125,7 @@ def explain(
     check_format(output)
     if top < 1:
         raise OptionError(f"top={top}: expected at least one row", hint="--top 20")
-    loaded, native = _load(model), _native(data)
+    loaded, native = load_model(model), read_data(data)
     if rows is None:
         scores = tasks.score(loaded, native)
         peaks = sorted(scores.episodes, key=lambda e: -e.bits)[:top]
@@ -152,10 +149,10 @@ def repair(
     from diabolo import tasks
 
     check_format(output)
-    answer = tasks.repair(_load(model), _native(data), **asdict(filling or Filling()))
+    answer = tasks.repair(load_model(model), read_data(data), **asdict(filling or Filling()))
     table = answer.to_arrow()
     why = answer.changed["why"].to_pylist()
-    _say(f"{why.count('hole'):,} holes filled, {why.count('suspicious'):,} suspicious cells replaced", quiet)
+    say(f"{why.count('hole'):,} holes filled, {why.count('suspicious'):,} suspicious cells replaced", quiet)
     give(table, output, json, "the first rows", table.slice(0, 10))
 
 
@@ -167,8 +164,8 @@ def drift(
     from diabolo import tasks
 
     check_format(output)
-    answer = tasks.drift(_load(model), _native(data))
-    _say(answer.verdict, quiet)
+    answer = tasks.drift(load_model(model), read_data(data))
+    say(answer.verdict, quiet)
     give(answer.to_arrow(), output, json, "then and now")
 
 
@@ -178,7 +175,7 @@ def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = F
     from diabolo import tasks
 
     check_format(output)
-    table = tasks.embed(_load(model), _native(data)).to_arrow()
+    table = tasks.embed(load_model(model), read_data(data)).to_arrow()
     give(table, output, json, "the first rows", table.slice(0, 10))
 
 
@@ -188,7 +185,7 @@ def denoise(data: Data, *, model: ModelPath, output: Output = None, json: Json =
     from diabolo import tasks
 
     check_format(output)
-    table = tasks.denoise(_load(model), _native(data)).to_arrow()
+    table = tasks.denoise(load_model(model), read_data(data)).to_arrow()
     give(table, output, json, "the first rows", table.slice(0, 10))
 
 
@@ -206,7 +203,7 @@ def match(
     from diabolo import tasks
 
     check_format(output)
-    table = tasks.match(_load(model), _native(data), gallery=_native(gallery), k=k).to_arrow()
+    table = tasks.match(load_model(model), read_data(data), gallery=read_data(gallery), k=k).to_arrow()
     give(table, output, json, "the nearest rows", table.slice(0, 10))
 
 
@@ -225,8 +222,8 @@ def generate(
 
     check_format(output)
     wishes = wishes or Wanted()
-    like = None if wishes.like is None else _native(wishes.like)
-    tables = draw_tables(_load(model), n, wishes, like, quiet=quiet)
+    like = None if wishes.like is None else read_data(wishes.like)
+    tables = draw_tables(load_model(model), n, wishes, like, quiet=quiet)
     stream(tables, output, json)
 
 
@@ -254,7 +251,7 @@ def watch(
     from diabolo.outputs.watch import watch as follow
     from diabolo.streaming import Stream
 
-    stream = Stream(_load(model), alarm_rate, refresh)
+    stream = Stream(load_model(model), alarm_rate, refresh)
     bad = follow(
         stream,
         data,
@@ -262,9 +259,9 @@ def watch(
         state=state,
         alarms=alarms,
         refresh=refresh,
-        say=lambda text: _say(f"diabolo: {text}", False),
+        say=lambda text: say(f"diabolo: {text}", False),
     )
-    _say(f"{several(stream.seen, 'point')} taken in", quiet)
+    say(f"{several(stream.seen, 'point')} taken in", quiet)
     if bad:
         raise SystemExit(BAD_INPUT)
 
@@ -285,9 +282,9 @@ def report(
 ) -> None:
     """Write a page about DATA that opens in any browser; with --synthetic, about new rows beside it."""
     check_place(output)
-    parts = {name: _native(part) for name, part in (("synthetic", synthetic), ("unseen", unseen)) if part}
-    _load(model).report(_native(data), output, command=_command(), **parts)
-    _say(f"{output} ({output.stat().st_size / 1e6:.1f} MB)", quiet)
+    parts = {name: read_data(part) for name, part in (("synthetic", synthetic), ("unseen", unseen)) if part}
+    load_model(model).report(read_data(data), output, command=command_line(), **parts)
+    say(f"{output} ({output.stat().st_size / 1e6:.1f} MB)", quiet)
 
 
 @app.command
@@ -298,9 +295,9 @@ def info(path: str, *, options: Options | None = None) -> None:
     if path.endswith(".diabolo"):
         from diabolo.outputs.card import card
 
-        print("\n".join(card(_load(Path(path)))))
+        print("\n".join(card(load_model(Path(path)))))
         return
-    print(Autoencoder(**(options or Options()).resolve().options).inspect(_native(path)))
+    print(Autoencoder(**(options or Options()).resolve().options).inspect(read_data(path)))
 
 
 @app.command
@@ -340,16 +337,16 @@ def demo(
 
     check_place(output)
     table = machine_temperature()
-    _say(
+    say(
         f"a machine's temperature every five minutes, {table.num_rows:,} times (Numenta Anomaly Benchmark)",
         quiet,
     )
-    model = _fitted(table, {"time": "timestamp"}, quiet)
+    model = fitted(table, {"time": "timestamp"}, quiet)
     found = stretches(model, table, "timestamp", "value")
-    _say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(found)} odd stretches:", quiet)
+    say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(found)} odd stretches:", quiet)
     print("".join(f"{line}\n" for line in found), end="")
     model.report(table, output, command="diabolo demo")
-    _say(f"{output} has the pictures: open it in a browser", quiet)
+    say(f"{output} has the pictures: open it in a browser", quiet)
 
 
 def main() -> None:
@@ -380,41 +377,3 @@ def main() -> None:
 def _fail(error: object, status: int) -> None:
     print(f"diabolo: {error}", file=sys.stderr)
     raise SystemExit(status)
-
-
-def _say(text: str, quiet: bool) -> None:
-    if not quiet:
-        print(text, file=sys.stderr)
-
-
-def _fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
-    from diabolo.model import Autoencoder
-
-    model = Autoencoder(**{**options, "verbose": not quiet})
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(_native(data))
-    for warning in caught:
-        _say(f"note: {warning.message}", quiet)
-    return model
-
-
-def _native(data: Any) -> Any:
-    from diabolo.sources import read_native
-
-    return read_native(data)
-
-
-def _load(path: Path) -> Autoencoder:
-    from diabolo.model import load
-
-    try:
-        return load(path)
-    except ModelFileError as error:
-        if (right := exchanged(sys.argv[1:], path)) is None:
-            raise
-        raise ModelFileError(error.message, hint=right) from error
-
-
-def _command() -> str:
-    return shlex.join(["diabolo", *sys.argv[1:]])
