@@ -49,7 +49,8 @@ def draw(
     if fitted < len(x):
         border = float(axis.scale(x[fitted]))
         drawing.line(border, TOP, border, bottom, "fitted")
-        drawing.text(border - 6, TOP - 6, "fitted", anchor="end")
+        if border > LEFT + 80:  # beside what the series is called
+            drawing.text(border - 6, TOP - 6, "fitted", anchor="end")
         drawing.text(border + 6, TOP - 6, "new")
     upright = number_axis(values, TOP + SERIES - 20, TOP, count=4)
     drawing.across(upright, LEFT, WIDTH - 10)
