@@ -80,7 +80,7 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(
     def work(*_: object) -> None:
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(cli, "_native", work)
+    monkeypatch.setattr(cli, "read_data", work)
     (tmp_path / "folder.csv").mkdir()
     for command in ("score", "explain", "repair", "embed"):
         for place, says in (
@@ -165,7 +165,7 @@ def test_what_may_come_up(
         raise error
 
     monkeypatch.delenv("DIABOLO_DEBUG", raising=False)
-    monkeypatch.setattr(cli, "_native", fails)
+    monkeypatch.setattr(cli, "read_data", fails)
     said = run("score", data, "-m", model)
     assert said.status == status and says in said.err and said.out == ""
 
@@ -175,7 +175,7 @@ def test_bugs_can_be_seen(run: Run, data: Path, model: Path, monkeypatch: pytest
         raise ZeroDivisionError("oh")
 
     monkeypatch.setenv("DIABOLO_DEBUG", "1")
-    monkeypatch.setattr(cli, "_native", fails)
+    monkeypatch.setattr(cli, "read_data", fails)
     with pytest.raises(ZeroDivisionError):
         run("score", data, "-m", model)
 
