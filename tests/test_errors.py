@@ -25,7 +25,8 @@ def test_every_error_is_a_diabolo_error() -> None:
     for name in errors.__all__:
         thing = getattr(errors, name)
         if isinstance(thing, type):
-            assert issubclass(thing, DiaboloError)
+            assert issubclass(thing, (DiaboloError, UserWarning))
+            assert issubclass(thing, DiaboloError) == name.endswith("Error")
 
 
 @pytest.mark.parametrize(
