@@ -23,12 +23,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from benchmarks import anomaly_series, channels, common, detection
 from benchmarks.channels import TIME
@@ -207,20 +205,6 @@ def judge(problem: Injected, method: Callable[..., Answer], seed: int) -> dict[s
     return measures | {"cpu_seconds": seconds}
 
 
-def run(options: common.Options) -> list[dict[str, Any]]:
-    """Judges our default and the peers on every series and seed; one row each, failures included."""
-    rows = []
-    with threadpool_limits(1):
-        for name, path in channels.find(options.data, options.sets).items():
-            series = channels.load(path)
-            for seed in range(options.seeds):
-                problem = inject(series, seed)
-                for method in (common.OURS, *options.peers):
-                    work = partial(judge, problem, METHODS[method], seed)
-                    rows.append(detection.attempt(method, name, seed, work))
-    return rows
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns the exit code."""
     options = common.parse(
@@ -230,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default_peers=PEERS,
         default_seeds=3,
     )
-    return detection.report(options, run(options), CLAIM, PROTOCOL, "vus_pr")
+    rows = channels.run(options, inject, lambda problem, name, seed: judge(problem, METHODS[name], seed))
+    return detection.report(options, rows, CLAIM, PROTOCOL, "vus_pr")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from benchmarks import common
+from benchmarks import common, detection
 from benchmarks.metrics import period
 
 TIME = "time"
@@ -36,6 +39,32 @@ def find(folder: Path, only: Sequence[str] = ()) -> dict[str, Path | None]:
 def load(path: Path | None) -> pd.DataFrame:
     """At most 20,000 rows: the time, and the channels with their holes; the made series for None."""
     return made() if path is None else _channels(pd.read_csv(path, nrows=MOST))
+
+
+Made = TypeVar("Made")
+
+
+def run(
+    options: common.Options,
+    prepare: Callable[[pd.DataFrame, int], Made],
+    judge: Callable[[Made, str, int], Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Judges our default and the peers on every series and seed; one row each, failures included.
+
+    Args:
+        options: The command line.
+        prepare: (series, seed) -> what is put to a method.
+        judge: (that, a method's name, seed) -> its measures.
+    """
+    rows = []
+    with threadpool_limits(1):
+        for name, path in find(options.data, options.sets).items():
+            series = load(path)
+            for seed in range(options.seeds):
+                put = prepare(series, seed)
+                for method in (common.OURS, *options.peers):
+                    rows.append(detection.attempt(method, name, seed, partial(judge, put, method, seed)))
+    return rows
 
 
 def _is_series(path: Path) -> bool:

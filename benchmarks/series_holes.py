@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from benchmarks import channels, common, detection
 from benchmarks.channels import TIME
@@ -124,19 +122,6 @@ def judge(series: pd.DataFrame, method: Callable[..., Filled], seed: int) -> dic
     return measures | {"cpu_seconds": seconds}
 
 
-def run(options: common.Options) -> list[dict[str, Any]]:
-    """Judges our default and the peers on every series and seed; one row each, failures included."""
-    rows = []
-    with threadpool_limits(1):
-        for name, path in channels.find(options.data, options.sets).items():
-            series = channels.load(path)[:ROWS]
-            for seed in range(options.seeds):
-                for method in (common.OURS, *options.peers):
-                    work = partial(judge, series, METHODS[method], seed)
-                    rows.append(detection.attempt(method, name, seed, work))
-    return rows
-
-
 def print_channels(rows: Sequence[dict[str, Any]]) -> None:
     """The details, mean over seeds: a line for each channel and measure."""
     done = [row for row in rows if "error" not in row]
@@ -160,7 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default_peers=PEERS,
         default_seeds=3,
     )
-    rows = run(options)
+    rows = channels.run(
+        options,
+        lambda series, seed: series[:ROWS],
+        lambda series, name, seed: judge(series, METHODS[name], seed),
+    )
     print_channels(rows)
     return detection.report(options, rows, CLAIM, PROTOCOL, "rmse_10")
 

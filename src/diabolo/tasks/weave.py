@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from diabolo.columns import Datetime, Values
+from diabolo.columns.datetime import from_seconds
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.fields import Curve
@@ -65,9 +66,11 @@ def weave(
     """
     source = engine.source
     assert isinstance(source, Series)
-    start = _after_the_fit(engine) if series is None else _anew(engine, series, given, random)
     beside = [name for name in engine.schema.scored if name not in source.channels]
-    total = max(start.known + points + (source.length // 2 if beside else 0), source.length)
+    # Labels are read in the middle of windows: half of one is drawn before and after what is asked for.
+    half = source.length // 2 if beside else 0
+    start = _after_the_fit(engine) if series is None else _anew(engine, series, half, given, random)
+    total = max(start.known + points + half, source.length)
     if engine.loom is None:
         assert codes is not None
         drawn = np.stack([_overlapping(engine, total, start.window, codes).numpy() for _ in start.step])
@@ -102,8 +105,10 @@ def _after_the_fit(engine: Engine) -> Start:
     return Start(group, begin, window, max(source.end - int(begin[0]), source.length))
 
 
-def _anew(engine: Engine, series: int, given: Mapping[str, Any], random: np.random.Generator) -> Start:
-    """When and where remembered windows were."""
+def _anew(
+    engine: Engine, series: int, before: int, given: Mapping[str, Any], random: np.random.Generator
+) -> Start:
+    """When and where remembered windows were, and so many points before."""
     source, positions = engine.source, engine.memory.positions
     assert isinstance(source, Series) and positions is not None
     group, step = np.divmod(random.choice(positions, series), APART)
@@ -115,8 +120,6 @@ def _anew(engine: Engine, series: int, given: Mapping[str, Any], random: np.rand
                 hint=f"one of {', '.join(source.groups[:20])}",
             )
         group = np.full_like(group, source.groups.index(str(given[name])))
-    # Labels are read in the middle of windows: half of one is drawn before the first point.
-    before = source.length // 2 if set(engine.schema.scored) > set(source.channels) else 0
     return Start(group, step - before, None, before)
 
 
@@ -138,9 +141,8 @@ def _when(engine: Engine, group: np.ndarray, steps: np.ndarray) -> dict[str, pa.
     if source.time is not None:
         seconds = steps * (source.step or 1.0)
         known = {e.name: e.column for e in engine.schema.used}
-        moments = pa.array((seconds * 1e6).astype(np.int64)).cast(pa.timestamp("us"))
         as_time = isinstance(known.get(source.time), Datetime) or bool(source.form)
-        columns[source.time] = moments if as_time else pa.array(seconds)
+        columns[source.time] = from_seconds(seconds) if as_time else pa.array(seconds)
     return columns
 
 
