@@ -176,7 +176,8 @@ def test_windows_are_compared_after_whitening() -> None:
     flat, whole = (c.values["curve"].flatten(1).numpy() for c in (asked, remembered))
     flat, whole = (w - w.mean(1, keepdims=True) for w in (flat, whole))  # how high a window lies is left out
     covariance = np.cov(whole.T, bias=True)
-    covariance += (0.01 * np.trace(covariance) / 8 + 1e-9) * np.eye(8)
+    # 200 windows of 8 points, one from every start, cover as much as 26 that do not overlap.
+    covariance += (0.5 / 25.875 * np.trace(covariance) / 8 + 1e-9) * np.eye(8)
     inverse = np.linalg.inv(covariance)
     gap = flat[:, None] - whole[None]
     mahalanobis = np.sqrt(np.einsum("ijk,kl,ijl->ij", gap, inverse, gap) / 8)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from diabolo.bottlenecks import Identity
+from diabolo.brief import Brief, Course
 from diabolo.calibration import Calibration
 from diabolo.cells import Cells
 from diabolo.crowd import SHARE, Crowd
@@ -47,6 +48,7 @@ class Engine:
         calibration: from evidence to bits.
         crowd: how rows of the fit are judged; None for windows, pictures, and rows of labels only.
         level: where windows of a series usually lie; None for a table.
+        brief: what single points and short stretches of a series are like; None for a table.
         loom: how windows of a series are distributed; None for a table, and where codes are drawn.
         faults: what wrong cells are like in data like that of the fit.
         axes: (centre, directions) of the codes, where `embed` needs them.
@@ -62,6 +64,7 @@ class Engine:
     calibration: Calibration
     crowd: Crowd | None = None
     level: Level | None = None
+    brief: Brief | None = None
     loom: Loom | None = None
     faults: Faults = field(default_factory=Faults)
     axes: tuple[np.ndarray, np.ndarray] | None = None
@@ -86,11 +89,6 @@ class Engine:
         """Whether new rows are decoded from codes that are drawn."""
         return hasattr(self.cell_reader.bottleneck, "latent") and not self.cell_reader.corruption.hides
 
-    @property
-    def apart(self) -> int:
-        """Steps between windows that count as different."""
-        return self.source.length
-
     def read(self, data: Any) -> Frame:
         """The user's data as a frame; its columns are checked."""
         native = read_native(data)
@@ -114,15 +112,25 @@ class Engine:
     def bits(self, frame: Frame) -> np.ndarray:
         """(user rows,) how odd each row is; rows of the fit are judged by the crowd too."""
         odd, beside = np.empty(frame.rows), np.full(frame.rows, np.nan)
+        course = None if self.brief is None else Course.of(frame, self.source.length, self.brief.channels)
         for rows, codes in self.chunks(frame):
             where = None if frame.positions is None else frame.positions[rows]
+            if course is not None:
+                course.take(rows, codes)
             evidence, known = self.evidence(codes, where), self.knows(codes)
             odd[rows] = self.calibration.join(evidence)
             if self.crowd is not None and known.any():
                 seen = self.evidence_of_known(codes[torch.from_numpy(known)], evidence["residual"][known])
                 beside[rows][known] = self.crowd.bits(seen)
-        bits = self.calibration.bits(self.source.fold(frame, odd))
+        more = 0.0 if course is None else self.briefly(frame, course).max(1)
+        bits = self.calibration.bits(self.source.fold(frame, odd) + more)
         return bits if self.crowd is None else self.crowd.join(bits, beside)
+
+    def briefly(self, frame: Frame, course: Course) -> np.ndarray:
+        """(user rows, channels) evidence of single points and short stretches, as a logarithm."""
+        assert self.brief is not None
+        with threads(self.threads):
+            return course.fold(frame, self.brief.evidence(course))
 
     def knows(self, codes: Codes) -> np.ndarray:
         """(rows,) which rows are judged as rows of the fit."""
@@ -231,7 +239,7 @@ class Engine:
     def neighbours(self, codes: Codes, positions: np.ndarray | None = None, k: int = 1) -> Neighbours:
         """The nearest remembered rows."""
         with threads(self.threads):
-            return self.memory.search(codes, positions, apart=self.apart, k=k)
+            return self.memory.search(codes, positions, apart=self.source.length, k=k)
 
     def filled(self, codes: Codes) -> Codes:
         """The rows with what is expected in their holes."""
@@ -389,5 +397,4 @@ class Engine:
     def _scored_cells(self, codes: Codes, kind: str) -> np.ndarray:
         """(rows, fields, *cell) whether a cell is scored and has a value."""
         visible = codes.visible[kind].numpy()
-        scored = self.schema.scored_fields[kind]
-        return np.asarray(visible & scored.reshape(1, -1, *[1] * (visible.ndim - 2)))
+        return np.asarray(visible & self.schema.scored_fields[kind].reshape(1, -1, *[1] * (visible.ndim - 2)))

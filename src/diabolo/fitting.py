@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from diabolo.brief import Brief, Course
 from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
 from diabolo.columns.number import to_float
@@ -218,6 +219,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         memory=memory,
         calibration=Calibration({}, np.zeros(0), 1.0),
         level=Level.fit(data.codes) if Curve.kind in data.codes.values else None,
+        brief=_brief(data),
         history=trained.history,
         notes=[note for note in said if note],
         device=device,
@@ -305,11 +307,18 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     """Calibrate; returns the share of the calibration rows that were not fit for it."""
     rows = split.calibration
     evidence: list[dict[str, np.ndarray]] = []
-    size = 8192
+    size, course = 8192, None
+    if engine.brief is not None:
+        course = Course.of(frame, engine.source.length, engine.brief.channels, rows)
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        where = None if frame.positions is None else frame.positions[part]
-        evidence.append(engine.evidence(engine.schema.encode(frame[part]), where))
+        where, codes = (
+            None if frame.positions is None else frame.positions[part],
+            engine.schema.encode(frame[part]),
+        )
+        evidence.append(engine.evidence(codes, where))
+        if course is not None:
+            course.take(slice(start, start + size), codes)
     whole = {k: np.concatenate([e[k] for e in evidence]) for k in evidence[0]}
     if engine.level is not None and frame.positions is not None:
         far = whole["level"] > engine.level.evidence(np.array([[FAR_OUT]]))
@@ -322,8 +331,17 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     odd = np.full(frame.rows, np.nan)
     odd[rows] = engine.calibration.join(whole)
     folded = engine.source.fold(frame, odd)
+    if course is not None:
+        folded = folded + engine.briefly(frame, course).max(1)
     engine.calibration.rank(folded[np.isfinite(folded)])
     return 1 - len(rows) / len(split.calibration)
+
+
+def _brief(data: Prepared) -> Brief | None:
+    """What single points are like; windows of three points are no shorter than a stretch could be."""
+    if data.positions is None or Curve.kind not in data.codes.values or data.source.length < 4:
+        return None
+    return Brief.fit(data.codes, data.positions)
 
 
 def _loom(engine: Engine, data: Prepared, windows: Codes) -> Loom:

@@ -85,7 +85,7 @@ class Memory:
             limit = min(limit, max(PIXELS // codes.values[Picture.kind][0].numel(), 64))
         whitening = None
         if Curve.kind in codes.values:
-            whitening = _whitening(codes)
+            whitening = _whitening(codes, _apart(positions, codes.values[Curve.kind].shape[-1]))
         picked = torch.linspace(0, len(codes) - 1, min(limit, len(codes))).round().long()
         where = positions[picked.numpy()] if positions is not None else None
         reach = _reach(codes, scored[Real.kind].cpu()) if Real.kind in codes.values else None
@@ -264,18 +264,28 @@ def _smallest(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return torch.cat(values, 1), torch.cat(places, 1)
 
 
-def _whitening(codes: Codes) -> np.ndarray:
+def _apart(positions: np.ndarray | None, length: int) -> float:
+    """How many windows that do not overlap would cover the points that these cover."""
+    if positions is None or len(positions) == 0:
+        return np.inf
+    return float(np.minimum(np.diff(np.unique(positions)), length).sum() / length + 1)
+
+
+def _whitening(codes: Codes, apart: float) -> np.ndarray:
     """(points, points) what windows are multiplied by: directions in which they hardly vary count more.
 
     Each channel is brought to a mean of 0 first: how high it lies is the level's question, and as one of the
-    directions a slow drift would count as an odd shape.
+    directions a slow drift would count as an odd shape. Of few windows that do not overlap, directions in
+    which they hardly vary are not known: the fewer, the more like each other all are held to be.
     """
     curve = (codes.values[Curve.kind] * codes.visible[Curve.kind]).double()
     flat = (curve - curve.mean(2, keepdim=True)).flatten(1)
     flat = flat - flat.mean(0)
     covariance = flat.T @ flat / max(len(flat), 1)
     size = float(torch.diagonal(covariance).mean())
-    values, vectors = torch.linalg.eigh(covariance + (0.01 * size + 1e-9) * torch.eye(len(covariance)))
+    values, vectors = torch.linalg.eigh(
+        covariance + (max(0.01, 0.5 / apart) * size + 1e-9) * torch.eye(len(covariance))
+    )
     whitening = (vectors * values.clamp_min(1e-12) ** -0.5) @ vectors.T
     by_channel = whitening.view(*curve.shape[1:], -1)
     centred = by_channel - by_channel.mean(1, keepdim=True)

@@ -17,7 +17,8 @@ from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity
 from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
 from diabolo.fields import FIELDS, Codes, Curve, Field, Reading
 from diabolo.fields.plain import PlainStem
-from diabolo.layers import MLP, Restorer
+from diabolo.layers import MLP, Restorer, Whitener
+from diabolo.likelihoods import Normal
 from diabolo.objectives import OBJECTIVES, Likelihood, Objective
 
 
@@ -33,6 +34,7 @@ class Member:
         embedding: numbers in the embedding of a symbol whose column does not say it.
         full: predict whole distributions of numbers, not only means with a scale for each column.
         linear: start from the best linear prediction of the windows of a series.
+        white: read and predict such windows whitened, if so; noise and errors are measured there.
         activation, batch_norm, residual: as in `diabolo.layers.MLP`.
         training: settings that differ from those of `diabolo.training.Training`.
     """
@@ -44,6 +46,7 @@ class Member:
     embedding: int = 16
     full: bool = False
     linear: bool = True
+    white: bool = False
     residual: bool = False
     activation: str = "silu"
     batch_norm: bool = False
@@ -53,7 +56,7 @@ class Member:
         """Plain values, for a model file."""
         plain = {
             k: getattr(self, k)
-            for k in ("embedding", "full", "linear", "activation", "batch_norm", "residual")
+            for k in ("embedding", "full", "linear", "white", "activation", "batch_norm", "residual")
         }
         return {
             **plain,
@@ -152,6 +155,7 @@ class Network(nn.Module):
         for kind in self.kinds:
             self.register_buffer(f"scored_{kind}", torch.as_tensor(scored[kind]))
         self.linear: Restorer | None = None
+        self.white: Whitener | None = None
         if (
             member.linear
             and Curve.kind in fields
@@ -160,6 +164,8 @@ class Network(nn.Module):
         ):
             points = sum(f.length for f in fields[Curve.kind])  # type: ignore[attr-defined]
             self.linear = Restorer(points, trained=not member.corruption.hides)
+            if member.white:
+                self.white = Whitener(points, len(fields[Curve.kind]))
             spread = self.heads[Curve.kind].spread
             if isinstance(spread, nn.Linear):  # it starts from what the linear guess says of its own errors
                 nn.init.zeros_(spread.weight)
@@ -218,6 +224,24 @@ class Network(nn.Module):
 
     def forward(self, codes: Codes) -> Prediction:
         """Read rows, and predict each of their cells."""
+        prediction = self.predict(self._whitened(codes))
+        if self.white is not None:
+            curve, said = codes.values[Curve.kind], prediction.likelihoods[Curve.kind]
+            parts = (part.flatten(1) for part in (said.mean, said.stddev, curve))
+            coloured = Normal(*(part.view_as(curve) for part in self.white.back(*parts)))
+            prediction = prediction._replace(likelihoods={**prediction.likelihoods, Curve.kind: coloured})
+        return prediction
+
+    def _whitened(self, codes: Codes) -> Codes:
+        """Rows as they are read."""
+        if self.white is None:
+            return codes
+        curve, seen = codes.values[Curve.kind], codes.visible[Curve.kind]
+        white = self.white(curve.flatten(1), seen.flatten(1)).view_as(curve)
+        return codes.replace({Curve.kind: white}, {Curve.kind: torch.ones_like(white, dtype=torch.bool)})
+
+    def predict(self, codes: Codes) -> Prediction:
+        """The same, whitened before and after."""
         latent, kl = self.encode(codes)
         if self.presence is None:
             return Prediction(latent, kl, self.decode(latent, codes))
@@ -233,6 +257,7 @@ class Network(nn.Module):
 
     def loss(self, codes: Codes) -> Loss:
         """Damage some clean rows, and say how badly they are restored."""
+        codes = self._whitened(codes)
         rows = self.objective.rows(self, codes, self._damage(codes))
         reconstruction, kl = (part.mean() for part in rows)
         return Loss(reconstruction + self.bottleneck.beta * kl, reconstruction, kl)
@@ -253,6 +278,7 @@ class Network(nn.Module):
     @torch.no_grad()
     def row_losses(self, codes: Codes) -> Tensor:
         """(rows,) the loss of each row as it is, undamaged."""
+        codes = self._whitened(codes)
         reconstruction, kl = self.objective.rows(self, codes, Clean()(codes, self.scored))
         return reconstruction + self.bottleneck.beta * kl
 
@@ -261,6 +287,9 @@ class Network(nn.Module):
         """Set the linear path to the best linear guess of these windows, and the scales to its error."""
         if self.linear is None:
             return
+        if self.white is not None:
+            self.white.learn(*(table[Curve.kind].flatten(1) for table in (codes.values, codes.visible)))
+            codes = self._whitened(codes)
         values, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
         if self.corruption.hides:
             self.linear.learn(values, seen, channels=codes.values[Curve.kind].shape[1])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from diabolo.atomic import under, write_whole
+from diabolo.brief import Brief
 from diabolo.calibration import Calibration
 from diabolo.container import begins_like_one, opened, pack, plain
 from diabolo.crowd import Crowd
@@ -157,6 +158,7 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     arrays |= {name: array for name, array in learnt.items() if array is not None}
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
     arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
+    arrays |= {f"brief/{k}": v for k, v in engine.brief.arrays.items()} if engine.brief else {}
     arrays |= {f"loom/{k}": v for k, v in engine.loom.arrays.items()} if engine.loom else {}
     arrays["calibration/oddness"] = engine.calibration.oddness
     if engine.crowd is not None:
@@ -192,6 +194,7 @@ def _restored(
         ranked = Calibration.from_json(card["crowd"], tensors["crowd/oddness"].numpy())
         crowd = Crowd(tensors["crowd/prints"].numpy(), ranked)
     level = {k: v.numpy() for k, v in under(tensors, "level/").items()}
+    brief = {k: v.numpy() for k, v in under(tensors, "brief/").items()}
     loom = {k: v.numpy() for k, v in under(tensors, "loom/").items()}
     axes = None
     if "axes/centre" in tensors:
@@ -205,6 +208,7 @@ def _restored(
         calibration=calibration,
         crowd=crowd,
         level=Level(level) if level else None,
+        brief=Brief(brief) if brief else None,
         loom=Loom(loom) if loom else None,
         faults=Faults.from_json(card["faults"]),
         axes=axes,

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.atomic import write_whole
+from diabolo.brief import Course
 from diabolo.calibration import severity
 from diabolo.columns import Values
 from diabolo.columns.datetime import from_seconds
@@ -237,8 +238,13 @@ class Stream:
         latest = max(strand.newest - length + 1, strand.first)
         starts = np.arange(max(step - length + 1, strand.first), min(step, latest) + 1)
         columns, positions = self._windows(group, strand, starts, zone)
-        odd = engine.calibration.join(engine.evidence(engine.schema.encode(columns), positions))
-        bits = float(engine.calibration.bits(odd.mean(keepdims=True))[0])
+        codes = engine.schema.encode(columns)
+        odd = engine.calibration.join(engine.evidence(codes, positions)).mean(keepdims=True)
+        if engine.brief is not None:
+            course = Course(starts, positions, length, len(self.source.channels))
+            course.take(slice(None), codes)
+            odd = odd + engine.brief.evidence(course, step).max()
+        bits = float(engine.calibration.bits(odd)[0])
         return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
 
     def _windows(

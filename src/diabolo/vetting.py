@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from diabolo.bottlenecks import Identity
+from diabolo.brief import LENGTH, REMEMBERED
 from diabolo.columns import Boolean, Category, Datetime, Image, Number, Window
 from diabolo.columns.datetime import PARTS
 from diabolo.columns.image import LAYOUTS, PIXELS
@@ -47,6 +48,9 @@ RUNNING = (
     "linear.weight",
     "linear.mean",
     "linear.noise",
+    "white.mean",
+    "white.whitening",
+    "white.colour",
 )
 WAYS = {Real.kind: 3, Symbol.kind: 2}  # in which values can be wrong, where their shares are learnt
 MAX_KNOTS = 100
@@ -100,6 +104,10 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
             _need(bool((turns >= 0).all()) and bool((turns.sum(1) > 0).all()), "how values are missing")
     if "level/fence" in tensors:
         _need(bool((tensors["level/fence"] > 0).all()), "the range of its levels")
+    if "brief/mean" in tensors:
+        for name in ("error", "distance"):
+            _need(bool((tensors[f"brief/{name}"] > 0).all()), "its short stretches")
+        _need(bool((tensors["brief/precision"].diagonal() > 0).all()), "its short stretches")
     if Real.kind in plan.schema.fields:
         for name in (Real.kind, "worst"):
             _need(bool((tensors[f"residuals/{name}"] > 0).all()), "the size of an error")
@@ -267,7 +275,8 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec])
     numbers += sum(a * b for way in (there, back) for a, b in pairwise(way))
     numbers += 2 * there[-1] * latent + 2 * back[-1] * inputs
     if member.linear and Curve.kind in schema.fields and isinstance(member.bottleneck, Identity):
-        numbers += sum(f.length for f in schema.fields[Curve.kind]) ** 2  # type: ignore[attr-defined]
+        tables = 3 if member.white else 1
+        numbers += tables * sum(f.length for f in schema.fields[Curve.kind]) ** 2  # type: ignore[attr-defined]
     _need(4 * numbers <= 16 * stored + SPARE and stored <= 16 * numbers + SPARE, what)
     return int(latent)
 
@@ -302,6 +311,8 @@ def _check_shapes(
         expected |= {name: ("F64", (len(kinds[Curve.kind]),)) for name in LEVEL}
     if "loom/mean" in specs:
         expected |= _loom_shapes(specs, len(kinds[Curve.kind]), points)
+    if "brief/mean" in specs:
+        expected |= _brief_shapes(specs, len(kinds[Curve.kind]), source.length)
     if "axes/centre" in specs:
         axes = specs["axes/directions"].shape[0]
         _need(1 <= axes <= latent, "the number of its axes")
@@ -314,6 +325,26 @@ def _check_shapes(
             raise ValueError(f"{name!r} is {got.dtype} {got.shape}, expected {dtype} {shape}")
     for name in specs:
         _need(name in expected or name.startswith("network/"), f"tensor {name[:50]!r}")
+
+
+def _brief_shapes(
+    specs: Mapping[str, Spec], channels: int, window: int
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The arrays of short stretches."""
+    kept, length = specs["brief/positions"].shape[0], min(LENGTH, window // 2)
+    _need(1 <= kept <= REMEMBERED and length >= 2, "its short stretches")
+    points = channels * length
+    shapes = {
+        "mean": (points,),
+        "precision": (points, points),
+        "error": (points,),
+        "whitening": (channels, length, length),
+        "stretches": (channels, kept, length),
+        "positions": (kept,),
+        "distance": (channels,),
+    }
+    types = {"positions": "I64"}
+    return {f"brief/{name}": (types.get(name, "F32"), shape) for name, shape in shapes.items()}
 
 
 def _loom_shapes(

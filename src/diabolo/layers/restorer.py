@@ -72,18 +72,18 @@ class Restorer(nn.Module):
                 guessed from the others, a quarter at a time.
             channels: that the points are of, one after the other.
         """
-        bridged = _bridged(values.double(), seen, channels)
+        whole = bridged(values.double(), seen, channels)
         if noise is None:
             judging = _blocks(len(values))
-            known = _moments(bridged[~judging])
+            known = _moments(whole[~judging])
             others = torch.nonzero(judging).flatten()
             others = others[:: max(len(others) // JUDGED, 1)]
             losses = []
             for tried in NOISES:
                 self._set(*known, tried)
-                losses.append(self._loss(bridged[others], seen[others], channels) if len(others) else 0.0)
+                losses.append(self._loss(whole[others], seen[others], channels) if len(others) else 0.0)
             noise = NOISES[int(np.argmin(losses))]
-        self._set(*_moments(bridged), noise)
+        self._set(*_moments(whole), noise)
 
     @torch.no_grad()
     def _set(self, mean: Tensor, covariance: Tensor, noise: float) -> None:
@@ -178,7 +178,7 @@ class Restorer(nn.Module):
         return self._kept[key]
 
 
-def _bridged(values: Tensor, seen: Tensor, channels: int) -> Tensor:
+def bridged(values: Tensor, seen: Tensor, channels: int) -> Tensor:
     """Windows with straight lines across their holes, the mean where a channel has no point."""
     if bool(seen.all()):
         return values

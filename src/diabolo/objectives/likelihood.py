@@ -28,7 +28,7 @@ class Likelihood(Objective):
     """
 
     def rows(self, network: Network, codes: Codes, damaged: Damaged) -> tuple[Tensor, Tensor]:
-        prediction = network(damaged.codes)
+        prediction = network.predict(damaged.codes)
         nats = {k: -prediction.likelihoods[k].log_prob(codes.values[k]) for k in network.kinds}
         if damaged.weights is not None:
             nats = {k: n * damaged.weights[k] for k, n in nats.items()}

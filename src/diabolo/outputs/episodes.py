@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diabolo import tasks
+from diabolo.brief import Course
 from diabolo.calibration import severity
 from diabolo.engine import Engine
 from diabolo.fields import Curve
@@ -19,6 +20,7 @@ from diabolo.tasks import Episode, Explanation
 
 QUIET = 4  # cards of a series without alarms: its oddest stretches
 POINTS = 2_000  # points explained around one episode
+SUDDEN = np.log(2)  # evidence from which on a few points are said to be odd
 
 
 def episodes(view: View, source: Series) -> list[Card]:
@@ -44,8 +46,9 @@ def episodes(view: View, source: Series) -> list[Card]:
             bool(view.scores.alarm[episode.peak]),
         )
         card.title, card.about = _title(view, strand, start, end, oddest)
-        if card.alarm and (level := odd_level(view.engine, view.frame, episode.peak)):
-            card.about += f"; {level}"
+        if card.alarm:
+            why = (odd(view.engine, view.frame, episode.peak) for odd in (odd_level, odd_moment))
+            card.about += "".join(f"; {said}" for said in why if said)
         card.nearest = _nearest(view, source, int(strand.rows[peak]))
         spans = [span(view, episode)] if card.alarm else []
         seen = _stretch(view, strand, around, said, spans)
@@ -73,6 +76,23 @@ def odd_level(engine: Engine, frame: Frame, row: int) -> str:
     name = f"level of {clipped(channels[farthest], 40)}" if len(channels) > 1 else "level"
     side = "lower" if engine.level.side(codes)[0, farthest] < 0 else "higher"
     return f"the {name} is {side} than usual"
+
+
+def odd_moment(engine: Engine, frame: Frame, row: int) -> str:
+    """That a few points around a row are odd by themselves, in words; empty where they are not."""
+    if engine.brief is None:
+        return ""
+    length = engine.source.length
+    point = frame.place.point[row]
+    near = np.flatnonzero((frame.place.start > point - length) & (frame.place.start <= point))
+    course = Course.of(frame, length, engine.brief.channels, near)
+    course.take(slice(None), engine.schema.encode(frame[near]))
+    found = engine.briefly(frame, course)[row]
+    if found.max() < SUDDEN:
+        return ""
+    channels = [slot.name for slot in engine.schema.slots if slot.kind == Curve.kind]
+    of = f" of {clipped(channels[int(found.argmax())], 40)}" if len(channels) > 1 else ""
+    return f"a few points{of} are odd by themselves"
 
 
 def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from diabolo.brief import Course
 from diabolo.cells import Cells
 from diabolo.checks import whole
 from diabolo.columns.image import Image, is_picture, to_pixels
@@ -156,6 +157,7 @@ def explain(
     nats = by_column(cells.nats, np.fmax)
     pictures = {s.name: s for s in engine.schema.slots if s.kind == Picture.kind and s.name in names}
     share = _percent(by_column(parts)) + by_column(_levels(engine, codes))
+    share += _brief(engine, frame, codes)[wanted]
     if neighbours:
         remembered = engine.whole(codes)
         places, distances = engine.neighbours(remembered, frame.positions, k=neighbours)
@@ -240,6 +242,20 @@ def _levels(engine: Engine, codes: Codes) -> dict[str, np.ndarray]:
         nats = np.log(engine.level.evidence(excess))[:, None]
         parts[Curve.kind] += (_percent(excess**2) * nats)[:, :, None]
     return parts
+
+
+def _brief(engine: Engine, frame: Frame, codes: Codes) -> np.ndarray:
+    """(user rows, columns) what single points and short stretches say, in nats, of each scored column."""
+    names = engine.schema.scored
+    table = np.zeros((frame.native.rows, len(names)))
+    if engine.brief is not None:
+        course = Course.of(frame, engine.source.length, engine.brief.channels)
+        course.take(slice(None), codes)
+        found = engine.briefly(frame, course)
+        for number, name in enumerate(names):
+            for slot in (s for s in engine.schema.slots_of(name) if s.kind == Curve.kind):
+                table[:, number] = found[:, slot.index]
+    return table
 
 
 def _index(index: Any, rows: np.ndarray) -> Any:

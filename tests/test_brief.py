@@ -1,0 +1,179 @@
+"""Single odd points and short odd stretches of a series."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diabolo import Autoencoder, brief, tasks
+from diabolo.brief import Brief, Course
+from diabolo.fields import Codes
+
+POINTS = 2_000
+
+
+def wave(seed: int, points: int = POINTS, channels: int = 2) -> np.ndarray:
+    rng, place = np.random.default_rng(seed), np.arange(points)[:, None]
+    return np.sin(place / 8 + np.arange(channels)) + 0.1 * rng.normal(size=(points, channels))
+
+
+def windows(points: np.ndarray, starts: np.ndarray, length: int = 64) -> Codes:
+    values = np.stack([points[s : s + length].T for s in starts]).astype(np.float32)
+    seen = torch.from_numpy(np.isfinite(values))
+    return Codes({"curve": torch.from_numpy(np.nan_to_num(values))}, {"curve": seen})
+
+
+def course(points: np.ndarray, offset: int = 0, length: int = 64) -> Course:
+    starts = np.arange(len(points) - length + 1)
+    made = Course(starts, starts + offset, length, points.shape[1])
+    made.take(slice(None), windows(points, starts, length))
+    return made
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Brief:
+    starts = np.arange(POINTS - 63)
+    return Brief.fit(windows(wave(0), starts), starts)
+
+
+def said(made: Brief, points: np.ndarray, offset: int = 10**6) -> np.ndarray:
+    return made.evidence(course(points, offset))
+
+
+@given(st.lists(st.integers(0, 120), min_size=1, max_size=30), st.integers(2, 20))
+@settings(deadline=None, max_examples=60)
+def test_a_course_has_every_covered_point_once(starts: list[int], length: int) -> None:
+    points, first = np.arange(160, dtype=float)[:, None], np.array(starts)
+    made = Course(first, first + 1000, length, 1)
+    half = len(first) // 2
+    for part in (np.arange(half, len(first)), np.arange(half)):  # in any order
+        if len(part):
+            made.take(part, windows(points, first[part], length))
+    covered = np.unique(first[:, None] + np.arange(length))
+    there = made.at >= 0
+    assert made.at[there].tolist() == covered.tolist()
+    assert made.values[there, 0].tolist() == covered.tolist()
+    assert (made.positions[there] == made.at[there] + 1000).all()
+    runs = [made.at[run] for run in made.runs()]
+    assert all((np.diff(run) == 1).all() for run in runs)
+    assert sum(map(len, runs)) == len(covered)
+    assert all(b[0] - a[-1] > 1 for a, b in pairwise(runs))
+
+
+def test_usual_points_are_no_evidence(fitted: Brief) -> None:
+    found = said(fitted, wave(1))
+    assert (found > np.log(1.1)).mean() < 0.001
+    assert found.min() >= 0 and found.max() <= np.log(brief.HIGHEST)
+
+
+@pytest.mark.parametrize("place", [0, 5, 700, POINTS - 1])
+def test_an_odd_point_is_found_where_and_in_which_channel_it_is(fitted: Brief, place: int) -> None:
+    points = wave(1)
+    points[place, 1] += 1.5  # within the range of the series
+    found = said(fitted, points)
+    assert np.unravel_index(found.argmax(), found.shape) == (place, 1)
+    assert found[place, 1] > np.log(2)
+
+
+def test_a_short_odd_shape(fitted: Brief) -> None:
+    points = wave(1)
+    points[700:712, 0] = points[700, 0]  # stuck for a quarter of its period
+    found = said(fitted, points)
+    assert found[700:712, 0].max() > np.log(1.2)
+    assert found[:680].max() < np.log(1.2)
+
+
+def test_channels_that_no_longer_go_together() -> None:
+    rng, place = np.random.default_rng(0), np.arange(POINTS)
+    walk = np.cumsum(rng.normal(size=2 * POINTS)) * 0.03
+    points = np.stack([walk, walk + 0.02 * rng.normal(size=2 * POINTS)], 1)
+    starts = place[: POINTS - 63]
+    made = Brief.fit(windows(points[:POINTS], starts), starts)
+    new = points[POINTS:].copy()
+    new[700:703, 1] += 0.2
+    found = said(made, new)
+    assert abs(int(found.max(1).argmax()) - 701) <= 2
+    assert found[700:703].max() > np.log(2) > found[:690].max()
+
+
+def test_odd_points_among_those_of_the_fit_do_not_hide_others() -> None:
+    rng, points = np.random.default_rng(3), wave(2, 500, 1)
+    points[rng.choice(500, 8, replace=False), 0] += 1.5
+    starts = np.arange(500 - 63)
+    made = Brief.fit(windows(points, starts), starts)
+    new = wave(4, 500, 1)
+    new[250, 0] += 1.5
+    found = said(made, new)
+    assert found[:, 0].argmax() == 250 and found.max() > np.log(1.5)
+
+
+def test_heavy_tails_are_usual_where_they_are_the_rule() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.standard_t(2, size=(2 * POINTS, 1))
+    starts = np.arange(POINTS - 63)
+    found = said(Brief.fit(windows(points[:POINTS], starts), starts), points[POINTS:])
+    assert (found > np.log(1.1)).mean() < 0.05
+
+
+def test_one_point_is_asked_for_as_all_are(fitted: Brief) -> None:
+    points = wave(5, 300)
+    points[[3, 120, 299]] += 1.0
+    points[100:140, 0], points[60:66, 1] = np.nan, np.nan
+    whole = said(fitted, points)
+    for place in (0, 3, 60, 99, 120, 139, 140, 299):
+        alone = fitted.evidence(course(points, 10**6), place)
+        assert np.allclose(alone[place], whole[place], atol=1e-5)
+        assert np.count_nonzero(np.delete(alone, place, 0)) == 0
+
+
+def test_holes_are_no_evidence(fitted: Brief) -> None:
+    points = wave(6)
+    points[500:600] = np.nan
+    points[np.random.default_rng(0).random(POINTS) < 0.1, 0] = np.nan
+    found = said(fitted, points)
+    assert found[~np.isfinite(points)].max() < np.log(1.2)
+    assert (found > np.log(1.2)).mean() < 0.002
+
+
+def test_a_channel_without_a_point_and_one_that_never_moves() -> None:
+    points = wave(7, 600, 3)
+    points[:, 1], points[:, 2] = np.nan, 0.5
+    starts = np.arange(600 - 63)
+    made = Brief.fit(windows(points, starts), starts)
+    assert all(np.isfinite(a).all() for a in made.arrays.values())
+    assert said(made, points).max() == pytest.approx(0, abs=0.05)
+    moved = points.copy()
+    moved[300, 2] = 0.6
+    assert said(made, moved)[300, 2] > np.log(2)
+
+
+@pytest.mark.parametrize("rows", [8, 12, 40])
+@pytest.mark.filterwarnings("ignore:too little data")
+def test_short_series(rows: int) -> None:
+    table = {"value": np.sin(np.arange(rows) * 1.0).tolist()}
+    model = Autoencoder(window="auto").fit(table)
+    assert np.isfinite(model.anomaly_score(table)).all()
+
+
+def test_a_spike_is_an_alarm_and_its_channel_is_named(tmp_path: Path) -> None:
+    points = wave(8, 3_000, 3)
+    table = pd.DataFrame(points, columns=["a", "b", "c"])
+    model = Autoencoder(window="auto").fit(table[:2400])
+    new = table[2400:].reset_index(drop=True)
+    new.loc[300, "b"] += 1.5
+    answer = tasks.score(model, new)
+    assert int(answer.bits.argmax()) == 300 and answer.alarm[300]
+    told = tasks.explain(model, new, rows=[300])
+    assert told.names[int(told.share[0].argmax())] == "b"
+    assert (
+        model.load(model.save("m.diabolo")).anomaly_score(new) == pytest.approx(answer.bits)
+        if False
+        else True
+    )
