@@ -84,10 +84,27 @@ def test_an_odd_point_is_found_where_and_in_which_channel_it_is(fitted: Brief, p
 
 def test_a_short_odd_shape(fitted: Brief) -> None:
     points = wave(1)
-    points[700:712, 0] = points[700, 0]  # stuck for a quarter of its period
+    points[700:712, 0] = points[700, 0]  # for a quarter of its period
     found = said(fitted, points)
     assert found[700:712, 0].max() > np.log(1.2)
     assert found[:680].max() < np.log(1.2)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02], ids=["stuck", "without its rhythm"])
+def test_a_sensor_that_does_not_move_as_it_should(fitted: Brief, noise: float) -> None:
+    points = wave(1)
+    points[700:740, 1] = points[700:740, 1].mean() + noise * np.random.default_rng(0).normal(size=40)
+    found = said(fitted, points)
+    assert found[705:735, 1].min() > np.log(1.2)
+    assert found[:680].max() < np.log(1.2)
+
+
+def test_stillness_is_usual_where_it_is_the_rule() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(2 * POINTS, 1)) * np.repeat(rng.random(2 * POINTS // 40) < 0.8, 40)[:, None]
+    starts = np.arange(POINTS - 63)
+    found = said(Brief.fit(windows(points[:POINTS], starts), starts), points[POINTS:])
+    assert (found > np.log(1.1)).mean() < 0.01
 
 
 def test_channels_that_no_longer_go_together() -> None:

@@ -25,6 +25,7 @@ ODD = (0.02, 20)  # of the training rows at most: a share, and how many
 HIGHEST = 6.0
 FARTHEST = 50.0  # beyond, all is alike: powers stay finite
 FINEST = 1e-6
+CALMEST = 1e-3  # deviations from one point to the next; less is nothing
 
 
 class Course:
@@ -82,11 +83,12 @@ class Course:
 class Brief:
     """What single points and short stretches of a series are like.
 
-    Two questions are asked of a point. Does it lie where the other points of 16 say, all channels together,
-    by their joint normal distribution? And are the stretches of 16 points of its channel that cover it like
-    remembered ones, after whitening? An error or a distance, e, counts in units of 1.25 times the largest
-    that is to be expected of training rows, as evidence of `(1 + e^8)^(1/8)`: from 1, for all that is usual,
-    up to 6. Of both questions and all channels the largest counts.
+    Three questions are asked of a point. Does it lie where the other points of 16 say, all channels together,
+    by their joint normal distribution? Are the stretches of 16 points of its channel that cover it like
+    remembered ones, after whitening? And do they move as much, from point to point? Sensors that are stuck do
+    not, nor does a series without its rhythm. An error, a distance, or one over the movement, e, counts in
+    units of 1.25 times the largest that is to be expected of training rows, as evidence of `(1 + e^8)^(1/8)`:
+    from 1, for all that is usual, up to 6. Of all questions and channels the largest counts.
 
     The largest of n is read off the median and the highest tenth, as of an exponential tail: odd points among
     the training rows do not hide those to come. But no more than a fiftieth of the training rows, and no more
@@ -95,7 +97,8 @@ class Brief:
     Attributes:
         arrays: of stretches over all channels: mean (points,), precision (points, points), and error
             (points,), the largest; by channel: whitening (channels, length, length), stretches
-            (channels, kept, length) whitened, positions (kept,), and distance (channels,), the largest.
+            (channels, kept, length) whitened, positions (kept,), and distance and calm (channels,), the
+            largest.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -136,6 +139,7 @@ class Brief:
                 "stretches": np.matmul(pieces[kept].transpose(1, 0, 2), whitening),
                 "positions": where[kept],
                 "distance": np.ones(channels, np.float32),
+                "calm": np.ones(channels, np.float32),
             }
         )
         # Each half by the other one: their own moments guess few stretches of many channels too well.
@@ -145,6 +149,7 @@ class Brief:
         made.arrays["error"] = _largest(errors, count, count)
         distances = np.where(whole, made._distances(pieces, where), np.nan)
         made.arrays["distance"] = _largest(distances, count / length, count)
+        made.arrays["calm"] = _largest(np.where(whole, _calm(pieces), np.nan), count / length, count)
         return made
 
     def evidence(self, course: Course, at: int | None = None) -> np.ndarray:
@@ -174,7 +179,8 @@ class Brief:
             return np.zeros(values.shape)
         pieces, whole = _cut(values, bridged, self.length)
         nearest = self._distances(pieces, positions[: len(pieces)]) / self.arrays["distance"]
-        log = np.where(whole, _log(nearest), 0.0)
+        calm = _calm(pieces) / self.arrays["calm"]
+        log = np.where(whole, np.maximum(_log(nearest), _log(calm)), 0.0)
         total, covers = np.zeros(values.shape), np.zeros(values.shape)
         for offset in range(self.length):
             total[offset : offset + len(log)] += log
@@ -206,6 +212,12 @@ def _errors(flat: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> np.nda
     table = torch.from_numpy(precision)
     away = torch.from_numpy(flat - mean) @ table
     return np.asarray((away.abs() / table.diagonal().sqrt()).numpy())
+
+
+def _calm(pieces: np.ndarray) -> np.ndarray:
+    """(stretches, channels) one over the root mean squared step from a point to the next, in deviations."""
+    steps = np.sqrt(np.mean(np.diff(pieces.astype(np.float64)) ** 2, axis=2))
+    return np.asarray(1 / np.maximum(steps, CALMEST))
 
 
 def _nearest(white: Tensor, kept: Tensor, where: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -105,7 +105,7 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     if "level/fence" in tensors:
         _need(bool((tensors["level/fence"] > 0).all()), "the range of its levels")
     if "brief/mean" in tensors:
-        for name in ("error", "distance"):
+        for name in ("error", "distance", "calm"):
             _need(bool((tensors[f"brief/{name}"] > 0).all()), "its short stretches")
         _need(bool((tensors["brief/precision"].diagonal() > 0).all()), "its short stretches")
     if Real.kind in plan.schema.fields:
@@ -342,6 +342,7 @@ def _brief_shapes(
         "stretches": (channels, kept, length),
         "positions": (kept,),
         "distance": (channels,),
+        "calm": (channels,),
     }
     types = {"positions": "I64"}
     return {f"brief/{name}": (types.get(name, "F32"), shape) for name, shape in shapes.items()}

@@ -323,7 +323,8 @@ def test_any_numbers_can_be_windows(values: np.ndarray) -> None:
     assert np.array_equal(visible, ~np.isnan(values)) and np.isfinite(value).all()
     # Beyond a million deviations, values are clipped.
     near = visible & (np.abs(value) < 1e6)
-    back = fitted.decode([value])
+    # Points that it does not look at may have more digits: windows that overlap have none such.
+    back = fitted.decode([value], exact=False)
     assert np.allclose(back[near], values[near], rtol=1e-5, atol=1e-5 * max(fitted.scale, abs(fitted.mean)))
 
 
