@@ -172,7 +172,10 @@ class Restorer(nn.Module):
             hidden = torch.nonzero(~shown).flatten()
             inside = -weight[hidden[:, None], hidden]
             inside.diagonal().add_(1)
-            inverse = torch.linalg.inv(inside)
+            if isinstance(self.weight, nn.Parameter):  # training does not keep it symmetric
+                inverse = torch.linalg.inv(inside)
+            else:
+                inverse = torch.cholesky_inverse(torch.linalg.cholesky_ex(inside).L)
             variance = self.noise.to(inverse) * torch.diagonal(inverse).clamp_min(1.0)
             self._kept[key] = Solution(hidden, inverse, 0.5 * variance.log())
         return self._kept[key]

@@ -156,7 +156,9 @@ def explain(
 
     nats = by_column(cells.nats, np.fmax)
     pictures = {s.name: s for s in engine.schema.slots if s.kind == Picture.kind and s.name in names}
-    share = _percent(by_column(parts)) + by_column(_levels(engine, codes))
+    # A network that guesses hidden points says what is odd in a window by what it expects there.
+    solved = Curve.kind in codes.values and engine.row_reader.corruption.hides
+    share = _percent(nats if solved else by_column(parts)) + by_column(_levels(engine, codes))
     share += _brief(engine, frame, codes)[wanted]
     if neighbours:
         remembered = engine.whole(codes)
