@@ -90,9 +90,9 @@ class Brief:
     units of 1.25 times the largest that is to be expected of training rows, as evidence of `(1 + e^8)^(1/8)`:
     from 1, for all that is usual, up to 6. Of all questions and channels the largest counts.
 
-    The largest of n is read off the median and the highest tenth, as of an exponential tail: odd points among
-    the training rows do not hide those to come. But no more than a fiftieth of the training rows, and no more
-    than 20, are odd: where more lie beyond, it is the tail that is heavier.
+    The largest error or distance of n is read off the median and the highest tenth, as of an exponential
+    tail: odd points among the training rows do not hide those to come. But no more than a fiftieth of the
+    training rows, and no more than 20, are odd: where more lie beyond, it is the tail that is heavier.
 
     Attributes:
         arrays: of stretches over all channels: mean (points,), precision (points, points), and error
@@ -149,7 +149,8 @@ class Brief:
         made.arrays["error"] = _largest(errors, count, count)
         distances = np.where(whole, made._distances(pieces, where), np.nan)
         made.arrays["distance"] = _largest(distances, count / length, count)
-        made.arrays["calm"] = _largest(np.where(whole, _calm(pieces), np.nan), count / length, count)
+        # A series that ever stood so still does so again: no tail is cut here.
+        made.arrays["calm"] = np.where(whole, _calm(pieces), FINEST).max(0).astype(np.float32)
         return made
 
     def evidence(self, course: Course, at: int | None = None) -> np.ndarray:
