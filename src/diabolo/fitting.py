@@ -33,6 +33,8 @@ from diabolo.sources import Frame, Series, Source
 from diabolo.training import Keeper, Log, Progress, private_draws, threads, train
 
 TRAINING_WINDOWS = 20_000
+SPLIT = 16  # windows' lengths from which on some can be set aside
+ALL_CALIBRATE = 100_000  # windows up to which none need be, where nothing is trained
 AXES = 16
 FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
 FRESH = 2048  # rows that errors are planted into
@@ -48,7 +50,8 @@ class Split:
     Attributes:
         fit: rows that networks are trained on.
         held_out: rows that the best weights are chosen by; remembered, like those of `fit`.
-        calibration: rows that oddness is ranked against; no network sees them, unless `shared`.
+        calibration: rows that oddness is ranked against; no network sees them, unless `shared`. Where none is
+            trained, those of `fit`: a window is never its own neighbour, nor are those that overlap it.
         shared: the data is too small to spare rows: it is calibrated on the rows it was fitted on.
     """
 
@@ -72,7 +75,7 @@ def split_rows(rows: int, seed: int) -> Split:
 def split_windows(positions: np.ndarray, length: int) -> Split:
     """Blocks of a series: neighbouring windows are nearly the same row, so they stay on one side."""
     rows = len(positions)
-    if rows < 16 * length:
+    if rows < SPLIT * length:
         every = np.arange(rows)
         return Split(every, every[:0], every, shared=True)
     blocks = 4
@@ -118,10 +121,13 @@ class Prepared:
         return hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()
 
 
-def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepared:
-    """Split the rows and encode those that training needs."""
+def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int, solved: bool = False) -> Prepared:
+    """Split the rows and encode those that training needs; windows need no split if nothing is trained."""
     if frame.positions is None:
         split = split_rows(frame.rows, seed)
+    elif solved and frame.rows <= ALL_CALIBRATE:
+        every = np.arange(frame.rows)
+        split = Split(every, every[:0], every, shared=frame.rows < SPLIT * source.length)
     else:
         split = split_windows(frame.positions, source.length)
     fit_rows = split.fit
@@ -210,6 +216,8 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
     else:
         windows = whole_windows(reader, data.codes, device)
         memory = Memory.fit(windows, scored, data.positions)
+    overlap = Curve.kind in data.codes.values
+    brief = overlap and data.source.length >= 4  # half a window is a stretch, of two points at least
     said = [*data.source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
     engine = Engine(
         source=data.source,
@@ -218,14 +226,13 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         residuals=Residuals({}),
         memory=memory,
         calibration=Calibration({}, np.zeros(0), 1.0),
-        level=Level.fit(data.codes) if Curve.kind in data.codes.values else None,
-        brief=_brief(data),
+        level=Level.fit(data.codes) if overlap else None,
+        brief=Brief.fit(data.codes, data.positions) if data.positions is not None and brief else None,
         history=trained.history,
         notes=[note for note in said if note],
         device=device,
         threads=thread_count,
     )
-    overlap = Curve.kind in data.codes.values
     sample = data.codes[torch.from_numpy(even(len(data.codes), FEW_WINDOWS if overlap else SETTLING))]
     with threads(thread_count):
         engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
@@ -277,7 +284,7 @@ def fit_engine(
     `checkpoint` is a file to go on from if the fit is cut off, and the seconds between two savings.
     """
     began, cpu = time.perf_counter(), time.process_time()
-    data, keeper = prepare(frame, source, schema, seed=seed), None
+    data, keeper = prepare(frame, source, schema, seed=seed, solved=_solved(members, training)), None
     if checkpoint is not None:
         described = [(name, member.to_json()) for name, member in members.items()]
         state = [data.fingerprint, source.to_json(), thread_count, seed, dict(training), described]
@@ -303,6 +310,12 @@ def fit_engine(
     return engine
 
 
+def _solved(members: Mapping[str, Member], training: Mapping[str, Any]) -> bool:
+    """Whether no network is trained, and none is asked for its errors."""
+    settings = [Training().change(m.training).change(training) for m in members.values()]
+    return all(s.epochs == 0 and m.corruption.hides for s, m in zip(settings, members.values(), strict=True))
+
+
 def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     """Calibrate; returns the share of the calibration rows that were not fit for it."""
     rows = split.calibration
@@ -312,10 +325,8 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
         course = Course.of(frame, engine.source.length, engine.brief.channels, rows)
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        where, codes = (
-            None if frame.positions is None else frame.positions[part],
-            engine.schema.encode(frame[part]),
-        )
+        where = None if frame.positions is None else frame.positions[part]
+        codes = engine.schema.encode(frame[part])
         evidence.append(engine.evidence(codes, where))
         if course is not None:
             course.take(slice(start, start + size), codes)
@@ -335,13 +346,6 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
         folded = folded + engine.briefly(frame, course).max(1)
     engine.calibration.rank(folded[np.isfinite(folded)])
     return 1 - len(rows) / len(split.calibration)
-
-
-def _brief(data: Prepared) -> Brief | None:
-    """What single points are like; windows of three points are no shorter than a stretch could be."""
-    if data.positions is None or Curve.kind not in data.codes.values or data.source.length < 4:
-        return None
-    return Brief.fit(data.codes, data.positions)
 
 
 def _loom(engine: Engine, data: Prepared, windows: Codes) -> Loom:
