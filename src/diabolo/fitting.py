@@ -33,8 +33,6 @@ from diabolo.sources import Frame, Series, Source
 from diabolo.training import Keeper, Log, Progress, private_draws, threads, train
 
 TRAINING_WINDOWS = 20_000
-SPLIT = 16  # windows' lengths from which on some can be set aside
-ALL_CALIBRATE = 100_000  # windows up to which none need be, where nothing is trained
 AXES = 16
 FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
 FRESH = 2048  # rows that errors are planted into
@@ -50,8 +48,7 @@ class Split:
     Attributes:
         fit: rows that networks are trained on.
         held_out: rows that the best weights are chosen by; remembered, like those of `fit`.
-        calibration: rows that oddness is ranked against; no network sees them, unless `shared`. Where none is
-            trained, those of `fit`: a window is never its own neighbour, nor are those that overlap it.
+        calibration: rows that oddness is ranked against; no network sees them, unless `shared`.
         shared: the data is too small to spare rows: it is calibrated on the rows it was fitted on.
     """
 
@@ -75,7 +72,7 @@ def split_rows(rows: int, seed: int) -> Split:
 def split_windows(positions: np.ndarray, length: int) -> Split:
     """Blocks of a series: neighbouring windows are nearly the same row, so they stay on one side."""
     rows = len(positions)
-    if rows < SPLIT * length:
+    if rows < 16 * length:
         every = np.arange(rows)
         return Split(every, every[:0], every, shared=True)
     blocks = 4
@@ -121,13 +118,10 @@ class Prepared:
         return hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()
 
 
-def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int, solved: bool = False) -> Prepared:
-    """Split the rows and encode those that training needs; windows need no split if nothing is trained."""
+def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepared:
+    """Split the rows and encode those that training needs."""
     if frame.positions is None:
         split = split_rows(frame.rows, seed)
-    elif solved and frame.rows <= ALL_CALIBRATE:
-        every = np.arange(frame.rows)
-        split = Split(every, every[:0], every, shared=frame.rows < SPLIT * source.length)
     else:
         split = split_windows(frame.positions, source.length)
     fit_rows = split.fit
@@ -284,7 +278,7 @@ def fit_engine(
     `checkpoint` is a file to go on from if the fit is cut off, and the seconds between two savings.
     """
     began, cpu = time.perf_counter(), time.process_time()
-    data, keeper = prepare(frame, source, schema, seed=seed, solved=_solved(members, training)), None
+    data, keeper = prepare(frame, source, schema, seed=seed), None
     if checkpoint is not None:
         described = [(name, member.to_json()) for name, member in members.items()]
         state = [data.fingerprint, source.to_json(), thread_count, seed, dict(training), described]
@@ -308,12 +302,6 @@ def fit_engine(
     }
     engine.facts = {**engine.facts, **spent}
     return engine
-
-
-def _solved(members: Mapping[str, Member], training: Mapping[str, Any]) -> bool:
-    """Whether no network is trained, and none is asked for its errors."""
-    settings = [Training().change(m.training).change(training) for m in members.values()]
-    return all(s.epochs == 0 and m.corruption.hides for s, m in zip(settings, members.values(), strict=True))
 
 
 def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:

@@ -144,8 +144,6 @@ def figures(view: View) -> list[tuple[str, str, str]]:
     ]
     if any("calibrated on the rows of the fit" in note for note in view.engine.notes):
         made[-1] = ("Calibrated on", count(calibrated), f"{points} of the fit itself")
-    elif view.engine.facts["rows_calibrated_on"] >= view.engine.facts["rows"]:
-        made[-1] = ("Calibrated on", count(calibrated), f"{points} of the fit, by what is apart from each")
     return made
 
 
