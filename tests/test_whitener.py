@@ -35,7 +35,7 @@ def learnt() -> Whitener:
 
 def test_every_direction_of_the_shape_varies_alike(learnt: Whitener) -> None:
     values = walks(4000, seed=1)
-    white = learnt(values, all_of(values))
+    white = learnt(values)
     spread = torch.linalg.eigvalsh(torch.cov(white.T))
     assert spread[:CHANNELS].abs().max() < 1e-4  # how high each channel lies is left out
     assert spread[CHANNELS] > 0.75 and spread[-1] < 1.25
@@ -43,7 +43,7 @@ def test_every_direction_of_the_shape_varies_alike(learnt: Whitener) -> None:
 
 def test_the_way_back(learnt: Whitener) -> None:
     values = walks(50, seed=2)
-    white = learnt(values, all_of(values))
+    white = learnt(values)
     mean, _ = learnt.back(white, torch.ones_like(white), values)
     assert torch.allclose(mean, values, atol=1e-3)
 
@@ -58,17 +58,38 @@ def test_scales_are_those_of_independent_directions(learnt: Whitener) -> None:
     assert torch.allclose(found.mean(0), mean[0], atol=0.03)
 
 
-def test_a_hole_is_crossed_whatever_else_is_in_the_batch(learnt: Whitener) -> None:
+def test_a_hole_is_guessed_whatever_else_is_in_the_batch(learnt: Whitener) -> None:
     values, seen = walks(20, seed=4), all_of(walks(20))
     seen[3, 4:6], seen[7, POINTS:] = False, False
-    white = learnt(values, seen)
-    line = values.clone()
-    line[3, 4:6] = values[3, 3] + (values[3, 6] - values[3, 3]) * torch.tensor([1 / 3, 2 / 3])
-    assert torch.allclose(white[3], learnt(line, all_of(line))[3], atol=1e-4)
+    whole, _ = learnt.whole(torch.where(seen, values, 0.0), seen)
+    assert torch.equal(whole[seen], values[seen])
+    assert (whole[3, 4:6] - values[3, 4:6]).abs().max() < 1.5
+    assert (whole[7, POINTS:] - 3.0).abs().max() < 0.5  # channels do not go together here: the mean
     for row in (3, 7):
-        assert torch.allclose(
-            white[row : row + 1], learnt(values[row : row + 1], seen[row : row + 1]), atol=1e-5
-        )
+        alone, _ = learnt.whole(values[row : row + 1], seen[row : row + 1])
+        assert torch.allclose(whole[row : row + 1], alone, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:too little data")
+@pytest.mark.parametrize("random", [False, True], ids=["stretches", "anywhere"])
+def test_holes_of_a_series_are_guessed_and_are_no_alarms(random: bool) -> None:
+    place, draw = np.arange(1500), np.random.default_rng(0)
+    value = 3 * np.sin(place / 400) + np.sin(place / 5) + 0.1 * draw.normal(size=1500)
+    gone = draw.random(1500) < 0.3 if random else place % 60 < 8
+    table = {"value": np.where(gone, np.nan, value)}
+    model = Autoencoder("denoising", window=32).fit(table)
+    filled = np.asarray(model.repair(table).table["value"])
+    assert np.sqrt(np.mean((filled[gone] - value[gone]) ** 2)) < 0.15
+    assert (model.predict(table) == -1).mean() < 0.1
+
+
+def test_codes_are_those_of_whitened_windows() -> None:
+    table = {"value": np.sin(np.arange(1500) / 5) + 0.1 * np.random.default_rng(0).normal(size=1500)}
+    engine = Autoencoder("denoising", window=32).fit(table).engine_
+    codes = engine.schema.encode(engine.read(table)[slice(0, 64)])
+    with torch.no_grad():
+        said = engine.cell_reader(codes).latent
+    assert np.allclose(engine.latent(codes), said.numpy(), atol=1e-5)
 
 
 def test_a_network_of_whitened_windows_beats_its_linear_start() -> None:

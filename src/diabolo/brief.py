@@ -25,6 +25,8 @@ ODD = (0.02, 20)  # of the training rows at most: a share, and how many
 HIGHEST = 6.0
 FARTHEST = 50.0  # beyond, all is alike: powers stay finite
 FINEST = 1e-6
+UNKNOWN = 1e30  # of a channel that training does not show: nothing is beyond
+POINTS = 16_384  # that are judged at once
 CALMEST = 1e-3  # deviations from one point to the next; less is nothing
 
 
@@ -95,7 +97,7 @@ class Brief:
     training rows, and no more than 20, are odd: where more lie beyond, it is the tail that is heavier.
 
     Attributes:
-        arrays: of stretches over all channels: mean (points,), precision (points, points), and error
+        arrays: of stretches over all channels: mean (points,), covariance (points, points), and error
             (points,), the largest; by channel: whitening (channels, length, length), stretches
             (channels, kept, length) whitened, positions (kept,), and distance and calm (channels,), the
             largest.
@@ -117,23 +119,16 @@ class Brief:
         course = Course(positions, positions, points, channels)
         course.take(slice(None), codes)
         length = min(LENGTH, points // 2)
-        runs = [course.values[run] for run in course.runs()]
-        cut = [_cut(run, _bridged(run, length), length) for run in runs]
-        pieces, whole = (np.concatenate([c[part] for c in cut]) for part in (0, 1))
-        places = [course.positions[run][: len(c[0])] for run, c in zip(course.runs(), cut, strict=True)]
-        where = np.concatenate(places)
-        count, most = len(pieces), min(STRETCHES, NUMBERS // (channels * length))
-        picked = np.linspace(0, count - 1, min(count, most)).round().astype(int)
-        pieces, whole, where = pieces[picked], whole[picked], where[picked]
+        pieces, whole, where, count = _sample(course, length)
         flat = pieces.reshape(len(pieces), -1).astype(np.float64)
-        kept = np.linspace(0, len(pieces) - 1, min(len(pieces), REMEMBERED)).round().astype(int)
+        kept = _even(len(pieces), REMEMBERED)
         centred = pieces - pieces.mean(2, keepdims=True)
         whitening = np.stack([_root(_moments(centred[:, c].astype(np.float64))[1]) for c in range(channels)])
-        mean, precision = _joint(flat)
+        mean, covariance = _joint(flat)
         made = cls(
             {
                 "mean": mean,
-                "precision": precision,
+                "covariance": covariance,
                 "error": np.ones_like(mean),
                 "whitening": whitening,
                 "stretches": np.matmul(pieces[kept].transpose(1, 0, 2), whitening),
@@ -143,15 +138,21 @@ class Brief:
             }
         )
         # Each half by the other one: their own moments guess few stretches of many channels too well.
-        parts = np.array_split(flat, 2)
-        judged = [_errors(parts[1 - half].astype(np.float32), *_joint(parts[half])) for half in (1, 0)]
-        errors = np.where(np.repeat(whole, length, axis=1), np.concatenate(judged), np.nan)
-        made.arrays["error"] = _largest(errors, count, count)
+        halves = [slice(0, len(flat) // 2), slice(len(flat) // 2, None)]
+        judged = [_errors(flat[a], whole[a], *_joint(flat[b])) for a, b in (halves, halves[::-1])]
+        made.arrays["error"] = _largest(np.concatenate(judged), count, count)
         distances = np.where(whole, made._distances(pieces, where), np.nan)
         made.arrays["distance"] = _largest(distances, count / length, count)
         # A series that ever stood so still does so again: no tail is cut here.
-        made.arrays["calm"] = np.where(whole, _calm(pieces), FINEST).max(0).astype(np.float32)
+        calm = np.where(whole, _calm(pieces), 0.0).max(0)
+        made.arrays["calm"] = np.where(calm > 0, calm, UNKNOWN).astype(np.float32)
         return made
+
+    def be_as_still_as(self, *others: Brief) -> None:
+        """Take the stillest stretches that any of the others has seen for usual."""
+        seen = [np.where(o.arrays["calm"] < UNKNOWN, o.arrays["calm"], 0.0) for o in others]
+        calm = np.max(seen, axis=0)
+        self.arrays["calm"] = np.where(calm > 0, calm, UNKNOWN).astype(np.float32)
 
     def evidence(self, course: Course, at: int | None = None) -> np.ndarray:
         """(cells, channels) the logarithm of the evidence; 0 where there is none.
@@ -164,14 +165,15 @@ class Brief:
         for run in course.runs():
             values, positions = course.values[run], course.positions[run]
             bridged = _bridged(values, self.length)
-            if at is None:
-                found[run] = self._evidence(values, bridged, positions)
-                continue
-            here = at - int(course.at[run.start])
-            if 0 <= here < len(values):
-                near = slice(max(here - self.length + 1, 0), here + self.length)
-                parts = (values[near], bridged[near], positions[near])
-                found[run.start + here] = self._evidence(*parts)[here - near.start]
+            wanted = range(0, len(values), POINTS)
+            if at is not None:
+                here = at - int(course.at[run.start])
+                wanted = range(here, here + 1) if 0 <= here < len(values) else range(0)
+            for first in wanted:
+                end = min(first + (POINTS if at is None else 1), len(values))
+                near = slice(max(first - self.length + 1, 0), end + self.length - 1)
+                log = self._evidence(values[near], bridged[near], positions[near])
+                found[run.start + first : run.start + end] = log[first - near.start : end - near.start]
         return found
 
     def _evidence(self, values: np.ndarray, bridged: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -189,18 +191,17 @@ class Brief:
         point = np.arange(len(values))
         piece = np.clip(point - self.length // 2, 0, len(pieces) - 1)
         flat = pieces.reshape(len(pieces), -1)
-        errors = _errors(flat, self.arrays["mean"], self.arrays["precision"]) / self.arrays["error"]
+        errors = _errors(flat, whole, self.arrays["mean"], self.arrays["covariance"]) / self.arrays["error"]
         errors = errors.reshape(pieces.shape)[piece, :, point - piece]
-        alone = np.where(np.isfinite(values) & whole[piece], _log(errors), 0.0)
+        alone = np.where(np.isfinite(values), _log(errors), 0.0)
         return np.asarray(np.maximum(total / np.maximum(covers, 1), alone))
 
     def _distances(self, pieces: np.ndarray, where: np.ndarray) -> np.ndarray:
         """(stretches, channels) to the nearest remembered stretch that does not overlap; NaN for none."""
         found = np.full(pieces.shape[:2], np.nan)
         for channel in range(self.channels):
-            white = torch.from_numpy(
-                np.ascontiguousarray(pieces[:, channel]) @ self.arrays["whitening"][channel]
-            )
+            whitening = self.arrays["whitening"][channel].astype(np.float64)
+            white = torch.from_numpy(pieces[:, channel].astype(np.float64) @ whitening)
             kept = torch.from_numpy(self.arrays["stretches"][channel])
             for start in range(0, len(white), QUERIES):
                 rows = slice(start, start + QUERIES)
@@ -208,11 +209,42 @@ class Brief:
         return found
 
 
-def _errors(flat: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """(stretches, points) how far each point is from what the others say, in deviations."""
-    table = torch.from_numpy(precision)
-    away = torch.from_numpy(flat - mean) @ table
-    return np.asarray((away.abs() / table.diagonal().sqrt()).numpy())
+def _sample(course: Course, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """An even choice of stretches, which count, their positions; and how many there are."""
+    runs = [course.values[run] for run in course.runs()]
+    cut = [_cut(run, _bridged(run, length), length) for run in runs]
+    ends = np.cumsum([len(pieces) for pieces, _ in cut])
+    picked = _even(int(ends[-1]), min(STRETCHES, NUMBERS // (course.values.shape[1] * length)))
+    chosen = []
+    for (pieces, whole), run, end in zip(cut, course.runs(), ends, strict=True):
+        mine = picked[(picked < end) & (picked >= end - len(pieces))] - (end - len(pieces))
+        chosen.append((pieces[mine], whole[mine], course.positions[run][mine]))
+    pieces, whole, positions = (np.concatenate(part) for part in zip(*chosen, strict=True))
+    return pieces, whole, positions, int(ends[-1])
+
+
+def _even(count: int, most: int) -> np.ndarray:
+    """(at most `most`,) an even choice of so many, in their order."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
+def _errors(flat: np.ndarray, whole: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """(stretches, points) how far each point is from what the others say, in deviations; NaN if unknown.
+
+    Of the channels that count in a stretch: one that is not there says nothing of the others.
+    """
+    found = np.full(flat.shape, np.nan)
+    length = flat.shape[1] // whole.shape[1]
+    patterns, which = np.unique(whole, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        points = np.flatnonzero(np.repeat(pattern, length))
+        if len(points):
+            rows = np.flatnonzero(which.ravel() == number)
+            table = torch.linalg.inv(torch.from_numpy(covariance[np.ix_(points, points)]).double())
+            at = np.ix_(rows, points)
+            away = torch.from_numpy(flat[at] - mean[points]).double()
+            found[at] = ((away @ table).abs() / table.diagonal().sqrt()).numpy()
+    return found
 
 
 def _calm(pieces: np.ndarray) -> np.ndarray:
@@ -223,13 +255,13 @@ def _calm(pieces: np.ndarray) -> np.ndarray:
 
 def _nearest(white: Tensor, kept: Tensor, where: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """(stretches,) root mean squared difference to the nearest one that does not overlap."""
-    squares = torch.addmm(kept.square().sum(1)[None], white, kept.T, alpha=-2)
+    squares = torch.addmm(kept.square().sum(1)[None], white.float(), kept.T, alpha=-2)
     overlap = np.abs(where[:, None] - positions[None]) < white.shape[1]
     squares[torch.from_numpy(overlap)] = torch.inf
     least, nearest = squares.min(1)
     # The product that compares all pairs rounds, by how many rows there are: the one that counts is measured.
     exact = (white - kept[nearest]).square().mean(1).sqrt()
-    return np.asarray(torch.where(torch.isfinite(least), exact, torch.nan).double().numpy())
+    return np.asarray(torch.where(torch.isfinite(least), exact, torch.nan).numpy())
 
 
 def _bridged(values: np.ndarray, length: int) -> np.ndarray:
@@ -278,15 +310,13 @@ def _largest(values: np.ndarray, apart: float, rows: int) -> np.ndarray:
         apart: how many there are that do not overlap.
         rows: how many there are.
     """
-    known = np.where(np.isfinite(values).any(0), values, 0.0)
+    there = np.isfinite(values).any(0)
+    known = np.where(there, values, 0.0)
     middle, high = np.nanquantile(known, [0.5, 0.9], axis=0)
     expected = middle + (high - middle) * np.log(max(apart, 10) / 2) / np.log(5)
     least = np.nanquantile(known, 1 - min(ODD[0], ODD[1] / rows), axis=0)
-    return np.asarray(
-        np.clip(expected, np.maximum(least, FINEST), np.maximum(np.nanmax(known, 0), FINEST)).astype(
-            np.float32
-        )
-    )
+    largest = np.maximum(np.clip(expected, least, np.nanmax(known, axis=0)), FINEST)
+    return np.asarray(np.where(there, largest, UNKNOWN).astype(np.float32))
 
 
 def _moments(flat: np.ndarray, ridge: float = RIDGE) -> tuple[np.ndarray, np.ndarray]:
@@ -299,9 +329,9 @@ def _moments(flat: np.ndarray, ridge: float = RIDGE) -> tuple[np.ndarray, np.nda
 
 
 def _joint(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(points,) mean and (points, points) precision."""
+    """(points,) mean and (points, points) covariance, as they are kept."""
     mean, covariance = _moments(flat, FINE)
-    return mean.astype(np.float32), np.linalg.inv(covariance).astype(np.float32)
+    return mean.astype(np.float32), covariance.astype(np.float32)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -341,7 +341,7 @@ class Engine:
         found = Cells.blank(codes)
         hides = self.cell_reader.corruption.hides
         for hidden, targets in self._turns(kinds) if hides else self._at_once(kinds):
-            turn = read.hide(hidden) if hides else self.filled(read)
+            turn = read.hide(hidden) if hides or self.cell_reader.white else self.filled(read)
             said = self.cell_reader(turn.to(self.device)).likelihoods
             for slot, cell in targets:
                 at = (slice(None), slice(slot.index, slot.index + 1), *cell)

@@ -118,7 +118,7 @@ def fill_holes(network: Network, codes: Codes, device: str) -> Codes:
         return codes
     filled = codes
     # A network that has not learnt to read holes is read again with its own answers in them.
-    for _ in range(1 if network.corruption.hides else 5):
+    for _ in range(1 if network.corruption.hides or network.white is not None else 5):
         said = network(filled.padded().to(device)).likelihoods
         filled = codes.fill({k: said[k].mean.cpu()[: len(codes)] for k in said})
     return filled

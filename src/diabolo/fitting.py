@@ -183,8 +183,8 @@ def train_members(
             network.to(device)
             outcome = train(
                 network,
-                codes,
-                held_out,
+                network.bridged(codes),
+                None if held_out is None else network.bridged(held_out),
                 settings,
                 name=name,
                 progress=None if trained.interrupted else progress,
@@ -211,8 +211,11 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         windows = whole_windows(reader, data.codes, device)
         memory = Memory.fit(windows, scored, data.positions)
     overlap = Curve.kind in data.codes.values
-    brief = overlap and data.source.length >= 4  # half a window is a stretch, of two points at least
     said = [*data.source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
+    brief = None
+    if overlap and data.positions is not None and data.source.length >= 4:  # a stretch has two points or more
+        with threads(thread_count):
+            brief = Brief.fit(data.codes, data.positions)
     engine = Engine(
         source=data.source,
         schema=schema,
@@ -221,7 +224,7 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         memory=memory,
         calibration=Calibration({}, np.zeros(0), 1.0),
         level=Level.fit(data.codes) if overlap else None,
-        brief=Brief.fit(data.codes, data.positions) if data.positions is not None and brief else None,
+        brief=brief,
         history=trained.history,
         notes=[note for note in said if note],
         device=device,

@@ -35,6 +35,9 @@ class Level:
     def fit(cls, codes: Codes) -> Level:
         """Learn from training windows."""
         means = _means(codes)
+        means = np.where(
+            np.isfinite(means).any(0), means, 0.0
+        )  # of a channel without a point nothing is known
         low, high = np.nanquantile(means, [0.25, 0.75], axis=0)
         return cls({"low": low, "high": high, "fence": FENCE * (high - low + FLAT)})
 

@@ -18,6 +18,7 @@ from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
 from diabolo.fields import FIELDS, Codes, Curve, Field, Reading
 from diabolo.fields.plain import PlainStem
 from diabolo.layers import MLP, Restorer, Whitener
+from diabolo.layers.restorer import bridged
 from diabolo.likelihoods import Normal
 from diabolo.objectives import OBJECTIVES, Likelihood, Objective
 
@@ -34,7 +35,7 @@ class Member:
         embedding: numbers in the embedding of a symbol whose column does not say it.
         full: predict whole distributions of numbers, not only means with a scale for each column.
         linear: start from the best linear prediction of the windows of a series.
-        white: read and predict such windows whitened, if so; noise and errors are measured there.
+        white: whether such windows are whitened first: noise and errors are measured there.
         activation, batch_norm, residual: as in `diabolo.layers.MLP`.
         training: settings that differ from those of `diabolo.training.Training`.
     """
@@ -196,6 +197,9 @@ class Network(nn.Module):
 
     def encode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Rows -> the latent code (rows, latent) and its KL divergence (rows,)."""
+        return self._code(self._whitened(codes))
+
+    def _code(self, codes: Codes) -> tuple[Tensor, Tensor]:
         latent, kl = self.bottleneck(self.encoder(self.read(codes)))
         return latent, kl
 
@@ -224,25 +228,42 @@ class Network(nn.Module):
 
     def forward(self, codes: Codes) -> Prediction:
         """Read rows, and predict each of their cells."""
-        prediction = self.predict(self._whitened(codes))
-        if self.white is not None:
-            curve, said = codes.values[Curve.kind], prediction.likelihoods[Curve.kind]
-            parts = (part.flatten(1) for part in (said.mean, said.stddev, curve))
-            coloured = Normal(*(part.view_as(curve) for part in self.white.back(*parts)))
-            prediction = prediction._replace(likelihoods={**prediction.likelihoods, Curve.kind: coloured})
-        return prediction
+        if self.white is None:
+            return self.predict(codes)
+        curve, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
+        whole, log = self.white.whole(curve, seen)
+        prediction = self.predict(self._white(codes, whole))
+        said = prediction.likelihoods[Curve.kind]
+        mean, scale = self.white.back(said.mean.flatten(1), said.stddev.flatten(1), whole)
+        # What is not there is guessed, not freed of noise.
+        parts = torch.where(seen, mean, whole), torch.where(seen, scale, log.exp())
+        coloured = Normal(*(part.view_as(codes.values[Curve.kind]) for part in parts))
+        return prediction._replace(likelihoods={**prediction.likelihoods, Curve.kind: coloured})
 
-    def _whitened(self, codes: Codes) -> Codes:
-        """Rows as they are read."""
+    def bridged(self, codes: Codes) -> Codes:
+        """Rows to train on: lines cross the holes of windows that are whitened, as guesses cost more."""
         if self.white is None:
             return codes
         curve, seen = codes.values[Curve.kind], codes.visible[Curve.kind]
-        white = self.white(curve.flatten(1), seen.flatten(1)).view_as(curve)
+        flat = bridged(curve.flatten(1).cpu(), seen.flatten(1).cpu(), self.white.channels)
+        return codes.replace({Curve.kind: flat.to(curve).view_as(curve)}, {Curve.kind: torch.ones_like(seen)})
+
+    def _whitened(self, codes: Codes) -> Codes:
+        """Rows as the layers read them."""
+        if self.white is None:
+            return codes
+        curve, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
+        return self._white(codes, self.white.whole(curve, seen)[0])
+
+    def _white(self, codes: Codes, whole: Tensor) -> Codes:
+        """Rows with these windows, whitened."""
+        assert self.white is not None
+        white = self.white(whole).view_as(codes.values[Curve.kind])
         return codes.replace({Curve.kind: white}, {Curve.kind: torch.ones_like(white, dtype=torch.bool)})
 
     def predict(self, codes: Codes) -> Prediction:
-        """The same, whitened before and after."""
-        latent, kl = self.encode(codes)
+        """The same, of rows as the layers read them, for a network's own loss: windows may be whitened."""
+        latent, kl = self._code(codes)
         if self.presence is None:
             return Prediction(latent, kl, self.decode(latent, codes))
         h = self.decoder(latent)

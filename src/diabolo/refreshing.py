@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from diabolo.brief import Brief
 from diabolo.calibration import Calibration
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
@@ -73,6 +74,12 @@ def refresh(engine: Engine, frame: Frame, threshold: float) -> Engine:
     learnt, judging = (np.flatnonzero(~hit | changed) for hit in (odd, far))
     made = _solve(engine, frame, newer, Split(learnt, learnt[:0], learnt))
     made.calibration = _calibrate(engine, frame, newer, learnt, judging)
+    if made.brief is not None and engine.brief is not None and len(learnt):
+        # Remembered windows have guesses in their holes, which stand stiller than the series ever did.
+        assert frame.positions is not None
+        seen = learnt[even(len(learnt), TRAINING_WINDOWS)]
+        fresh = Brief.fit(engine.schema.encode(frame[seen]), frame.positions[seen])
+        made.brief.be_as_still_as(engine.brief, fresh)
     if changed:
         share = float((bits > threshold).mean())
         made.notes.append(

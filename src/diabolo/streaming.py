@@ -23,6 +23,7 @@ from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedEr
 from diabolo.sources import Series
 from diabolo.sources.series import APART
 from diabolo.tasks import Model
+from diabolo.training import threads
 
 NEVER = np.iinfo(np.int64).min
 
@@ -243,7 +244,8 @@ class Stream:
         if engine.brief is not None:
             course = Course(starts, positions, length, len(self.source.channels))
             course.take(slice(None), codes)
-            odd = odd + engine.brief.evidence(course, step).max()
+            with threads(engine.threads):
+                odd = odd + engine.brief.evidence(course, step).max()
         bits = float(engine.calibration.bits(odd)[0])
         return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
 

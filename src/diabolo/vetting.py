@@ -107,7 +107,8 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     if "brief/mean" in tensors:
         for name in ("error", "distance", "calm"):
             _need(bool((tensors[f"brief/{name}"] > 0).all()), "its short stretches")
-        _need(bool((tensors["brief/precision"].diagonal() > 0).all()), "its short stretches")
+        solvable = torch.linalg.cholesky_ex(tensors["brief/covariance"].double()).info == 0
+        _need(bool(solvable), "its short stretches")
     if Real.kind in plan.schema.fields:
         for name in (Real.kind, "worst"):
             _need(bool((tensors[f"residuals/{name}"] > 0).all()), "the size of an error")
@@ -131,7 +132,7 @@ def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> 
             fits = fits and bool((stored[key] >= 0).all())
         if key.endswith("linear.noise"):
             fits = fits and bool(stored[key] > 0)
-        if key == "linear.weight" and key not in learnt:
+        if key.endswith("linear.weight") and key not in learnt:
             fits = fits and _solvable(stored[key])
         _need(fits, f"network {name!r}, {key}")
     network.load_state_dict(stored)
@@ -275,7 +276,7 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec])
     numbers += sum(a * b for way in (there, back) for a, b in pairwise(way))
     numbers += 2 * there[-1] * latent + 2 * back[-1] * inputs
     if member.linear and Curve.kind in schema.fields and isinstance(member.bottleneck, Identity):
-        tables = 3 if member.white else 1
+        tables = 4 if member.white else 1
         numbers += tables * sum(f.length for f in schema.fields[Curve.kind]) ** 2  # type: ignore[attr-defined]
     _need(4 * numbers <= 16 * stored + SPARE and stored <= 16 * numbers + SPARE, what)
     return int(latent)
@@ -336,7 +337,7 @@ def _brief_shapes(
     points = channels * length
     shapes = {
         "mean": (points,),
-        "precision": (points, points),
+        "covariance": (points, points),
         "error": (points,),
         "whitening": (channels, length, length),
         "stretches": (channels, kept, length),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from diabolo.layers.restorer import bridged
+from diabolo.layers.restorer import Restorer, bridged
 
 RIDGE = 0.01  # of the mean variance, added to each direction
 
@@ -21,6 +21,7 @@ class Whitener(nn.Module):
         channels: that the points are of, one after the other.
 
     Attributes:
+        linear: what guesses their holes.
         mean: (points,) of the windows.
         whitening: (points, points) what they are multiplied by.
         colour: (points, points) what whitened ones are multiplied by on the way back.
@@ -29,6 +30,7 @@ class Whitener(nn.Module):
     def __init__(self, points: int, channels: int) -> None:
         super().__init__()
         self.channels = channels
+        self.linear = Restorer(points, trained=False)
         self.mean: Tensor
         self.whitening: Tensor
         self.colour: Tensor
@@ -38,7 +40,8 @@ class Whitener(nn.Module):
 
     @torch.no_grad()
     def learn(self, values: Tensor, seen: Tensor) -> None:
-        """Learn from windows (rows, points); holes are bridged by straight lines."""
+        """Learn from windows in their order, (rows, points); holes are bridged by straight lines."""
+        self.linear.learn(values, seen, channels=self.channels)
         whole = bridged(values.double(), seen, self.channels)
         shape = whole - self._levels(whole)
         mean = shape.mean(0)
@@ -52,13 +55,15 @@ class Whitener(nn.Module):
         self.whitening.copy_(white - self._levels(white))
         self.colour.copy_(coloured - self._levels(coloured))
 
-    def forward(self, values: Tensor, seen: Tensor) -> Tensor:
-        """(rows, points) windows -> whitened; straight lines cross their holes."""
-        if not bool(seen.all()):
-            known = seen.view(len(seen), self.channels, -1).any(2, keepdim=True)
-            known = known.expand(-1, -1, values.shape[1] // self.channels).reshape_as(seen)
-            whole = bridged(values.cpu(), seen.cpu(), self.channels).to(values)
-            values = torch.where(known, whole, self.mean)  # of what a batch has elsewhere nothing may depend
+    def whole(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows, points) windows with the best linear guess in their holes; the log of its deviation."""
+        if bool(seen.all()):
+            return values, torch.zeros_like(values)
+        guess, log = self.linear(values, seen)
+        return torch.where(seen, values, guess), log
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(rows, points) windows without holes -> whitened."""
         white: Tensor = (values - self.mean) @ self.whitening.T
         return white
 

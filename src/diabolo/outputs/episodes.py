@@ -20,7 +20,7 @@ from diabolo.tasks import Episode, Explanation
 
 QUIET = 4  # cards of a series without alarms: its oddest stretches
 POINTS = 2_000  # points explained around one episode
-SUDDEN = np.log(2)  # evidence from which on a few points are said to be odd
+BRIEF = np.log(2)  # evidence from which on it is said
 
 
 def episodes(view: View, source: Series) -> list[Card]:
@@ -79,7 +79,7 @@ def odd_level(engine: Engine, frame: Frame, row: int) -> str:
 
 
 def odd_moment(engine: Engine, frame: Frame, row: int) -> str:
-    """That a few points around a row are odd by themselves, in words; empty where they are not."""
+    """That single points or short stretches are odd there, in words; empty where they are not."""
     if engine.brief is None:
         return ""
     length = engine.source.length
@@ -88,11 +88,11 @@ def odd_moment(engine: Engine, frame: Frame, row: int) -> str:
     course = Course.of(frame, length, engine.brief.channels, near)
     course.take(slice(None), engine.schema.encode(frame[near]))
     found = engine.briefly(frame, course)[row]
-    if found.max() < SUDDEN:
+    if found.max() < BRIEF:
         return ""
     channels = [slot.name for slot in engine.schema.slots if slot.kind == Curve.kind]
     of = f" of {clipped(channels[int(found.argmax())], 40)}" if len(channels) > 1 else ""
-    return f"a few points{of} are odd by themselves"
+    return f"single points or short stretches{of} are odd"
 
 
 def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:
