@@ -10,6 +10,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
+from diabolo.even import even
 from diabolo.fields import Codes, Curve
 from diabolo.sources import Frame
 
@@ -27,6 +28,7 @@ FARTHEST = 50.0  # beyond, all is alike: powers stay finite
 FINEST = 1e-6
 UNKNOWN = 1e30  # of a channel that training does not show: nothing is beyond
 POINTS = 16_384  # that are judged at once
+KEPT = 16  # sets of channels whose solution is kept
 CALMEST = 1e-3  # deviations from one point to the next; less is nothing
 
 
@@ -49,8 +51,8 @@ class Course:
         order = np.argsort(starts, kind="stable")
         steps = np.diff(starts[order], prepend=starts[order[:1]])
         cells = np.cumsum(np.minimum(steps, length + 1))
-        self.first = np.empty(len(starts), np.int64)
-        self.first[order] = cells
+        self._first = np.empty(len(starts), np.int64)
+        self._first[order] = cells
         self.values = np.full((int(cells[-1]) + length, channels), np.nan, np.float32)
         self.at, self.positions = (np.full(len(self.values), -1, np.int64) for _ in range(2))
         self._windows, self._offsets = (starts, positions), np.arange(length)
@@ -64,7 +66,7 @@ class Course:
     def take(self, windows: slice | np.ndarray, codes: Codes) -> None:
         """Take in some of the windows."""
         values, seen = codes.values[Curve.kind], codes.visible[Curve.kind]
-        cells = self.first[windows][:, None] + self._offsets
+        cells = self._first[windows][:, None] + self._offsets
         self.values[cells] = torch.where(seen, values, torch.nan).transpose(1, 2).numpy()
         for places, first in zip((self.at, self.positions), self._windows, strict=True):
             places[cells] = first[windows][:, None] + self._offsets
@@ -80,6 +82,50 @@ class Course:
         edges = np.flatnonzero(np.diff(self.at >= 0, prepend=False, append=False))
         for first, end in edges.reshape(-1, 2).tolist():
             yield slice(first, end)
+
+
+class Joint:
+    """The joint normal distribution of a stretch's points, all channels together.
+
+    Attributes:
+        mean, covariance: (points,) and (points, points), as they are kept.
+    """
+
+    def __init__(self, mean: np.ndarray, covariance: np.ndarray) -> None:
+        self.mean, self.covariance = mean, covariance
+        self._solved: dict[bytes, Tensor] = {}
+
+    @classmethod
+    def fit(cls, flat: np.ndarray) -> Joint:
+        """Learn from stretches (rows, points)."""
+        mean, covariance = _moments(flat, FINE)
+        return cls(mean.astype(np.float32), covariance.astype(np.float32))
+
+    def errors(self, flat: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        """(stretches, points) how far each point is from what the others say, in deviations; NaN if unknown.
+
+        Of the channels that count in a stretch: one that is not there says nothing of the others.
+        """
+        found = np.full(flat.shape, np.nan)
+        patterns, which = np.unique(whole, axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            points = np.flatnonzero(np.repeat(pattern, flat.shape[1] // whole.shape[1]))
+            if len(points):
+                at = np.ix_(np.flatnonzero(which.ravel() == number), points)
+                table = self._precision(points)
+                away = torch.from_numpy(flat[at] - self.mean[points]).double()
+                found[at] = ((away @ table).abs() / table.diagonal().sqrt()).numpy()
+        return found
+
+    def _precision(self, points: np.ndarray) -> Tensor:
+        """The inverse covariance of some points; of the last ones asked for it is kept."""
+        key = points.tobytes()
+        if key not in self._solved:
+            if len(self._solved) >= KEPT:
+                self._solved.clear()
+            covariance = torch.from_numpy(self.covariance[np.ix_(points, points)]).double()
+            self._solved[key] = torch.linalg.inv(covariance)
+        return self._solved[key]
 
 
 class Brief:
@@ -106,6 +152,7 @@ class Brief:
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.arrays = dict(arrays)
         self.channels, self.length = self.arrays["stretches"].shape[::2]
+        self._joint = Joint(self.arrays["mean"], self.arrays["covariance"])
 
     @classmethod
     def fit(cls, codes: Codes, positions: np.ndarray) -> Brief:
@@ -115,44 +162,37 @@ class Brief:
             codes: windows.
             positions: (windows,) their places in time.
         """
-        _, channels, points = codes.values[Curve.kind].shape
-        course = Course(positions, positions, points, channels)
-        course.take(slice(None), codes)
-        length = min(LENGTH, points // 2)
-        pieces, whole, where, count = _sample(course, length)
+        pieces, whole, where, count = _sample(codes, positions)
+        _, channels, length = pieces.shape
         flat = pieces.reshape(len(pieces), -1).astype(np.float64)
-        kept = _even(len(pieces), REMEMBERED)
+        kept = even(len(pieces), REMEMBERED)
         centred = pieces - pieces.mean(2, keepdims=True)
         whitening = np.stack([_root(_moments(centred[:, c].astype(np.float64))[1]) for c in range(channels)])
-        mean, covariance = _joint(flat)
+        joint = Joint.fit(flat)
         made = cls(
             {
-                "mean": mean,
-                "covariance": covariance,
-                "error": np.ones_like(mean),
+                "mean": joint.mean,
+                "covariance": joint.covariance,
+                "error": np.ones_like(joint.mean),
                 "whitening": whitening,
                 "stretches": np.matmul(pieces[kept].transpose(1, 0, 2), whitening),
                 "positions": where[kept],
                 "distance": np.ones(channels, np.float32),
-                "calm": np.ones(channels, np.float32),
+                "calm": _stillest(pieces, whole),
             }
         )
         # Each half by the other one: their own moments guess few stretches of many channels too well.
         halves = [slice(0, len(flat) // 2), slice(len(flat) // 2, None)]
-        judged = [_errors(flat[a], whole[a], *_joint(flat[b])) for a, b in (halves, halves[::-1])]
+        judged = [Joint.fit(flat[b]).errors(flat[a], whole[a]) for a, b in (halves, halves[::-1])]
         made.arrays["error"] = _largest(np.concatenate(judged), count, count)
         distances = np.where(whole, made._distances(pieces, where), np.nan)
         made.arrays["distance"] = _largest(distances, count / length, count)
-        # A series that ever stood so still does so again: no tail is cut here.
-        calm = np.where(whole, _calm(pieces), 0.0).max(0)
-        made.arrays["calm"] = np.where(calm > 0, calm, UNKNOWN).astype(np.float32)
         return made
 
-    def be_as_still_as(self, *others: Brief) -> None:
-        """Take the stillest stretches that any of the others has seen for usual."""
-        seen = [np.where(o.arrays["calm"] < UNKNOWN, o.arrays["calm"], 0.0) for o in others]
-        calm = np.max(seen, axis=0)
-        self.arrays["calm"] = np.where(calm > 0, calm, UNKNOWN).astype(np.float32)
+    def be_as_still_as(self, *calm: np.ndarray) -> None:
+        """Take the stillest of these for usual; (channels,) each, as `stillest` has it."""
+        most = np.max([np.where(c < UNKNOWN, c, 0.0) for c in calm], axis=0)
+        self.arrays["calm"] = np.where(most > 0, most, UNKNOWN).astype(np.float32)
 
     def evidence(self, course: Course, at: int | None = None) -> np.ndarray:
         """(cells, channels) the logarithm of the evidence; 0 where there is none.
@@ -191,7 +231,7 @@ class Brief:
         point = np.arange(len(values))
         piece = np.clip(point - self.length // 2, 0, len(pieces) - 1)
         flat = pieces.reshape(len(pieces), -1)
-        errors = _errors(flat, whole, self.arrays["mean"], self.arrays["covariance"]) / self.arrays["error"]
+        errors = self._joint.errors(flat, whole) / self.arrays["error"]
         errors = errors.reshape(pieces.shape)[piece, :, point - piece]
         alone = np.where(np.isfinite(values), _log(errors), 0.0)
         return np.asarray(np.maximum(total / np.maximum(covers, 1), alone))
@@ -209,12 +249,15 @@ class Brief:
         return found
 
 
-def _sample(course: Course, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """An even choice of stretches, which count, their positions; and how many there are."""
+def _sample(codes: Codes, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """An even choice of the stretches of windows, which count, their positions; and how many there are."""
+    _, channels, points = codes.values[Curve.kind].shape
+    course, length = Course(positions, positions, points, channels), min(LENGTH, points // 2)
+    course.take(slice(None), codes)
     runs = [course.values[run] for run in course.runs()]
     cut = [_cut(run, _bridged(run, length), length) for run in runs]
     ends = np.cumsum([len(pieces) for pieces, _ in cut])
-    picked = _even(int(ends[-1]), min(STRETCHES, NUMBERS // (course.values.shape[1] * length)))
+    picked = even(int(ends[-1]), min(STRETCHES, NUMBERS // (channels * length)))
     chosen = []
     for (pieces, whole), run, end in zip(cut, course.runs(), ends, strict=True):
         mine = picked[(picked < end) & (picked >= end - len(pieces))] - (end - len(pieces))
@@ -223,28 +266,16 @@ def _sample(course: Course, length: int) -> tuple[np.ndarray, np.ndarray, np.nda
     return pieces, whole, positions, int(ends[-1])
 
 
-def _even(count: int, most: int) -> np.ndarray:
-    """(at most `most`,) an even choice of so many, in their order."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+def stillest(codes: Codes, positions: np.ndarray) -> np.ndarray:
+    """(channels,) how still the stillest stretches of these windows are: one over their movement."""
+    pieces, whole, *_ = _sample(codes, positions)
+    return _stillest(pieces, whole)
 
 
-def _errors(flat: np.ndarray, whole: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """(stretches, points) how far each point is from what the others say, in deviations; NaN if unknown.
-
-    Of the channels that count in a stretch: one that is not there says nothing of the others.
-    """
-    found = np.full(flat.shape, np.nan)
-    length = flat.shape[1] // whole.shape[1]
-    patterns, which = np.unique(whole, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        points = np.flatnonzero(np.repeat(pattern, length))
-        if len(points):
-            rows = np.flatnonzero(which.ravel() == number)
-            table = torch.linalg.inv(torch.from_numpy(covariance[np.ix_(points, points)]).double())
-            at = np.ix_(rows, points)
-            away = torch.from_numpy(flat[at] - mean[points]).double()
-            found[at] = ((away @ table).abs() / table.diagonal().sqrt()).numpy()
-    return found
+def _stillest(pieces: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    # A series that ever stood so still does so again: no tail is cut here.
+    calm = np.where(whole, _calm(pieces), 0.0).max(0)
+    return np.asarray(np.where(calm > 0, calm, UNKNOWN).astype(np.float32))
 
 
 def _calm(pieces: np.ndarray) -> np.ndarray:
@@ -326,12 +357,6 @@ def _moments(flat: np.ndarray, ridge: float = RIDGE) -> tuple[np.ndarray, np.nda
     covariance = away.T @ away / max(len(flat), 1)
     added = ridge * float(np.diagonal(covariance).mean()) + 1e-9
     return mean, covariance + added * np.eye(len(covariance))
-
-
-def _joint(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(points,) mean and (points, points) covariance, as they are kept."""
-    mean, covariance = _moments(flat, FINE)
-    return mean.astype(np.float32), covariance.astype(np.float32)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from diabolo.checkpoint import Checkpoint
 from diabolo.columns.number import to_float
 from diabolo.crowd import Crowd, short_prints
 from diabolo.engine import Engine
+from diabolo.even import even
 from diabolo.evidence import Residuals, whole_windows
 from diabolo.faults import Faults
 from diabolo.fields import Codes, Curve, Real, Symbol
@@ -355,11 +356,6 @@ def _there(frame: Frame, source: Source) -> np.ndarray:
     assert isinstance(source, Series)
     columns, order = frame.native.columns(), np.argsort(frame.place.point, kind="stable")
     return np.stack([np.isfinite(to_float(columns[name], name))[order] for name in source.channels], 1)
-
-
-def even(count: int, most: int) -> np.ndarray:
-    """(at most `most`,) an even choice of so many rows, in their order."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
 def _crowd(engine: Engine, frame: Frame) -> Crowd:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from diabolo.even import even
 from diabolo.fields import Codes, Curve, Field, Real, Symbol
 
 # Where the curve of a channel bends: few knots, so that it follows the tails and not every bump.
@@ -82,7 +83,7 @@ class Loom:
             there: (points, channels) which values of the series were there.
             seed: of the mixture.
         """
-        rows = np.linspace(0, len(codes) - 1, min(len(codes), WINDOWS)).round().astype(int)
+        rows = even(len(codes), WINDOWS)
         values = codes.values[Curve.kind].numpy()[rows].astype(float)
         _, channels, length = values.shape
         # Windows overlap: a few show all points.
@@ -313,7 +314,7 @@ def _mixture(code: np.ndarray, parts: int, work: float, seed: int) -> dict[str, 
         from sklearn.mixture import GaussianMixture
 
         most = max(int(work / (parts * code.shape[1] ** 2)), 2 * code.shape[1])
-        few = np.linspace(0, len(code) - 1, min(len(code), most)).round().astype(int)
+        few = even(len(code), most)
         mixture = GaussianMixture(parts, reg_covar=spread, max_iter=ROUNDS, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

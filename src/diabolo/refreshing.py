@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from diabolo.brief import Brief
+from diabolo.brief import stillest
 from diabolo.calibration import Calibration
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
+from diabolo.even import even
 from diabolo.fields import Codes
-from diabolo.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, even, overlapping, train_members
+from diabolo.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, overlapping, train_members
 from diabolo.sources import Frame, Series
 
 # The past counts at most so many times as much as what is new: a third of all windows is enough for the
@@ -78,8 +79,8 @@ def refresh(engine: Engine, frame: Frame, threshold: float) -> Engine:
         # Remembered windows have guesses in their holes, which stand stiller than the series ever did.
         assert frame.positions is not None
         seen = learnt[even(len(learnt), TRAINING_WINDOWS)]
-        fresh = Brief.fit(engine.schema.encode(frame[seen]), frame.positions[seen])
-        made.brief.be_as_still_as(engine.brief, fresh)
+        fresh = stillest(engine.schema.encode(frame[seen]), frame.positions[seen])
+        made.brief.be_as_still_as(engine.brief.arrays["calm"], fresh)
     if changed:
         share = float((bits > threshold).mean())
         made.notes.append(

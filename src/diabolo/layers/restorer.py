@@ -75,7 +75,7 @@ class Restorer(nn.Module):
         whole = bridged(values.double(), seen, channels)
         if noise is None:
             judging = _blocks(len(values))
-            known = _moments(whole[~judging])
+            known = moments(whole[~judging])
             others = torch.nonzero(judging).flatten()
             others = others[:: max(len(others) // JUDGED, 1)]
             losses = []
@@ -83,7 +83,7 @@ class Restorer(nn.Module):
                 self._set(*known, tried)
                 losses.append(self._loss(whole[others], seen[others], channels) if len(others) else 0.0)
             noise = NOISES[int(np.argmin(losses))]
-        self._set(*_moments(whole), noise)
+        self._set(*moments(whole), noise)
 
     @torch.no_grad()
     def _set(self, mean: Tensor, covariance: Tensor, noise: float) -> None:
@@ -206,7 +206,7 @@ def _blocks(rows: int) -> Tensor:
     return torch.arange(rows) * BLOCKS // max(rows, 1) % 3 == 1
 
 
-def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+def moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """(points,) mean and (points, points) covariance of windows without holes."""
     mean = values.mean(0)
     away = values - mean

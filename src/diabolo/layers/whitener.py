@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from diabolo.layers.restorer import Restorer, bridged
+from diabolo.layers.restorer import Restorer, bridged, moments
 
 RIDGE = 0.01  # of the mean variance, added to each direction
 
@@ -43,10 +43,7 @@ class Whitener(nn.Module):
         """Learn from windows in their order, (rows, points); holes are bridged by straight lines."""
         self.linear.learn(values, seen, channels=self.channels)
         whole = bridged(values.double(), seen, self.channels)
-        shape = whole - self._levels(whole)
-        mean = shape.mean(0)
-        away = shape - mean
-        covariance = away.T @ away / len(away)
+        mean, covariance = moments(whole - self._levels(whole))
         added = RIDGE * covariance.diagonal().mean() + 1e-9
         spread, directions = torch.linalg.eigh(covariance)
         roots = (spread.clamp_min(0) + added).sqrt()

@@ -72,10 +72,8 @@ def odd_level(engine: Engine, frame: Frame, row: int) -> str:
     farthest = int(excess.argmax())
     if excess[farthest] < 1:
         return ""
-    channels = [slot.name for slot in engine.schema.slots if slot.kind == Curve.kind]
-    name = f"level of {clipped(channels[farthest], 40)}" if len(channels) > 1 else "level"
     side = "lower" if engine.level.side(codes)[0, farthest] < 0 else "higher"
-    return f"the {name} is {side} than usual"
+    return f"the level{_of(engine, farthest)} is {side} than usual"
 
 
 def odd_moment(engine: Engine, frame: Frame, row: int) -> str:
@@ -90,9 +88,13 @@ def odd_moment(engine: Engine, frame: Frame, row: int) -> str:
     found = engine.briefly(frame, course)[row]
     if found.max() < BRIEF:
         return ""
+    return f"single points or short stretches{_of(engine, int(found.argmax()))} are odd"
+
+
+def _of(engine: Engine, channel: int) -> str:
+    """Which channel, where there are several."""
     channels = [slot.name for slot in engine.schema.slots if slot.kind == Curve.kind]
-    of = f" of {clipped(channels[int(found.argmax())], 40)}" if len(channels) > 1 else ""
-    return f"single points or short stretches{of} are odd"
+    return f" of {clipped(channels[channel], 40)}" if len(channels) > 1 else ""
 
 
 def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:

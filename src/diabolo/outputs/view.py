@@ -15,6 +15,7 @@ from diabolo.cells import Cells
 from diabolo.columns.datetime import to_moments, to_seconds
 from diabolo.columns.number import Number, to_float
 from diabolo.engine import Engine
+from diabolo.even import even
 from diabolo.fields import Codes
 from diabolo.outputs.plots import moment
 from diabolo.outputs.words import clipped, figure
@@ -158,7 +159,7 @@ class View:
 
     def even(self, most: int) -> np.ndarray:
         """At most so many rows of the frame, evenly chosen."""
-        return np.unique(np.linspace(0, self.frame.rows - 1, min(most, self.frame.rows)).round().astype(int))
+        return np.unique(even(self.frame.rows, most))
 
     @cached_property
     def sample(self) -> tuple[Codes, Cells]:

@@ -11,6 +11,7 @@ from scipy.stats import betabinom
 
 from diabolo.columns import Number, Window
 from diabolo.engine import Engine
+from diabolo.even import even
 from diabolo.fields import Codes, Symbol
 from diabolo.inference import missing_share
 from diabolo.sources import Native
@@ -108,7 +109,7 @@ def drift(model: Model, data: Any) -> Drift:
     rate, threshold = engine.calibration.alarm(model.alarm_rate)
     bits = engine.bits(frame)
     length = engine.source.length
-    now = np.linspace(0, frame.rows - 1, min(frame.rows, len(engine.memory))).round().astype(int)
+    now = even(frame.rows, len(engine.memory))
     codes = engine.schema.encode(frame[now])
     # Rows that each say something of their own: windows that overlap do not.
     alone = max(len(bits) / length, 1.0)

@@ -142,7 +142,6 @@ def explain(
     hearts = suspects(model, frame, codes, engine.bits(frame)) if Curve.kind in codes.values else {}
     hidden = {kind: heart[some] for kind, heart in hearts.items()}
     cells.put(engine.cells(codes[some], suspects=hidden, middle="median"), some.numpy())
-    parts = engine.parts(codes)
     places, distances = np.zeros((len(codes), 0), np.int64), np.zeros((len(codes), 0))
     names = engine.schema.scored
 
@@ -158,7 +157,7 @@ def explain(
     pictures = {s.name: s for s in engine.schema.slots if s.kind == Picture.kind and s.name in names}
     # A network that guesses hidden points says what is odd in a window by what it expects there.
     solved = Curve.kind in codes.values and engine.row_reader.corruption.hides
-    share = _percent(nats if solved else by_column(parts)) + by_column(_levels(engine, codes))
+    share = _percent(nats if solved else by_column(engine.parts(codes))) + by_column(_levels(engine, codes))
     share += _brief(engine, frame, codes)[wanted]
     if neighbours:
         remembered = engine.whole(codes)
