@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, one_hot
 
 from benchmarks.cell_peers import Asked, Coder, Verdict
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 RIGHT = 0.95  # prior probability that a cell is right
 BROAD = 2.0  # deviations, of numbers that are wrong; wrong labels are uniform

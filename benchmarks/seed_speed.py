@@ -37,7 +37,8 @@ from diabolo.options import make_schema, make_source
 from diabolo.recipes import make_members
 from diabolo.settings import Training
 from diabolo.sources import read_native
-from diabolo.training import threads, train
+from diabolo.training import train
+from diabolo.utils.torch_state import threads
 
 NUMBERS, LABELS, LEVELS = 20, 8, 20
 ROWS, SHORT, LONG, ROUNDS = 12_800, 1, 5, 5

@@ -10,7 +10,7 @@ import torch
 
 from diabolo.fields import Codes
 from diabolo.memory import LIMIT, MISMATCH, Memory, fingerprints
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 SCORED = {"real": torch.tensor([True, True, False]), "symbol": torch.tensor([True, False, True])}
 

@@ -15,7 +15,7 @@ from diabolo.fields import Codes
 from diabolo.network import Network
 from diabolo.recipes import make_members
 from diabolo.schema import Schema
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 ROWS = 128
 

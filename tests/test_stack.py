@@ -10,7 +10,7 @@ import torch
 
 from diabolo.layers import MLP
 from diabolo.layers.stack import STEPS
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 
 def gathered(net: MLP) -> MLP:

@@ -10,9 +10,9 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from diabolo.even import even
 from diabolo.fields import Codes, Curve
 from diabolo.sources import Frame
+from diabolo.utils.sampling import even
 
 LENGTH = 16  # points of a stretch
 REMEMBERED = 512

@@ -7,10 +7,10 @@ import math
 import time
 from pathlib import Path
 
-from diabolo.atomic import write_whole
-from diabolo.container import opened, pack
 from diabolo.errors import OptionError
 from diabolo.training import Run
+from diabolo.utils.files import write_whole
+from diabolo.utils.tensor_file import opened, pack
 
 
 class Checkpoint:

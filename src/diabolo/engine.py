@@ -26,7 +26,7 @@ from diabolo.memory import Memory, Neighbours
 from diabolo.network import Network
 from diabolo.schema import Schema, Slot
 from diabolo.sources import Frame, Source, read_native
-from diabolo.training import threads
+from diabolo.utils.torch_state import threads
 
 CHUNK = 65_536  # rows that are in memory as tensors at once
 HALVES = 4  # pairs of halves of a row, from which the surprise of its labels is read

@@ -19,7 +19,6 @@ from diabolo.checkpoint import Checkpoint
 from diabolo.columns.number import to_float
 from diabolo.crowd import Crowd, short_prints
 from diabolo.engine import Engine
-from diabolo.even import even
 from diabolo.evidence import Residuals, whole_windows
 from diabolo.faults import Faults
 from diabolo.fields import Codes, Curve, Real, Symbol
@@ -31,7 +30,10 @@ from diabolo.network import Member, Network
 from diabolo.schema import Schema
 from diabolo.settings import Training
 from diabolo.sources import Frame, Series, Source
-from diabolo.training import Keeper, Log, Progress, private_draws, threads, train
+from diabolo.training import Keeper, Log, train
+from diabolo.utils.progress import Progress
+from diabolo.utils.sampling import even
+from diabolo.utils.torch_state import private_draws, threads
 
 TRAINING_WINDOWS = 20_000
 AXES = 16

@@ -14,7 +14,7 @@ from diabolo.faults import Faults
 from diabolo.fields import Codes, Real, Symbol
 from diabolo.fields.real import MOVED
 from diabolo.schema import Slot
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 SPOILT = 0.05  # the share of cells that errors are planted into
 TRIES = 10

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from diabolo.even import even
 from diabolo.fields import Codes, Curve, Field, Real, Symbol
+from diabolo.utils.sampling import even
 
 # Where the curve of a channel bends: few knots, so that it follows the tails and not every bump.
 SHARES = np.array([0.0, 0.002, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.998, 1.0])

@@ -22,7 +22,7 @@ from diabolo.schema import Schema
 from diabolo.sources import read_native
 from diabolo.streaming import Stream
 from diabolo.tracking import NAMING, follow
-from diabolo.training import Progress
+from diabolo.utils.progress import Progress
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
@@ -384,7 +384,7 @@ class Autoencoder(Estimator):
     def _bar(self) -> Progress | None:
         if not self.verbose:
             return None
-        from diabolo.outputs.progress import bar
+        from diabolo.utils.progress import bar
 
         return bar()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from diabolo.checks import share, whole
 from diabolo.coarsen import coarsen
 from diabolo.errors import DataError, OptionError
 from diabolo.inference import counts_rows
@@ -16,6 +15,7 @@ from diabolo.network import Member
 from diabolo.schema import Schema, as_kind
 from diabolo.settings import Training
 from diabolo.sources import SOURCES, Frame, Native, Series, Source, Table
+from diabolo.utils.checks import share, whole
 
 TRAINING = (
     "optimizer",

@@ -11,10 +11,10 @@ from diabolo.brief import stillest
 from diabolo.calibration import Calibration
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
-from diabolo.even import even
 from diabolo.fields import Codes
 from diabolo.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, overlapping, train_members
 from diabolo.sources import Frame, Series
+from diabolo.utils.sampling import even
 
 # The past counts at most so many times as much as what is new: a third of all windows is enough for the
 # quartiles, by which usual levels are told, to reach them.

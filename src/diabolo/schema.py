@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.checks import whole
 from diabolo.columns import COLUMNS, Category, Column, Datetime, Number, Values
 from diabolo.columns.base import to_array
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.fields import FIELDS, Codes, Field
 from diabolo.filler import Filler
 from diabolo.inference import COUNTED, NEARLY, TOO, kind_of, looks, missing_share, why_ignored
+from diabolo.utils.checks import whole
 
 AS_ASKED = "as asked"
 

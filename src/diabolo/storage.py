@@ -16,10 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.atomic import under, write_whole
 from diabolo.brief import Brief
 from diabolo.calibration import Calibration
-from diabolo.container import begins_like_one, opened, pack, plain
 from diabolo.crowd import Crowd
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
@@ -31,7 +29,9 @@ from diabolo.loom import Loom
 from diabolo.memory import Memory
 from diabolo.network import Network
 from diabolo.sources.files import FORMATS, kind_of_file
-from diabolo.training import private_draws
+from diabolo.utils.files import under, write_whole
+from diabolo.utils.tensor_file import begins_like_one, opened, pack, plain
+from diabolo.utils.torch_state import private_draws
 from diabolo.vetting import Plan, check_values, fill_network, make_plan
 
 FORMAT = 2

@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from diabolo.atomic import write_whole
 from diabolo.brief import Course
 from diabolo.calibration import severity
 from diabolo.columns import Values
@@ -23,7 +22,8 @@ from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedEr
 from diabolo.sources import Series
 from diabolo.sources.series import APART
 from diabolo.tasks import Model
-from diabolo.training import threads
+from diabolo.utils.files import write_whole
+from diabolo.utils.torch_state import threads
 
 NEVER = np.iinfo(np.int64).min
 

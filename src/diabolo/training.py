@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from diabolo.atomic import under
 from diabolo.fields import Codes
 from diabolo.network import Network
 from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
+from diabolo.utils.files import under
+from diabolo.utils.progress import Progress
+from diabolo.utils.torch_state import private_draws
 
-Progress = Callable[[str, float, float | None], None]
-"""Called with what is done, the share that is done, and the seconds that are left if they are known."""
 Log = Callable[[Mapping[str, Any]], None]
 """Called with each line of history when it is written."""
 
@@ -41,26 +41,6 @@ class Outcome:
     history: list[dict[str, Any]]
     notes: list[str]
     interrupted: bool = False
-
-
-@contextmanager
-def private_draws(seed: int) -> Iterator[None]:
-    """Seed torch's draws inside the block, and leave them outside as if nothing had been drawn."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many threads inside the block: more than one makes a small network slower."""
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Run:

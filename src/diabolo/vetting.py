@@ -20,7 +20,6 @@ from diabolo.brief import LENGTH, REMEMBERED
 from diabolo.columns import Boolean, Category, Datetime, Image, Number, Window
 from diabolo.columns.datetime import PARTS
 from diabolo.columns.image import LAYOUTS, PIXELS
-from diabolo.container import Spec
 from diabolo.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
 from diabolo.fields.real import FINEST
 from diabolo.filler import LONGEST
@@ -29,7 +28,8 @@ from diabolo.memory import LIMIT
 from diabolo.network import Member, Network
 from diabolo.schema import Entry, Schema
 from diabolo.sources import SOURCES, Series, Source
-from diabolo.training import private_draws
+from diabolo.utils.tensor_file import Spec
+from diabolo.utils.torch_state import private_draws
 
 EVIDENCE = {"residual", "distance"}
 KNOWN = {"residual", "crowd"}

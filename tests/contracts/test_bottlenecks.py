@@ -12,7 +12,7 @@ from sklearn.base import clone
 from diabolo import Autoencoder, Clean, Member
 from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity, Quantized, Vanilla, Variational
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 WIDTH = 10
 OPTIONS: dict[type[Bottleneck], dict[str, Any]] = {

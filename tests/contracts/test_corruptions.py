@@ -10,7 +10,7 @@ import torch
 from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Mask, Noise, Swap
 from diabolo.errors import OptionError
 from diabolo.fields import Codes
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 ROWS = 400
 OPTIONS: dict[type[Corruption], dict[str, Any]] = {

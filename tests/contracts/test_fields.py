@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diabolo.columns.number import make_bins
 from diabolo.fields import FIELDS, Curve, Field, Picture, Reading, Real, Symbol
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 ROWS, WIDTH = 5, 12
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diabolo.likelihoods import LIKELIHOODS, Binned, Bins, Levels, Normal
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 ROWS, FIELDS = 3, 2
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import diabolo
-from diabolo.atomic import STALE
 from diabolo.errors import DataError
+from diabolo.utils.files import STALE
 from tests import made
 from tests.conftest import fitted
 from tests.faults.processes import kill, posix, start, wait_for
@@ -121,7 +121,7 @@ def test_a_folder_that_takes_no_file(
     def refuse(*_: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("diabolo.atomic.open", refuse, raising=False)
+    monkeypatch.setattr("diabolo.utils.files.open", refuse, raising=False)
     with pytest.raises(DataError, match=f"m.diabolo cannot be written: {os.strerror(number)}; {OLD}"):
         model.save(path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["m.diabolo"]

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 import diabolo
 from diabolo import Autoencoder, DiaboloWarning
-from diabolo.atomic import write_whole
 from diabolo.errors import ModelFileError
+from diabolo.utils.files import write_whole
 
 # What Python tells an audit hook when a program, a socket, a pickle or code from text is about to be used.
 FORBIDDEN = {

@@ -44,7 +44,9 @@ def digest(value: Any) -> str:
         if isinstance(column, pa.Array | pa.ChunkedArray):
             column = column.to_pylist()
         array = np.asarray(column)
-        raw = repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+        raw = (
+            repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+        )
         found.update(f"|{name}|".encode() + raw)
     return found.hexdigest()[:20]
 
@@ -158,9 +160,13 @@ def record(only: str = "") -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", type=Path, help="where the record is written to, or read from")
-    parser.add_argument("--compare", action="store_true", help="compare with the record; exit with 1 where they differ")
+    parser.add_argument(
+        "--compare", action="store_true", help="compare with the record; exit with 1 where they differ"
+    )
     parser.add_argument("--only", default="", help="only cases whose name contains this text")
     given = parser.parse_args()
     with warnings.catch_warnings():

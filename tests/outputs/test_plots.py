@@ -18,8 +18,8 @@ from diabolo.outputs.plots import (
     thin,
     worth_drawing,
 )
-from diabolo.outputs.progress import bar, time_left
 from diabolo.outputs.words import duration, figure, one_in, percent, rough, shown
+from diabolo.utils.progress import bar, time_left
 
 
 def test_thinning_keeps_spikes_ends_and_order():

@@ -21,7 +21,7 @@ from diabolo.errors import MissingExtraError, OptionError
 from diabolo.recipes import RECIPES
 from diabolo.settings import LOWEST, SCHEDULES
 from diabolo.sources import read_native
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 from tests import made
 
 pl = pytest.importorskip("pytorch_lightning")

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from diabolo import Autoencoder
-from diabolo.container import pack
 from diabolo.errors import DataError
 from diabolo.sources.files import FORMATS, read_file
+from diabolo.utils.tensor_file import pack
 from tests import made
 from tests.conftest import fitted
 

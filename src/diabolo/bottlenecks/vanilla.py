@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from diabolo.bottlenecks.base import Bottleneck
-from diabolo.checks import whole
 from diabolo.errors import UnsupportedError
+from diabolo.utils.checks import whole
 
 
 class Vanilla(Bottleneck):

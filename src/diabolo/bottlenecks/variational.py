@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.bottlenecks.base import Bottleneck
-from diabolo.checks import positive, whole
+from diabolo.utils.checks import positive, whole
 
 
 class Variational(Bottleneck):

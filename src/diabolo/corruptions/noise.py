@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.checks import positive
 from diabolo.corruptions.base import Corruption, Damaged, everything
 from diabolo.corruptions.swap import Swap
 from diabolo.fields import Codes, Symbol, by_field
+from diabolo.utils.checks import positive
 
 
 class Noise(Corruption):

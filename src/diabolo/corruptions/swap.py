@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.checks import share
 from diabolo.corruptions.base import Corruption, Damaged, everything
 from diabolo.fields import Codes
+from diabolo.utils.checks import share
 
 
 class Swap(Corruption):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from diabolo.outputs.arguments import Wanted
-from diabolo.outputs.progress import bar
 from diabolo.tasks.generate import generate, in_batches
+from diabolo.utils.progress import bar
 
 if TYPE_CHECKING:
     from diabolo.model import Autoencoder

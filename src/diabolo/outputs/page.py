@@ -9,8 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from diabolo.atomic import write_whole
 from diabolo.errors import need
+from diabolo.utils.files import write_whole
 from diabolo.version import __version__
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.atomic import write_whole
 from diabolo.columns.datetime import to_moments, to_seconds
 from diabolo.columns.number import to_float
 from diabolo.errors import ColumnError, OptionError, UnsupportedError
@@ -22,6 +21,7 @@ from diabolo.outputs.page import part
 from diabolo.outputs.plots import Drawing
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, several
+from diabolo.utils.files import write_whole
 
 STRANDS, CHANNELS = 6, 8  # what is drawn of many, if none are named
 KEY = {

@@ -11,8 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from diabolo.atomic import whole_file, write_whole
 from diabolo.errors import DataError
+from diabolo.utils.files import whole_file, write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,12 +15,12 @@ from diabolo.cells import Cells
 from diabolo.columns.datetime import to_moments, to_seconds
 from diabolo.columns.number import Number, to_float
 from diabolo.engine import Engine
-from diabolo.even import even
 from diabolo.fields import Codes
 from diabolo.outputs.plots import moment
 from diabolo.outputs.words import clipped, figure
 from diabolo.sources import Frame, Native, Series, read_native
 from diabolo.tasks import Scores
+from diabolo.utils.sampling import even
 
 SAMPLE = 2_000
 WINDOWS = 500

@@ -19,7 +19,6 @@ import torch
 from sklearn.base import clone
 from torch.utils.data import DataLoader
 
-from diabolo.checks import whole
 from diabolo.errors import OptionError, SchemaError, need
 from diabolo.fields import Codes
 from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
@@ -31,7 +30,8 @@ from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slic
 from diabolo.scale.module import Module
 from diabolo.settings import Training
 from diabolo.sources import Table, read_native
-from diabolo.training import private_draws, threads
+from diabolo.utils.checks import whole
+from diabolo.utils.torch_state import private_draws, threads
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

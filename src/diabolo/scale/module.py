@@ -15,7 +15,8 @@ from diabolo.fields import Codes
 from diabolo.network import Loss, Member, Network, Prediction
 from diabolo.schema import Schema
 from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
-from diabolo.training import LONGEST, newest, private_draws
+from diabolo.training import LONGEST, newest
+from diabolo.utils.torch_state import private_draws
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

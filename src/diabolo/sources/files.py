@@ -17,8 +17,8 @@ import pyarrow.feather
 import pyarrow.json
 import pyarrow.parquet
 
-from diabolo.container import begins_like_one
 from diabolo.errors import DataError
+from diabolo.utils.tensor_file import begins_like_one
 
 # What people write where there is no value; "?" is the habit of the UCI repository.
 HOLES = ["", "None", "?"] + [

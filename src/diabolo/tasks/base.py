@@ -19,7 +19,7 @@ from diabolo.errors import UnsupportedError
 from diabolo.fields import Codes, Curve
 from diabolo.network import Network
 from diabolo.sources import Frame, Native
-from diabolo.training import threads
+from diabolo.utils.torch_state import threads
 
 
 class Model(Protocol):

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from diabolo.checks import whole
 from diabolo.engine import Engine
 from diabolo.evidence import ROWS
 from diabolo.fields import Codes, Picture, Real
@@ -19,7 +18,8 @@ from diabolo.fields.codes import BLOCK
 from diabolo.likelihoods import Binned, Levels
 from diabolo.memory import fingerprints
 from diabolo.sources import Frame
-from diabolo.training import threads
+from diabolo.utils.checks import whole
+from diabolo.utils.torch_state import threads
 
 
 def column_by_column(engine: Engine) -> bool:

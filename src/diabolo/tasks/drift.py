@@ -11,11 +11,11 @@ from scipy.stats import betabinom
 
 from diabolo.columns import Number, Window
 from diabolo.engine import Engine
-from diabolo.even import even
 from diabolo.fields import Codes, Symbol
 from diabolo.inference import missing_share
 from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model
+from diabolo.utils.sampling import even
 
 Pair = tuple[float | None, float | None]
 

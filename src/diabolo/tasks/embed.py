@@ -13,7 +13,7 @@ from diabolo.errors import DataError, UnsupportedError
 from diabolo.evidence import ROWS
 from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
-from diabolo.training import threads
+from diabolo.utils.torch_state import threads
 
 
 @dataclass

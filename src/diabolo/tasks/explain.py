@@ -12,13 +12,13 @@ import torch
 
 from diabolo.brief import Course
 from diabolo.cells import Cells
-from diabolo.checks import whole
 from diabolo.columns.image import Image, is_picture, to_pixels
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.fields import Codes, Curve, Picture, Symbol
 from diabolo.sources import Frame, Native, Series
 from diabolo.tasks.base import Answer, Model, decoded, trust
+from diabolo.utils.checks import whole
 
 HEART = 0.8  # of the highest bits of a stretch
 

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from diabolo.checks import whole
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.evidence import ROWS
@@ -23,7 +22,8 @@ from diabolo.tasks.draws import column_by_column, derived, draw, some_seed
 from diabolo.tasks.priors import PRIORS, Prior, places
 from diabolo.tasks.weave import weave
 from diabolo.tasks.wishes import Wishes, decoded_rows, read_wishes
-from diabolo.training import private_draws, threads
+from diabolo.utils.checks import whole
+from diabolo.utils.torch_state import private_draws, threads
 
 BATCH = 65_536  # rows that are in memory at once
 POOL = 8_192  # codes that the windows of a series are chosen from

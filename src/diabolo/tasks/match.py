@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.checks import whole
 from diabolo.errors import OptionError
 from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.embed import embed, spread
+from diabolo.utils.checks import whole
 
 AT_ONCE = 4_000_000  # pairs that are compared in one matrix product
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from diabolo.bottlenecks import Quantized
 from diabolo.engine import Engine
 from diabolo.evidence import ROWS
-from diabolo.training import private_draws
+from diabolo.utils.torch_state import private_draws
 
 PRIORS = ("mixture", "normal")
 CODES = 4_096  # codes that a mixture is fitted on

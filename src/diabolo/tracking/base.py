@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any, ClassVar
 
-from diabolo.checks import whole
 from diabolo.errors import OptionError
+from diabolo.utils.checks import whole
 
 CURVES = ("total", "reconstruction", "kl", "held_out", "lr")
 """What is drawn of a line of history, against its step."""

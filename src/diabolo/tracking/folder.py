@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from diabolo.atomic import write_whole
 from diabolo.errors import DataError, OptionError
 from diabolo.tracking.base import STATUSES, RunName, RunRecord, Tracker, plain
+from diabolo.utils.files import write_whole
 from diabolo.version import __version__
 
 CARD, HISTORY = "run.json", "history.ndjson"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import atexit
 import sys
+from collections.abc import Callable
 
 from diabolo.errors import need
-from diabolo.training import Progress
+
+Progress = Callable[[str, float, float | None], None]
+"""Called with what is done, the share that is done, and the seconds that are left if they are known."""
 
 
 def bar() -> Progress:
