@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import common, detection, tables
 from benchmarks.metrics import synthetic
-from diabolo import likeness
+from diabolo import evaluation as likeness
 
 UNSEEN = 0.2  # of a table in one file
 JUDGES = 2  # draws of rows that judges see
@@ -35,7 +35,7 @@ PROTOCOL = (
     "unseen ones: AUROC of the last column with two values, else R2 of the last number (mle_real: that "
     "learn from the fitted rows). alpha_precision, beta_recall: Alaa et al. 2022, against unseen rows. "
     "copies, closest, closer, membership, attribute: what is given away of fitted rows, *_real what "
-    "unseen rows give away (diabolo.likeness). cpu_seconds: the fit; rows_per_second: "
+    "unseen rows give away (diabolo.evaluation). cpu_seconds: the fit; rows_per_second: "
     "generated in a CPU second; bytes: of the model file."
 )
 

@@ -1,4 +1,4 @@
-"""How well a synthetic table stands for a real one: what is asked beyond `diabolo.likeness`.
+"""How well a synthetic table stands for a real one: what is asked beyond `diabolo.evaluation`.
 
 Tables are data frames: numbers, which may be NaN, and labels as strings, of which one says "missing".
 """
@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from diabolo.likeness import GONE, Table, nearest
+from diabolo.evaluation import GONE, Table, nearest
 
 Numbers = Collection[str]
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ def as_labels(frame: pd.DataFrame, numbers: Numbers) -> pd.DataFrame:
 
 
 def as_table(frame: pd.DataFrame, numbers: Numbers) -> Table:
-    """The table as `diabolo.likeness` takes it."""
+    """The table as `diabolo.evaluation` takes it."""
     return {name: frame[name].to_numpy(float if name in numbers else object) for name in frame}
 
 

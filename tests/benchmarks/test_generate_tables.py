@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import common, generate_tables
 from benchmarks.metrics import synthetic
-from diabolo import likeness
+from diabolo import evaluation as likeness
 
 NUMBERS = ["a", "b"]
 SHAPE, TREND = 0.8922222222222221, 0.8329313442614005

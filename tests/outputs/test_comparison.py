@@ -11,7 +11,7 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
-from diabolo.likeness import Leaks
+from diabolo.evaluation import Leaks
 from diabolo.outputs.comparison import concerns, verdict
 from tests.conftest import fitted
 from tests.outputs.conftest import Run

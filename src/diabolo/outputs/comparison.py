@@ -13,7 +13,7 @@ import numpy as np
 from diabolo import tasks
 from diabolo.columns import Datetime
 from diabolo.engine import Engine
-from diabolo.likeness import GONE, Leaks, is_number, length
+from diabolo.evaluation import GONE, Leaks, is_number, length
 from diabolo.outputs import spreads
 from diabolo.outputs.page import write_page
 from diabolo.outputs.plots import moment

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from diabolo.likeness import GONE
+from diabolo.evaluation import GONE
 from diabolo.outputs import charts
 from diabolo.outputs.plots import Drawing
 from diabolo.outputs.words import clipped, percent

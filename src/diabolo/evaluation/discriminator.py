@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from diabolo.likeness.tables import Table, coded, is_number, length, taken
+from diabolo.evaluation.tables import Table, coded, is_number, length, taken
 
 JUDGED = 6_000  # rows of each table that a judge learns from
 MOST_LABELS = 255  # that the trees of scikit-learn take

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from diabolo.likeness.tables import Table, coded, is_number
+from diabolo.evaluation.tables import Table, coded, is_number
 
 BINS = 10  # of a number, where it is counted together with another column
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from diabolo.likeness.tables import Table, coded, is_number, length
+from diabolo.evaluation.tables import Table, coded, is_number, length
 
 NEAR = 4_000  # rows of each table between which distances are measured
 

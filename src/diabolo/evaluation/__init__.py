@@ -4,10 +4,10 @@ A table is a mapping from names to arrays: (rows,) floats are a number, NaN wher
 objects are labels as text, `GONE` where one is missing.
 """
 
-from diabolo.likeness.judge import Verdict, call
-from diabolo.likeness.marginals import alike, pairs
-from diabolo.likeness.privacy import NEAR, Leaks, Space, leaks, nearest
-from diabolo.likeness.tables import GONE, Table, is_number, length, taken
+from diabolo.evaluation.discriminator import Verdict, call
+from diabolo.evaluation.privacy import NEAR, Leaks, Space, leaks, nearest
+from diabolo.evaluation.similarity import alike, pairs
+from diabolo.evaluation.tables import GONE, Table, is_number, length, taken
 
 __all__ = [
     "GONE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diabolo.likeness import Space, Table, alike, call, leaks, nearest, pairs
+from diabolo.evaluation import Space, Table, alike, call, leaks, nearest, pairs
 
 
 def table(rows: int, seed: int, tie: float = 1.0) -> dict[str, np.ndarray]:
