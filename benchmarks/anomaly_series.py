@@ -56,7 +56,7 @@ def ours(x_train: Floats, x_test: Floats, seed: int, **options: Any) -> Floats:
 
 def denoising(x_train: Floats, x_test: Floats, seed: int, **training: Any) -> Floats:
     """Our network that takes noise out; before its training it is the linear filter."""
-    from diabolo.fields import Curve
+    from diabolo.data.fields import Curve
     from diabolo.recipes import make_members
 
     members = make_members("denoising", {}, {Curve.kind})

@@ -32,11 +32,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import common
+from diabolo.data.sources import read_native
 from diabolo.network import Network
 from diabolo.options import make_schema, make_source
 from diabolo.recipes import make_members
 from diabolo.settings import Training
-from diabolo.sources import read_native
 from diabolo.training import train
 from diabolo.utils.torch_state import threads
 

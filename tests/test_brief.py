@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from diabolo import Autoencoder, brief, load, tasks
 from diabolo.brief import Brief, Course
-from diabolo.fields import Codes
+from diabolo.data.fields import Codes
 
 POINTS = 2_000
 

@@ -18,12 +18,12 @@ from hypothesis.extra.numpy import arrays
 
 import diabolo
 from diabolo import Autoencoder
-from diabolo.columns import Image
-from diabolo.columns.image import to_pictures, to_pixels
+from diabolo.data.columns import Image
+from diabolo.data.columns.image import to_pictures, to_pixels
+from diabolo.data.sources import read_native
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.memory import Memory
 from diabolo.outputs.pictures import enlarged, side_by_side, to_grey, to_png
-from diabolo.sources import read_native
 from tests import made
 from tests.conftest import fitted
 from tests.faults.forge import Parts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo.fields import Codes, Curve, Real, Symbol
+from diabolo.data.fields import Codes, Curve, Real, Symbol
 from diabolo.loom import Loom, beside
 
 LENGTH = 12

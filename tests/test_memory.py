@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo.fields import Codes
+from diabolo.data.fields import Codes
 from diabolo.memory import LIMIT, MISMATCH, Memory, fingerprints
 from diabolo.utils.torch_state import private_draws
 

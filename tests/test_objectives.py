@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from diabolo import Autoencoder, Clean, Member, Rebuild, Vanilla, Variational
+from diabolo.data.fields import Codes
+from diabolo.data.schema import Schema
 from diabolo.datasets import adults
 from diabolo.errors import OptionError
-from diabolo.fields import Codes
 from diabolo.network import Network
 from diabolo.recipes import make_members
-from diabolo.schema import Schema
 from diabolo.utils.torch_state import private_draws
 
 ROWS = 128

@@ -16,26 +16,26 @@ from diabolo.version import __version__
 
 if TYPE_CHECKING:
     from diabolo.bottlenecks import Bottleneck, Identity, Quantized, Vanilla, Variational
-    from diabolo.columns import Boolean, Category, Column, Datetime, Number
     from diabolo.corruptions import Clean, Corruption, Mask, Noise, Swap
+    from diabolo.data.columns import Boolean, Category, Column, Datetime, Number
+    from diabolo.data.schema import Schema
     from diabolo.errors import DiaboloError
     from diabolo.model import Autoencoder, load
     from diabolo.network import Member
     from diabolo.objectives import Likelihood, Objective, Rebuild
-    from diabolo.schema import Schema
 
 # Where each public name lives. Nothing is imported before it is asked for: `diabolo --help` needs no torch.
 _HOMES = {
     "Autoencoder": "model",
     "DiaboloWarning": "errors",
     "load": "model",
-    "Schema": "schema",
+    "Schema": "data.schema",
     "Member": "network",
     "DiaboloError": "errors",
     **dict.fromkeys(("Bottleneck", "Identity", "Quantized", "Vanilla", "Variational"), "bottlenecks"),
     **dict.fromkeys(("Clean", "Corruption", "Mask", "Noise", "Swap"), "corruptions"),
     **dict.fromkeys(("Likelihood", "Objective", "Rebuild"), "objectives"),
-    **dict.fromkeys(("Boolean", "Category", "Column", "Datetime", "Number"), "columns"),
+    **dict.fromkeys(("Boolean", "Category", "Column", "Datetime", "Number"), "data.columns"),
 }
 
 __all__ = [

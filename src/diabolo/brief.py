@@ -10,8 +10,8 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve
-from diabolo.sources import Frame
+from diabolo.data.fields import Codes, Curve
+from diabolo.data.sources import Frame
 from diabolo.utils.sampling import even
 
 LENGTH = 16  # points of a stretch

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.fields import Codes
+from diabolo.data.fields import Codes
 
 
 @dataclass

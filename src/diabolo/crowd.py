@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diabolo.calibration import Calibration
-from diabolo.fields import Codes
+from diabolo.data.fields import Codes
 from diabolo.memory import fingerprints
 
 SHARE = 0.1  # of the remembered rows: the crowd

@@ -15,17 +15,17 @@ from diabolo.brief import Brief, Course
 from diabolo.calibration import Calibration
 from diabolo.cells import Cells
 from diabolo.crowd import SHARE, Crowd
+from diabolo.data.fields import Codes, Curve, Real, Symbol
+from diabolo.data.fields.base import shares
+from diabolo.data.schema import Schema, Slot
+from diabolo.data.sources import Frame, Source, read_native
 from diabolo.errors import SchemaError
 from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
 from diabolo.faults import Faults
-from diabolo.fields import Codes, Curve, Real, Symbol
-from diabolo.fields.base import shares
 from diabolo.level import Level
 from diabolo.loom import Loom
 from diabolo.memory import Memory, Neighbours
 from diabolo.network import Network
-from diabolo.schema import Schema, Slot
-from diabolo.sources import Frame, Source, read_native
 from diabolo.utils.torch_state import threads
 
 CHUNK = 65_536  # rows that are in memory as tensors at once

@@ -13,12 +13,12 @@ from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diabolo import tasks
-from diabolo.columns.image import to_pixels
+from diabolo.data.columns.image import to_pixels
+from diabolo.data.schema import Schema
+from diabolo.data.sources import PICTURES, Native, Series, read_native
 from diabolo.engine import Engine
 from diabolo.errors import DiaboloWarning, UnsupportedError
 from diabolo.refreshing import check_goes_on, refresh
-from diabolo.schema import Schema
-from diabolo.sources import PICTURES, Native, Series, read_native
 
 
 class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]

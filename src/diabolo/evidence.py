@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve, Real, Symbol, by_field
+from diabolo.data.fields import Codes, Curve, Real, Symbol, by_field
 from diabolo.network import Network
 
 ROWS = 4096  # rows that a network reads at once

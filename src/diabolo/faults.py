@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.fields import Field
+from diabolo.data.fields import Field
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,20 @@ import torch
 from diabolo.brief import Brief, Course
 from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
-from diabolo.columns.number import to_float
 from diabolo.crowd import Crowd, short_prints
+from diabolo.data.columns.number import to_float
+from diabolo.data.fields import Codes, Curve, Real, Symbol
+from diabolo.data.schema import Schema
+from diabolo.data.sources import Frame, Series, Source
 from diabolo.engine import Engine
 from diabolo.evidence import Residuals, whole_windows
 from diabolo.faults import Faults
-from diabolo.fields import Codes, Curve, Real, Symbol
 from diabolo.judging import error_rate, judge_cells
 from diabolo.level import Level
 from diabolo.loom import Loom, beside
 from diabolo.memory import LIMIT, Memory, fingerprints
 from diabolo.network import Member, Network
-from diabolo.schema import Schema
 from diabolo.settings import Training
-from diabolo.sources import Frame, Series, Source
 from diabolo.training import Keeper, Log, train
 from diabolo.utils.progress import Progress
 from diabolo.utils.sampling import even

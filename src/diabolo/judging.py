@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from sklearn.isotonic import IsotonicRegression
 
+from diabolo.data.fields import Codes, Real, Symbol
+from diabolo.data.fields.real import MOVED
+from diabolo.data.schema import Slot
 from diabolo.engine import Engine
 from diabolo.faults import Faults
-from diabolo.fields import Codes, Real, Symbol
-from diabolo.fields.real import MOVED
-from diabolo.schema import Slot
 from diabolo.utils.torch_state import private_draws
 
 SPOILT = 0.05  # the share of cells that errors are planted into

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve
+from diabolo.data.fields import Codes, Curve
 
 FENCE = 1.5  # Tukey's: in units of the distance between the quartiles
 FLAT = 0.05  # of the series' deviation: a level that never moves still gets a fence

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from diabolo.fields import Codes, Curve, Field, Real, Symbol
+from diabolo.data.fields import Codes, Curve, Field, Real, Symbol
 from diabolo.utils.sampling import even
 
 # Where the curve of a channel bends: few knots, so that it follows the tails and not every bump.

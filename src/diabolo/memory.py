@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Curve, Picture, Real, Symbol, by_field
+from diabolo.data.fields import Codes, Curve, Picture, Real, Symbol, by_field
 
 LIMIT = 10_000
 WINDOWS = 512

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from diabolo import storage, tasks
-from diabolo.columns import Column
+from diabolo.data.columns import Column
+from diabolo.data.schema import Schema
+from diabolo.data.sources import read_native
 from diabolo.errors import DiaboloWarning, ModelFileError, OptionError
 from diabolo.estimator import Estimator
 from diabolo.fitting import fit_engine
@@ -18,8 +20,6 @@ from diabolo.network import Member
 from diabolo.objectives import Objective
 from diabolo.options import check_width, choose_device, training_options, understand
 from diabolo.recipes import make_members
-from diabolo.schema import Schema
-from diabolo.sources import read_native
 from diabolo.streaming import Stream
 from diabolo.tracking import NAMING, follow
 from diabolo.utils.progress import Progress

@@ -15,11 +15,11 @@ from torch.distributions import Distribution
 
 from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity
 from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
-from diabolo.fields import FIELDS, Codes, Curve, Field, Reading
-from diabolo.fields.plain import PlainStem
+from diabolo.data.fields import FIELDS, Codes, Curve, Field, Reading
 from diabolo.layers import MLP, Restorer, Whitener
 from diabolo.layers.restorer import bridged
 from diabolo.likelihoods import Normal
+from diabolo.networks.stems.rebuilt import PlainStem
 from diabolo.objectives import OBJECTIVES, Likelihood, Objective
 
 

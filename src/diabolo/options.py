@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from diabolo.coarsen import coarsen
+from diabolo.data.coarsening import coarsen
+from diabolo.data.inference import counts_rows
+from diabolo.data.schema import Schema, as_kind
+from diabolo.data.sources import SOURCES, Frame, Native, Series, Source, Table
 from diabolo.errors import DataError, OptionError
-from diabolo.inference import counts_rows
 from diabolo.network import Member
-from diabolo.schema import Schema, as_kind
 from diabolo.settings import Training
-from diabolo.sources import SOURCES, Frame, Native, Series, Source, Table
 from diabolo.utils.checks import share, whole
 
 TRAINING = (

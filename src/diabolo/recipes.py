@@ -8,8 +8,8 @@ from typing import Any
 
 from diabolo.bottlenecks import Bottleneck, Quantized, Vanilla, Variational
 from diabolo.corruptions import Clean, Mask, Noise
+from diabolo.data.fields import Curve, Picture
 from diabolo.errors import OptionError
-from diabolo.fields import Curve, Picture
 from diabolo.network import Member
 from diabolo.objectives import LOSSES, Likelihood, Objective, Rebuild
 from diabolo.utils.checks import whole

@@ -9,11 +9,11 @@ import torch
 
 from diabolo.brief import stillest
 from diabolo.calibration import Calibration
+from diabolo.data.fields import Codes
+from diabolo.data.sources import Frame, Series
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
-from diabolo.fields import Codes
 from diabolo.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, overlapping, train_members
-from diabolo.sources import Frame, Series
 from diabolo.utils.sampling import even
 
 # The past counts at most so many times as much as what is new: a third of all windows is enough for the

@@ -19,16 +19,16 @@ from torch import Tensor
 from diabolo.brief import Brief
 from diabolo.calibration import Calibration
 from diabolo.crowd import Crowd
+from diabolo.data.fields import Codes, Symbol
+from diabolo.data.files import FORMATS, kind_of_file
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.evidence import Residuals
 from diabolo.faults import Faults
-from diabolo.fields import Codes, Symbol
 from diabolo.level import Level
 from diabolo.loom import Loom
 from diabolo.memory import Memory
 from diabolo.network import Network
-from diabolo.sources.files import FORMATS, kind_of_file
 from diabolo.utils.files import under, write_whole
 from diabolo.utils.tensor_file import begins_like_one, opened, pack, plain
 from diabolo.utils.torch_state import private_draws

@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from diabolo.brief import Course
 from diabolo.calibration import severity
-from diabolo.columns import Values
-from diabolo.columns.datetime import from_seconds
+from diabolo.data.columns import Values
+from diabolo.data.columns.datetime import from_seconds
+from diabolo.data.sources import Series
+from diabolo.data.sources.series import APART
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
-from diabolo.sources import Series
-from diabolo.sources.series import APART
 from diabolo.tasks import Model
 from diabolo.utils.files import write_whole
 from diabolo.utils.torch_state import threads

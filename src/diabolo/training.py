@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from diabolo.fields import Codes
+from diabolo.data.fields import Codes
 from diabolo.network import Network
 from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
 from diabolo.utils.files import under

@@ -17,17 +17,17 @@ from torch import Tensor
 
 from diabolo.bottlenecks import Identity
 from diabolo.brief import LENGTH, REMEMBERED
-from diabolo.columns import Boolean, Category, Datetime, Image, Number, Window
-from diabolo.columns.datetime import PARTS
-from diabolo.columns.image import LAYOUTS, PIXELS
-from diabolo.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
-from diabolo.fields.real import FINEST
-from diabolo.filler import LONGEST
+from diabolo.data.columns import Boolean, Category, Datetime, Image, Number, Window
+from diabolo.data.columns.datetime import PARTS
+from diabolo.data.columns.image import LAYOUTS, PIXELS
+from diabolo.data.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
+from diabolo.data.fields.real import FINEST
+from diabolo.data.schema import Entry, Schema
+from diabolo.data.sources import SOURCES, Series, Source
+from diabolo.data.surrogates import LONGEST
 from diabolo.loom import PATTERNS
 from diabolo.memory import LIMIT
 from diabolo.network import Member, Network
-from diabolo.schema import Entry, Schema
-from diabolo.sources import SOURCES, Series, Source
 from diabolo.utils.tensor_file import Spec
 from diabolo.utils.torch_state import private_draws
 

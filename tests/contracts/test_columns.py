@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from diabolo.columns import COLUMNS, Boolean, Category, Column, Datetime, Image, Number, Window
-from diabolo.columns.image import to_pictures
+from diabolo.data.columns import COLUMNS, Boolean, Category, Column, Datetime, Image, Number, Window
+from diabolo.data.columns.image import to_pictures
 from diabolo.errors import ColumnError
 
 quick = settings(max_examples=25, deadline=None, derandomize=True)

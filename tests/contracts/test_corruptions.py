@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Mask, Noise, Swap
+from diabolo.data.fields import Codes
 from diabolo.errors import OptionError
-from diabolo.fields import Codes
 from diabolo.utils.torch_state import private_draws
 
 ROWS = 400

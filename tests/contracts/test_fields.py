@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from diabolo.columns.number import make_bins
-from diabolo.fields import FIELDS, Curve, Field, Picture, Reading, Real, Symbol
+from diabolo.data.columns.number import make_bins
+from diabolo.data.fields import FIELDS, Curve, Field, Picture, Reading, Real, Symbol
 from diabolo.utils.torch_state import private_draws
 
 ROWS, WIDTH = 5, 12

@@ -11,17 +11,8 @@ from typing import Any
 import pytest
 from torch.distributions import Distribution
 
-from diabolo import (
-    bottlenecks,
-    columns,
-    corruptions,
-    fields,
-    likelihoods,
-    objectives,
-    sources,
-    tasks,
-    tracking,
-)
+from diabolo import bottlenecks, corruptions, likelihoods, objectives, tasks, tracking
+from diabolo.data import columns, fields, sources
 from diabolo.outputs import feeds
 from diabolo.tasks import Answer
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from diabolo.data.sources import SOURCES, Native, Series, Source, Table
 from diabolo.errors import ColumnError, DataError, OptionError
-from diabolo.sources import SOURCES, Native, Series, Source, Table
 from tests import made
 
 OPTIONS: dict[type[Source], list[tuple[dict[str, Any], pa.Table]]] = {

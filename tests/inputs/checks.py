@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo import Autoencoder, tasks
-from diabolo.sources import read_native
+from diabolo.data.sources import read_native
 from tests.inputs.kinds import Answer, Asked, Stages, plain, plain_model
 
 # Single precision, and numbers that went through text or a smaller type.

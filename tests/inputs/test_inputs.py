@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pytest
 
 from diabolo import tasks
-from diabolo.columns.image import is_picture, to_pixels
+from diabolo.data.columns.image import is_picture, to_pixels
+from diabolo.data.sources import read_native
 from diabolo.errors import DiaboloError
-from diabolo.sources import read_native
 from diabolo.tasks import Explanation
 from tests.conftest import fitted
 from tests.inputs.everything import KINDS

@@ -15,8 +15,8 @@ import pyarrow.csv
 import pytest
 
 from diabolo import Autoencoder, datasets, load
+from diabolo.data.files import read_file
 from diabolo.outputs.tables import FORMATS
-from diabolo.sources.files import read_file
 from diabolo.version import __version__
 from tests import made
 from tests.outputs.conftest import QUICK, Run, left_in

@@ -13,8 +13,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from diabolo.columns.image import to_pictures, to_pixels
-from diabolo.sources.files import read_file
+from diabolo.data.columns.image import to_pictures, to_pixels
+from diabolo.data.files import read_file
 from tests import made
 from tests.outputs.conftest import Run
 

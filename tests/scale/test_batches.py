@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diabolo.data.fields import Codes
 from diabolo.errors import DataError
-from diabolo.fields import Codes
 from diabolo.scale import batches
 from diabolo.scale.batches import Batches, LongFile, Pieces, Slices
 

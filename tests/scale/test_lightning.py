@@ -17,10 +17,10 @@ import pytest
 import torch
 
 from diabolo import Autoencoder, load
+from diabolo.data.sources import read_native
 from diabolo.errors import MissingExtraError, OptionError
 from diabolo.recipes import RECIPES
 from diabolo.settings import LOWEST, SCHEDULES
-from diabolo.sources import read_native
 from diabolo.utils.torch_state import private_draws
 from tests import made
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from diabolo import Autoencoder
-from diabolo.columns.image import to_pixels
+from diabolo.data.columns.image import to_pixels
+from diabolo.data.fields import Codes
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.fields import Codes
 from diabolo.tasks.generate import in_batches
 from diabolo.tasks.turns import Turns
 from tests import made

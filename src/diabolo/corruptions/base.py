@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from diabolo.fields import Codes, by_field
+from diabolo.data.fields import Codes, by_field
 
 
 class Damaged(NamedTuple):

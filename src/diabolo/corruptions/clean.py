@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from diabolo.corruptions.base import Corruption, Damaged, everything
-from diabolo.fields import Codes
+from diabolo.data.fields import Codes
 
 
 class Clean(Corruption):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diabolo.corruptions.base import Corruption, Damaged
-from diabolo.fields import Codes, by_field
+from diabolo.data.fields import Codes, by_field
 
 
 class Mask(Corruption):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diabolo.corruptions.base import Corruption, Damaged, everything
 from diabolo.corruptions.swap import Swap
-from diabolo.fields import Codes, Symbol, by_field
+from diabolo.data.fields import Codes, Symbol, by_field
 from diabolo.utils.checks import positive
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diabolo.corruptions.base import Corruption, Damaged, everything
-from diabolo.fields import Codes
+from diabolo.data.fields import Codes
 from diabolo.utils.checks import share
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from diabolo.corruptions import Damaged
-    from diabolo.fields import Codes
+    from diabolo.data.fields import Codes
     from diabolo.network import Network
 
 

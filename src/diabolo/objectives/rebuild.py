@@ -14,7 +14,7 @@ from diabolo.objectives.base import Objective
 
 if TYPE_CHECKING:
     from diabolo.corruptions import Damaged
-    from diabolo.fields import Codes
+    from diabolo.data.fields import Codes
     from diabolo.network import Network
 
 LOSSES: dict[str, Callable[..., Tensor]] = {

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from diabolo import tasks
-from diabolo.columns import Datetime
+from diabolo.data.columns import Datetime
+from diabolo.data.sources import read_native
 from diabolo.engine import Engine
 from diabolo.evaluation import GONE, Leaks, is_number, length
 from diabolo.outputs import spreads
@@ -19,7 +20,6 @@ from diabolo.outputs.page import write_page
 from diabolo.outputs.plots import moment
 from diabolo.outputs.report import digest
 from diabolo.outputs.words import clipped, count, percent, several, shown
-from diabolo.sources import read_native
 from diabolo.tasks import Comparison
 from diabolo.version import __version__
 

@@ -106,7 +106,7 @@ def find_data(place: Path) -> Path:
     Raises:
         DataError: there is no such file, or more than one.
     """
-    from diabolo.sources.files import FORMATS, kind_of_file
+    from diabolo.data.files import FORMATS, kind_of_file
 
     if not place.is_dir():
         return place  # who reads it says what is wrong with it

@@ -7,15 +7,15 @@ import numpy as np
 from diabolo import tasks
 from diabolo.brief import Course
 from diabolo.calibration import severity
+from diabolo.data.fields import Curve
+from diabolo.data.sources import Frame, Series
 from diabolo.engine import Engine
-from diabolo.fields import Curve
 from diabolo.outputs import timeline
 from diabolo.outputs.expected import floats, span
 from diabolo.outputs.oddest import CARDS, Card, make_card
 from diabolo.outputs.plots import moment
 from diabolo.outputs.view import Strand, View
 from diabolo.outputs.words import clipped, duration, several
-from diabolo.sources import Frame, Series
 from diabolo.tasks import Episode, Explanation
 
 QUIET = 4  # cards of a series without alarms: its oddest stretches

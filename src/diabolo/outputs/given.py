@@ -36,7 +36,7 @@ def fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
 
 def read_data(data: Any) -> Any:
     """The data behind a name."""
-    from diabolo.sources import read_native
+    from diabolo.data.sources import read_native
 
     return read_native(data)
 

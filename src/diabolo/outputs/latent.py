@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from diabolo import tasks
 from diabolo.calibration import severity
-from diabolo.columns import Image
-from diabolo.columns.image import to_pixels
+from diabolo.data.columns import Image
+from diabolo.data.columns.image import to_pixels
 from diabolo.errors import UnsupportedError
 from diabolo.outputs import charts
 from diabolo.outputs.pictures import Thumbnail, thumbnail

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from diabolo import tasks
 from diabolo.calibration import severity
-from diabolo.columns import Image
-from diabolo.columns.image import to_pixels
+from diabolo.data.columns import Image
+from diabolo.data.columns.image import to_pixels
 from diabolo.outputs.pictures import Thumbnail, heat, thumbnail
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, several, shown

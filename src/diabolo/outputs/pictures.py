@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.columns import Image
+from diabolo.data.columns import Image
 
 COLOURS = {1: 0, 3: 2, 4: 6}  # channels -> PNG's name for them
 

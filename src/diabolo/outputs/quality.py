@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.fields import Symbol
-from diabolo.inference import missing_share
+from diabolo.data.fields import Symbol
+from diabolo.data.inference import missing_share
 from diabolo.outputs import charts
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, percent

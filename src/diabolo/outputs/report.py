@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.calibration import severity
+from diabolo.data.sources import Native
 from diabolo.outputs import charts, latent, quality, timeline
 from diabolo.outputs.caveats import caveats
 from diabolo.outputs.episodes import episodes
@@ -21,7 +22,6 @@ from diabolo.outputs.page import write_page
 from diabolo.outputs.plots import CLOCK_STEPS
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, count, duration, one_in, percent, rough, several
-from diabolo.sources import Native
 from diabolo.version import __version__
 
 STRANDS = 6  # series of one table that are drawn

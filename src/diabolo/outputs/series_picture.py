@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.columns.datetime import to_moments, to_seconds
-from diabolo.columns.number import to_float
+from diabolo.data.columns.datetime import to_moments, to_seconds
+from diabolo.data.columns.number import to_float
 from diabolo.errors import ColumnError, OptionError, UnsupportedError
 from diabolo.outputs import timeline
 from diabolo.outputs.charts import LEFT, WIDTH

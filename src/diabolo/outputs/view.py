@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 
 from diabolo import tasks
 from diabolo.cells import Cells
-from diabolo.columns.datetime import to_moments, to_seconds
-from diabolo.columns.number import Number, to_float
+from diabolo.data.columns.datetime import to_moments, to_seconds
+from diabolo.data.columns.number import Number, to_float
+from diabolo.data.fields import Codes
+from diabolo.data.sources import Frame, Native, Series, read_native
 from diabolo.engine import Engine
-from diabolo.fields import Codes
 from diabolo.outputs.plots import moment
 from diabolo.outputs.words import clipped, figure
-from diabolo.sources import Frame, Native, Series, read_native
 from diabolo.tasks import Scores
 from diabolo.utils.sampling import even
 

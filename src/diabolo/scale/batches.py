@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.data.distributed import DistributedSampler
 
+from diabolo.data.fields import Codes
+from diabolo.data.schema import Schema
+from diabolo.data.sources import read_native
 from diabolo.errors import DataError
-from diabolo.fields import Codes
-from diabolo.schema import Schema
-from diabolo.sources import read_native
 
 BLOCK = 65_536  # rows that are read at once from a file, at least
 

@@ -19,8 +19,9 @@ import torch
 from sklearn.base import clone
 from torch.utils.data import DataLoader
 
+from diabolo.data.fields import Codes
+from diabolo.data.sources import Table, read_native
 from diabolo.errors import OptionError, SchemaError, need
-from diabolo.fields import Codes
 from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.model import Autoencoder
 from diabolo.network import Member
@@ -29,7 +30,6 @@ from diabolo.recipes import make_members
 from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
 from diabolo.scale.module import Module
 from diabolo.settings import Training
-from diabolo.sources import Table, read_native
 from diabolo.utils.checks import whole
 from diabolo.utils.torch_state import private_draws, threads
 

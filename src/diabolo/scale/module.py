@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from diabolo.data.fields import Codes
+from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError, need
-from diabolo.fields import Codes
 from diabolo.network import Loss, Member, Network, Prediction
-from diabolo.schema import Schema
 from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
 from diabolo.training import LONGEST, newest
 from diabolo.utils.torch_state import private_draws

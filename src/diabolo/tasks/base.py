@@ -11,14 +11,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from diabolo.columns import Number
-from diabolo.columns.image import is_picture, to_pixels
-from diabolo.columns.number import to_float
+from diabolo.data.columns import Number
+from diabolo.data.columns.image import is_picture, to_pixels
+from diabolo.data.columns.number import to_float
+from diabolo.data.fields import Codes, Curve
+from diabolo.data.sources import Frame, Native
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
-from diabolo.fields import Codes, Curve
 from diabolo.network import Network
-from diabolo.sources import Frame, Native
 from diabolo.utils.torch_state import threads
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from diabolo import evaluation as likeness
-from diabolo.columns import Boolean, Datetime, Number, Values
-from diabolo.columns.category import to_text
-from diabolo.columns.datetime import to_moments, to_seconds
-from diabolo.columns.number import to_float
+from diabolo.data.columns import Boolean, Datetime, Number, Values
+from diabolo.data.columns.category import to_text
+from diabolo.data.columns.datetime import to_moments, to_seconds
+from diabolo.data.columns.number import to_float
+from diabolo.data.sources import Native, Series
 from diabolo.engine import Engine
 from diabolo.errors import DataError, OptionError, UnsupportedError
 from diabolo.evaluation import Leaks, Table, Verdict
-from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model, nothing_asked
 
 FEWEST = 20  # rows of each table

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from diabolo.bottlenecks import Identity
 from diabolo.corruptions import Noise
+from diabolo.data.fields import Codes, Curve
+from diabolo.data.sources import Native
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
-from diabolo.fields import Codes, Curve
 from diabolo.network import Network
-from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model, means, restored
 
 

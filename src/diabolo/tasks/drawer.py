@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from diabolo.data.fields import Codes
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.fields import Codes
 from diabolo.tasks.draws import draw_cell, put
 from diabolo.tasks.turns import Turns
 from diabolo.tasks.wishes import LEAST, Choice, Wishes

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from diabolo.data.fields import Codes, Picture, Real
+from diabolo.data.fields.batch import BLOCK
+from diabolo.data.sources import Frame
 from diabolo.engine import Engine
 from diabolo.evidence import ROWS
-from diabolo.fields import Codes, Picture, Real
-from diabolo.fields.codes import BLOCK
 from diabolo.likelihoods import Binned, Levels
 from diabolo.memory import fingerprints
-from diabolo.sources import Frame
 from diabolo.utils.checks import whole
 from diabolo.utils.torch_state import threads
 

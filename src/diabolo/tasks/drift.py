@@ -9,11 +9,11 @@ import numpy as np
 from scipy.special import chdtrc
 from scipy.stats import betabinom
 
-from diabolo.columns import Number, Window
+from diabolo.data.columns import Number, Window
+from diabolo.data.fields import Codes, Symbol
+from diabolo.data.inference import missing_share
+from diabolo.data.sources import Native
 from diabolo.engine import Engine
-from diabolo.fields import Codes, Symbol
-from diabolo.inference import missing_share
-from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model
 from diabolo.utils.sampling import even
 

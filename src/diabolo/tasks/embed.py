@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from diabolo.data.sources import Native, Series
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
 from diabolo.evidence import ROWS
-from diabolo.sources import Native, Series
 from diabolo.tasks.base import Answer, Model
 from diabolo.utils.torch_state import threads
 

@@ -12,11 +12,11 @@ import torch
 
 from diabolo.brief import Course
 from diabolo.cells import Cells
-from diabolo.columns.image import Image, is_picture, to_pixels
+from diabolo.data.columns.image import Image, is_picture, to_pixels
+from diabolo.data.fields import Codes, Curve, Picture, Symbol
+from diabolo.data.sources import Frame, Native, Series
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.fields import Codes, Curve, Picture, Symbol
-from diabolo.sources import Frame, Native, Series
 from diabolo.tasks.base import Answer, Model, decoded, trust
 from diabolo.utils.checks import whole
 

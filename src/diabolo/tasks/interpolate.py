@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from diabolo.data.sources import Native
 from diabolo.errors import DataError
-from diabolo.sources import Native
 from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.embed import by_step, check_way_back, embed, steps_of, way_back
 from diabolo.utils.checks import whole

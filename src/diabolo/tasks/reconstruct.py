@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from diabolo.sources import Native
+from diabolo.data.sources import Native
 from diabolo.tasks.base import Answer, Model, means, restored
 
 

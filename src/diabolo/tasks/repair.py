@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.columns import Column, Window
-from diabolo.columns.base import Values, to_array
+from diabolo.data.columns import Column, Window
+from diabolo.data.columns.base import Values, to_array
+from diabolo.data.fields import Symbol
+from diabolo.data.sources import Frame, Native, Series
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.fields import Symbol
-from diabolo.sources import Frame, Native, Series
 from diabolo.tasks.base import Answer, Model, decoded, trust
 from diabolo.tasks.draws import column_by_column, draw_holes, some_seed
 

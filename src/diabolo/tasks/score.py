@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diabolo.calibration import severity
-from diabolo.sources import Native
+from diabolo.data.sources import Native
 from diabolo.tasks.base import Answer, Model
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.fields import Codes, Symbol
+from diabolo.data.fields import Codes, Symbol
 from diabolo.network import Network
 
 

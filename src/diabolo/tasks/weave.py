@@ -11,15 +11,15 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from diabolo.columns import Datetime, Values
-from diabolo.columns.datetime import from_seconds
+from diabolo.data.columns import Datetime, Values
+from diabolo.data.columns.datetime import from_seconds
+from diabolo.data.fields import Curve
+from diabolo.data.sources import Series
+from diabolo.data.sources.series import APART
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.fields import Curve
 from diabolo.loom import Loom
 from diabolo.loom import beside as as_numbers
-from diabolo.sources import Series
-from diabolo.sources.series import APART
 from diabolo.tasks.wishes import decoded_rows
 
 BLOCK = 8  # an eighth of a window is drawn at a time

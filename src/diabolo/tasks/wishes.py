@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from diabolo.data.fields import Codes, Real, Symbol
+from diabolo.data.schema import Slot
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, OptionError
-from diabolo.fields import Codes, Real, Symbol
-from diabolo.schema import Slot
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<=": pc.less_equal,

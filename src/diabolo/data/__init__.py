@@ -1,0 +1,1 @@
+"""The data that a user gives, until it is tensors: reading, schema, columns, fields and sources."""

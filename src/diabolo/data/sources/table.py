@@ -1,0 +1,41 @@
+"""Tables: every row stands for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from diabolo.data.sources.base import Frame, Source
+from diabolo.data.user_table import Native
+
+
+@dataclass
+class Table(Source):
+    """The rows of a table, as they are."""
+
+    kind = "table"
+
+    @classmethod
+    def claims(cls, options: Mapping[str, Any]) -> bool:
+        return options.get("time") is None and options.get("window") is None and options.get("by") is None
+
+    def fit(self, native: Native) -> Self:
+        return self
+
+    def read(self, native: Native) -> Frame:
+        return Frame(native.columns(), native.rows, native)
+
+    def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+        return answers
+
+    def pick(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+        return answers
+
+    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
+        return [np.array([row]) for row in np.flatnonzero(chosen)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind}

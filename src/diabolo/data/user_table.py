@@ -1,0 +1,357 @@
+"""The user's own table: any dataframe, array, mapping or file in; the same kind of dataframe out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from diabolo.data.columns.image import SHAPES, is_picture, to_pictures, to_pixels
+from diabolo.data.files import read_file
+from diabolo.errors import ColumnError, DataError
+
+COMPLEX = "use their real part or size"
+TABLES = "a dataframe, a numpy array, a mapping of columns, a list of rows, or the path of a file"
+PICTURES = "image"  # the name of the only column of an array of pictures
+
+
+@dataclass(frozen=True)
+class Native:
+    """A table that remembers where it came from.
+
+    Attributes:
+        table: the data, in arrow.
+        library: the dataframe library that answers are given in: "pandas", "polars" or "pyarrow".
+        index: the pandas index, if there is one.
+        named: whether the columns had names of their own.
+        frame: the user's own dataframe, where it is of pandas or polars.
+    """
+
+    table: pa.Table
+    library: str = "pyarrow"
+    index: Any = None
+    named: bool = True
+    frame: Any = None
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return int(self.table.num_rows)
+
+    def columns(self) -> dict[str, pa.Array]:
+        """Name -> one contiguous arrow array, of a type that can be computed with."""
+        return {
+            n: _readable(_whole(c)) for n, c in zip(self.table.column_names, self.table.columns, strict=True)
+        }
+
+    def give(self, columns: Mapping[str, Any], *, aligned: bool = True) -> Any:
+        """Columns as a dataframe of the user's own library.
+
+        Args:
+            columns: name -> values.
+            aligned: whether its rows are the user's rows; then a pandas frame keeps its index.
+        """
+        table = pa.table({n: pa.array(v) if not isinstance(v, pa.Array) else v for n, v in columns.items()})
+        if self.library == "polars":
+            return nw.from_arrow(table, backend="polars").to_native()
+        if self.library == "pandas":
+            frame = table.to_pandas()
+            for name, values in zip(table.column_names, table.columns, strict=True):
+                if is_picture(values.type):
+                    frame[name] = list(to_pixels(_whole(values)))
+            if aligned and self.index is not None and len(self.index) == len(frame):
+                frame.index = self.index
+            return frame
+        return table
+
+    def mend(self, columns: Mapping[str, pa.Array], places: Mapping[str, np.ndarray]) -> Any:
+        """The user's own table with some cells exchanged; all else, types included, is as it was.
+
+        Args:
+            columns: name -> values of all rows.
+            places: name -> the rows to take from them.
+        """
+        names = self.table.column_names
+        if self.library == "polars" and self.frame is not None:
+            new = nw.from_arrow(pa.table(dict(columns)), backend="polars")
+            kinds = self.frame.schema
+            exchanged = [new[n] if kinds[n] == nw.Unknown else new[n].cast(kinds[n]) for n in columns]
+            return self.frame.with_columns(*exchanged).to_native()
+        if self.library == "pandas" and self.frame is not None:
+            frame = self.frame.copy()
+            for name, values in columns.items():
+                place = names.index(name)
+                rows = pa.array(np.flatnonzero(places[name]))
+                frame.isetitem(place, _mended(frame.iloc[:, place], values.take(rows), places[name]))
+            return frame
+        if self.library == "pyarrow":
+            table = self.table
+            for name, values in columns.items():
+                place = names.index(name)
+                kind = table.schema.field(place).type
+                if pa.types.is_run_end_encoded(kind):
+                    values = pc.run_end_encode(values, run_end_type=kind.run_end_type)
+                elif pa.types.is_dictionary(kind):
+                    values = values.dictionary_decode().cast(kind.value_type).dictionary_encode().cast(kind)
+                if not pa.types.is_null(kind):
+                    values = values.cast(kind)
+                table = table.set_column(place, table.schema.field(place).with_type(values.type), values)
+            return table
+        return self.give({**self.columns(), **columns})
+
+
+def read_native(data: Any) -> Native:
+    """Read a path, dataframe (pandas, polars, pyarrow, ...), numpy array, mapping or sequence of rows.
+
+    Raises:
+        DataError: it is none of these, has no rows or no columns, or names a column twice.
+    """
+    if isinstance(data, Native):
+        return data
+    if type(data).__module__.startswith("scipy.sparse"):
+        raise DataError("sparse input is not supported: the matrix is sparse", hint="X.toarray()")
+    if isinstance(data, str | Path):
+        return _checked(Native(read_file(data)))
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    if isinstance(data, pa.Table):
+        return _checked(Native(data))
+    if isinstance(data, list | tuple) and data and all(isinstance(row, Mapping) for row in data):
+        names = dict.fromkeys(name for row in data for name in row)
+        data = {name: [row.get(name) for row in data] for name in names}
+    if isinstance(data, np.ndarray) and data.dtype.names:
+        data = {name: data[name].ravel() for name in data.dtype.names}
+    if isinstance(data, Mapping):
+        return _checked(Native(_from_mapping(data)))
+    if type(data).__module__.startswith("pandas"):
+        return _checked(_from_pandas(data))
+    if hasattr(data, "detach"):
+        data = data.detach().cpu()  # a tensor
+    if not isinstance(data, np.ndarray | list | tuple):
+        try:
+            frame = nw.from_native(data, allow_series=True)
+        except TypeError:
+            frame = None
+        if isinstance(frame, nw.Series):
+            frame = frame.to_frame()
+        if isinstance(frame, nw.LazyFrame):
+            frame = frame.collect()
+        if isinstance(frame, nw.DataFrame):
+            # Arrow has no whole numbers of 128 bits.
+            wide = [n for n, kind in frame.schema.items() if kind in (nw.Int128, nw.UInt128)]
+            table = (
+                frame.with_columns(nw.col(*wide).cast(nw.Float64)).to_arrow() if wide else frame.to_arrow()
+            )
+            return _checked(Native(table, library=frame.implementation.value, frame=frame))
+        if hasattr(data, "__arrow_c_stream__") and not isinstance(data, type):
+            return _checked(Native(pa.table(data)))
+        if isinstance(data, type) or not hasattr(data, "__array__"):
+            raise DataError(f"expected a table, got {_what(data)}", hint=TABLES)
+    return _checked(_from_array(data))
+
+
+def _what(data: Any) -> str:
+    return f"the class {data.__name__}" if isinstance(data, type) else f"a {type(data).__name__}"
+
+
+def _from_mapping(data: Mapping[str, Any]) -> pa.Table:
+    _unique([str(name) for name in data])
+    for name, values in data.items():
+        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+            raise ColumnError(
+                f"expected one value for each row, got a {type(values).__name__}",
+                column=str(name),
+                hint=f"[{{...}}] for one row, or {{{str(name)!r}: [...]}}",
+            )
+    arrays = {str(n): _to_arrow(v, str(n)) for n, v in data.items()}
+    lengths = {n: len(v) for n, v in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{n}: {c}" for n, c in list(lengths.items())[:5])
+        raise DataError(
+            f"the columns have different lengths ({shown})", hint="give each column one value for each row"
+        )
+    return pa.table(arrays)
+
+
+def _from_pandas(data: Any) -> Native:
+    if data.ndim == 1:
+        data = data.to_frame(name=data.name if data.name is not None else "value")
+    names = [str(c) for c in data.columns]
+    _unique(names)
+    arrays = {}
+    for position, name in enumerate(names):
+        column = data.iloc[:, position]
+        if "Sparse" in str(column.dtype):
+            column = column.sparse.to_dense()
+        arrays[name] = _to_arrow(column, name)
+    return Native(pa.table(arrays), "pandas", data.index, frame=data)
+
+
+def _from_array(data: Any) -> Native:
+    if isinstance(data, list | tuple):
+        sizes = [len(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in data]
+        bad = next((row for row, size in enumerate(sizes) if size != sizes[0]), None)
+        if bad is not None:
+            raise DataError(
+                f"row {bad} has {sizes[bad]} values, the rows before it have {sizes[0]}",
+                hint="give all rows the same number of values; None is a hole",
+            )
+    array = data if isinstance(data, np.ma.MaskedArray) else np.asarray(data)
+    if array.dtype.kind == "c":
+        raise DataError("Complex data not supported: the array holds complex numbers", hint="X.real")
+    if array.ndim in (3, 4):
+        return Native(pa.table({PICTURES: to_pictures(array, PICTURES)}), named=False)
+    if array.ndim != 2:
+        hint = "Reshape your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
+        if array.ndim > 4:
+            hint = f"give pictures as {SHAPES}"
+        raise DataError(f"expected a table of two dimensions, got {array.ndim}", hint=hint)
+    names = [f"x{i}" for i in range(array.shape[1])]
+    table = pa.table({n: _to_arrow(array[:, i], n) for i, n in enumerate(names)}) if names else pa.table({})
+    if not names:
+        raise DataError(
+            f"0 feature(s) (shape={array.shape}) while a minimum of 1 is required.",
+            hint="give it a column at least",
+        )
+    return Native(table, named=False)
+
+
+def _to_arrow(values: Any, name: str) -> pa.Array:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return _whole(values)
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()  # a tensor
+    if str(getattr(values, "dtype", "object")) == "object" and not isinstance(values, Mapping):
+        listed = values if isinstance(values, list | tuple) else list(values)
+        if listed and all(_is_picture(v) for v in listed):
+            values = _stacked(listed, name)
+    if isinstance(values, np.ndarray) and values.ndim in (3, 4):
+        return to_pictures(values, name)
+    kind = getattr(values, "dtype", None)
+    if isinstance(kind, np.dtype) and kind.kind == "c":
+        raise ColumnError("complex numbers cannot be read", column=name, hint=COMPLEX)
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind in "mM" and np.datetime_data(values.dtype)[0] not in (
+            "D",
+            "s",
+            "ms",
+            "us",
+            "ns",
+        ):
+            values = values.astype(f"{values.dtype.kind}8[s]")
+        if values.dtype.kind == "m":
+            values = values.astype("m8[us]")  # arrow knows no days that are spans
+        if values.dtype.kind in "biufM":
+            # Arrow knows neither the other byte order nor floats beyond 64 bits.
+            wide = values.dtype.kind == "f" and values.dtype.itemsize > 8
+            values = values.astype(np.float64 if wide else values.dtype.newbyteorder("="), copy=False)
+        mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+        values = np.ascontiguousarray(np.ma.getdata(values)).reshape(-1)
+        if values.dtype.kind not in "OUSMm":
+            return pa.array(values, mask=mask)
+        if mask is not None:
+            values = np.where(mask, None, values.astype(object))
+    try:
+        return _whole(pa.array(values, from_pandas=True))
+    except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
+        return _from_objects(list(values), name)
+
+
+def _is_picture(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim in (2, 3) and value.dtype != object
+
+
+def _stacked(values: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Pictures that come one by one."""
+    for row, value in enumerate(values):
+        if value.shape != values[0].shape:
+            raise ColumnError(
+                f"a picture of shape {value.shape}, those before it have {values[0].shape}",
+                column=name,
+                row=row,
+                hint="bring all pictures to one size",
+            )
+    return np.stack(values)
+
+
+def _from_objects(values: list[Any], name: str) -> pa.Array:
+    """What arrow has no type for: whole numbers of any size are floats, mixed types are text."""
+    known = [None if _hole(v) else v for v in values]
+    if any(isinstance(v, complex | np.complexfloating) for v in known):
+        row = next(i for i, v in enumerate(known) if isinstance(v, complex | np.complexfloating))
+        raise ColumnError("complex numbers cannot be read", column=name, row=row, hint=COMPLEX)
+    if all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in known):
+        return pa.array([None if v is None else _float(v) for v in known], pa.float64())
+    # The schema shows text as a category. Half a surrogate pair is no text by itself.
+    text = [None if v is None else str(v).encode(errors="replace").decode() for v in known]
+    return pa.array(text, pa.string())
+
+
+def _hole(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):
+        return type(value).__name__ == "NAType"  # an array in a cell is no hole
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _mended(column: Any, new: pa.Array, place: np.ndarray) -> Any:
+    """A pandas column with new values at a place, in its own type."""
+    if "Sparse" in str(column.dtype):
+        return _mended(column.sparse.to_dense(), new, place).astype(column.dtype)
+    column = column.copy()
+    if column.dtype == object:
+        values = np.empty(len(new), object)
+        values[:] = list(to_pixels(new)) if is_picture(new.type) else new.to_pylist()
+        column.iloc[np.flatnonzero(place)] = values
+    else:
+        column.iloc[np.flatnonzero(place)] = new.to_pandas().astype(column.dtype).array
+    return column
+
+
+def _readable(values: pa.Array) -> pa.Array:
+    """Types that arrow cannot compute with, as the plain ones that hold the same values."""
+    if pa.types.is_run_end_encoded(values.type):
+        values = pc.run_end_decode(values)
+    if pa.types.is_string_view(values.type):
+        return values.cast(pa.string())
+    return values.cast(pa.float32()) if pa.types.is_float16(values.type) else values
+
+
+def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _unique(names: list[str]) -> None:
+    twice = [n for n, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"the column {twice[0]!r} occurs {names.count(twice[0])} times",
+            hint="give each column a name of its own",
+        )
+
+
+def _checked(native: Native) -> Native:
+    _unique(native.table.column_names)
+    if native.table.num_columns == 0:
+        raise DataError("the data has no columns", hint="give it a column at least")
+    if native.rows == 0:
+        raise DataError(
+            "0 sample(s): the data has columns but no rows; a minimum of 1 is required.",
+            hint="look at what selected the rows",
+        )
+    return native

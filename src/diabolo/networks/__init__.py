@@ -1,0 +1,1 @@
+"""From tensors to distributions: stems read fields, an encoder and a decoder, heads predict every cell."""

@@ -1,0 +1,1 @@
+"""Modules that read all fields of one kind (stems) and modules that predict them (heads)."""
