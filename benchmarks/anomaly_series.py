@@ -57,7 +57,7 @@ def ours(x_train: Floats, x_test: Floats, seed: int, **options: Any) -> Floats:
 def denoising(x_train: Floats, x_test: Floats, seed: int, **training: Any) -> Floats:
     """Our network that takes noise out; before its training it is the linear filter."""
     from diabolo.data.fields import Curve
-    from diabolo.recipes import make_members
+    from diabolo.networks.recipes import make_members
 
     members = make_members("denoising", {}, {Curve.kind})
     members = {name: replace(m, training=m.training | training) for name, m in members.items()}

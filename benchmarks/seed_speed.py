@@ -33,9 +33,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import common
 from diabolo.data.sources import read_native
-from diabolo.network import Network
+from diabolo.networks.network import Network
+from diabolo.networks.recipes import make_members
 from diabolo.options import make_schema, make_source
-from diabolo.recipes import make_members
 from diabolo.settings import Training
 from diabolo.training import train
 from diabolo.utils.torch_state import threads

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from diabolo import Autoencoder, DiaboloWarning
-from diabolo.recipes import RECIPES
+from diabolo.networks.recipes import RECIPES
 from tests import made
 
 # The same examples in every run: a failure is found by whoever makes it, not by the next one.

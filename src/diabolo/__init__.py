@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
-    from diabolo.bottlenecks import Bottleneck, Identity, Quantized, Vanilla, Variational
-    from diabolo.corruptions import Clean, Corruption, Mask, Noise, Swap
     from diabolo.data.columns import Boolean, Category, Column, Datetime, Number
     from diabolo.data.schema import Schema
     from diabolo.errors import DiaboloError
     from diabolo.model import Autoencoder, load
-    from diabolo.network import Member
-    from diabolo.objectives import Likelihood, Objective, Rebuild
+    from diabolo.networks.bottlenecks import Bottleneck, Identity, Quantized, Vanilla, Variational
+    from diabolo.networks.corruptions import Clean, Corruption, Mask, Noise, Swap
+    from diabolo.networks.network import Member
+    from diabolo.networks.objectives import Likelihood, Objective, Rebuild
 
 # Where each public name lives. Nothing is imported before it is asked for: `diabolo --help` needs no torch.
 _HOMES = {
@@ -30,11 +30,11 @@ _HOMES = {
     "DiaboloWarning": "errors",
     "load": "model",
     "Schema": "data.schema",
-    "Member": "network",
+    "Member": "networks.network",
     "DiaboloError": "errors",
-    **dict.fromkeys(("Bottleneck", "Identity", "Quantized", "Vanilla", "Variational"), "bottlenecks"),
-    **dict.fromkeys(("Clean", "Corruption", "Mask", "Noise", "Swap"), "corruptions"),
-    **dict.fromkeys(("Likelihood", "Objective", "Rebuild"), "objectives"),
+    **dict.fromkeys(("Bottleneck", "Identity", "Quantized", "Vanilla", "Variational"), "networks.bottlenecks"),
+    **dict.fromkeys(("Clean", "Corruption", "Mask", "Noise", "Swap"), "networks.corruptions"),
+    **dict.fromkeys(("Likelihood", "Objective", "Rebuild"), "networks.objectives"),
     **dict.fromkeys(("Boolean", "Category", "Column", "Datetime", "Number"), "data.columns"),
 }
 

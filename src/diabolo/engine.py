@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.bottlenecks import Identity
 from diabolo.brief import Brief, Course
 from diabolo.calibration import Calibration
 from diabolo.cells import Cells
@@ -25,7 +24,8 @@ from diabolo.faults import Faults
 from diabolo.level import Level
 from diabolo.loom import Loom
 from diabolo.memory import Memory, Neighbours
-from diabolo.network import Network
+from diabolo.networks.bottlenecks import Identity
+from diabolo.networks.network import Network
 from diabolo.utils.torch_state import threads
 
 CHUNK = 65_536  # rows that are in memory as tensors at once

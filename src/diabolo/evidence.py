@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Codes, Curve, Real, Symbol, by_field
-from diabolo.network import Network
+from diabolo.networks.network import Network
 
 ROWS = 4096  # rows that a network reads at once
 KNEE = 4.0  # deviations from which on errors count by their logarithm

@@ -28,7 +28,7 @@ from diabolo.judging import error_rate, judge_cells
 from diabolo.level import Level
 from diabolo.loom import Loom, beside
 from diabolo.memory import LIMIT, Memory, fingerprints
-from diabolo.network import Member, Network
+from diabolo.networks.network import Member, Network
 from diabolo.settings import Training
 from diabolo.training import Keeper, Log, train
 from diabolo.utils.progress import Progress

@@ -16,10 +16,10 @@ from diabolo.data.sources import read_native
 from diabolo.errors import DiaboloWarning, ModelFileError, OptionError
 from diabolo.estimator import Estimator
 from diabolo.fitting import fit_engine
-from diabolo.network import Member
-from diabolo.objectives import Objective
+from diabolo.networks.network import Member
+from diabolo.networks.objectives import Objective
+from diabolo.networks.recipes import make_members
 from diabolo.options import check_width, choose_device, training_options, understand
-from diabolo.recipes import make_members
 from diabolo.streaming import Stream
 from diabolo.tracking import NAMING, follow
 from diabolo.utils.progress import Progress

@@ -28,7 +28,7 @@ from diabolo.faults import Faults
 from diabolo.level import Level
 from diabolo.loom import Loom
 from diabolo.memory import Memory
-from diabolo.network import Network
+from diabolo.networks.network import Network
 from diabolo.utils.files import under, write_whole
 from diabolo.utils.tensor_file import begins_like_one, opened, pack, plain
 from diabolo.utils.torch_state import private_draws

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.data.fields import Codes
-from diabolo.network import Network
+from diabolo.networks.network import Network
 from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
 from diabolo.utils.files import under
 from diabolo.utils.progress import Progress

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.bottlenecks import Identity
 from diabolo.brief import LENGTH, REMEMBERED
 from diabolo.data.columns import Boolean, Category, Datetime, Image, Number, Window
 from diabolo.data.columns.datetime import PARTS
@@ -27,7 +26,8 @@ from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.data.surrogates import LONGEST
 from diabolo.loom import PATTERNS
 from diabolo.memory import LIMIT
-from diabolo.network import Member, Network
+from diabolo.networks.bottlenecks import Identity
+from diabolo.networks.network import Member, Network
 from diabolo.utils.tensor_file import Spec
 from diabolo.utils.torch_state import private_draws
 

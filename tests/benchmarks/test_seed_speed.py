@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks import common, seed_speed
-from diabolo.network import Network
+from diabolo.networks.network import Network
 from diabolo.training import train
 
 

@@ -10,8 +10,8 @@ import torch
 from sklearn.base import clone
 
 from diabolo import Autoencoder, Clean, Member
-from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity, Quantized, Vanilla, Variational
 from diabolo.errors import OptionError, UnsupportedError
+from diabolo.networks.bottlenecks import BOTTLENECKS, Bottleneck, Identity, Quantized, Vanilla, Variational
 from diabolo.utils.torch_state import private_draws
 
 WIDTH = 10

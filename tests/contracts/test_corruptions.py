@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Mask, Noise, Swap
 from diabolo.data.fields import Codes
 from diabolo.errors import OptionError
+from diabolo.networks.corruptions import CORRUPTIONS, Clean, Corruption, Mask, Noise, Swap
 from diabolo.utils.torch_state import private_draws
 
 ROWS = 400

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from diabolo.likelihoods import LIKELIHOODS, Binned, Bins, Levels, Normal
+from diabolo.networks.likelihoods import LIKELIHOODS, Binned, Bins, Levels, Normal
 from diabolo.utils.torch_state import private_draws
 
 ROWS, FIELDS = 3, 2

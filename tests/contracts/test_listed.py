@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from torch.distributions import Distribution
 
-from diabolo import bottlenecks, corruptions, likelihoods, objectives, tasks, tracking
+from diabolo import tasks, tracking
 from diabolo.data import columns, fields, sources
+from diabolo.networks import bottlenecks, corruptions, likelihoods, objectives
 from diabolo.outputs import feeds
 from diabolo.tasks import Answer
 

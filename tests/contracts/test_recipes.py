@@ -13,8 +13,8 @@ import pytest
 import diabolo
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
-from diabolo.network import Member
-from diabolo.recipes import RECIPES, make_members
+from diabolo.networks.network import Member
+from diabolo.networks.recipes import RECIPES, make_members
 from tests import made
 from tests.conftest import fitted as quietly
 

@@ -19,7 +19,7 @@ import torch
 from diabolo import Autoencoder, load
 from diabolo.data.sources import read_native
 from diabolo.errors import MissingExtraError, OptionError
-from diabolo.recipes import RECIPES
+from diabolo.networks.recipes import RECIPES
 from diabolo.settings import LOWEST, SCHEDULES
 from diabolo.utils.torch_state import private_draws
 from tests import made

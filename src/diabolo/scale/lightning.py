@@ -24,9 +24,9 @@ from diabolo.data.sources import Table, read_native
 from diabolo.errors import OptionError, SchemaError, need
 from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.model import Autoencoder
-from diabolo.network import Member
+from diabolo.networks.network import Member
+from diabolo.networks.recipes import make_members
 from diabolo.options import check_width, choose_device, training_options, understand
-from diabolo.recipes import make_members
 from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
 from diabolo.scale.module import Module
 from diabolo.settings import Training

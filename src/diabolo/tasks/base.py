@@ -18,7 +18,7 @@ from diabolo.data.fields import Codes, Curve
 from diabolo.data.sources import Frame, Native
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
-from diabolo.network import Network
+from diabolo.networks.network import Network
 from diabolo.utils.torch_state import threads
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from diabolo.bottlenecks import Identity
-from diabolo.corruptions import Noise
 from diabolo.data.fields import Codes, Curve
 from diabolo.data.sources import Native
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
-from diabolo.network import Network
+from diabolo.networks.bottlenecks import Identity
+from diabolo.networks.corruptions import Noise
+from diabolo.networks.network import Network
 from diabolo.tasks.base import Answer, Model, means, restored
 
 

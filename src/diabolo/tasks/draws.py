@@ -16,8 +16,8 @@ from diabolo.data.fields.batch import BLOCK
 from diabolo.data.sources import Frame
 from diabolo.engine import Engine
 from diabolo.evidence import ROWS
-from diabolo.likelihoods import Binned, Levels
 from diabolo.memory import fingerprints
+from diabolo.networks.likelihoods import Binned, Levels
 from diabolo.utils.checks import whole
 from diabolo.utils.torch_state import threads
 

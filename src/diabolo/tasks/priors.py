@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.bottlenecks import Quantized
 from diabolo.engine import Engine
 from diabolo.evidence import ROWS
+from diabolo.networks.bottlenecks import Quantized
 from diabolo.utils.torch_state import private_draws
 
 PRIORS = ("mixture", "normal")

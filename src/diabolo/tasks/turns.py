@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Codes, Symbol
-from diabolo.network import Network
+from diabolo.networks.network import Network
 
 
 class Turns:

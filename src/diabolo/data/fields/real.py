@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from diabolo.data.fields.base import Base, Field, Head, Reading, Stem, ways
-from diabolo.layers import Alphabet
-from diabolo.layers.alphabet import ALL, ask
-from diabolo.likelihoods import Binned, Bins, Normal
+from diabolo.networks.layers import Alphabet
+from diabolo.networks.layers.embedding import ALL, ask
+from diabolo.networks.likelihoods import Binned, Bins, Normal
 from diabolo.networks.stems.rebuilt import plain_numbers
 
 MOVED = 2.0  # standard units by which a wrong value may have been moved

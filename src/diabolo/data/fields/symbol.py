@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.data.fields.base import Base, Field, Head, Reading, Stem, ways
-from diabolo.layers import Alphabet
-from diabolo.layers.alphabet import ALL, ask
-from diabolo.likelihoods import Levels
+from diabolo.networks.layers import Alphabet
+from diabolo.networks.layers.embedding import ALL, ask
+from diabolo.networks.likelihoods import Levels
 from diabolo.networks.stems.rebuilt import PlainSymbols
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.data.fields.base import Base, Head, Reading, Stem
-from diabolo.likelihoods import Normal
+from diabolo.networks.likelihoods import Normal
 
 
 class GridStem(Stem):

@@ -11,8 +11,8 @@ from torch.distributions import Distribution
 
 from diabolo.data.fields.base import Reading, Stem
 from diabolo.errors import OptionError
-from diabolo.layers import Alphabet
-from diabolo.likelihoods import Levels, Normal
+from diabolo.networks.layers import Alphabet
+from diabolo.networks.likelihoods import Levels, Normal
 
 
 class PlainStem(Stem):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diabolo.bottlenecks.base import Bottleneck
+from diabolo.networks.bottlenecks.base import Bottleneck
 from diabolo.utils.checks import positive, whole
 
 

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from diabolo.bottlenecks import BOTTLENECKS, Bottleneck, Identity
-from diabolo.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
 from diabolo.data.fields import FIELDS, Codes, Curve, Field, Reading
-from diabolo.layers import MLP, Restorer, Whitener
-from diabolo.layers.restorer import bridged
-from diabolo.likelihoods import Normal
+from diabolo.networks.bottlenecks import BOTTLENECKS, Bottleneck, Identity
+from diabolo.networks.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
+from diabolo.networks.layers import MLP, Restorer, Whitener
+from diabolo.networks.layers.wiener import bridged
+from diabolo.networks.likelihoods import Normal
+from diabolo.networks.objectives import OBJECTIVES, Likelihood, Objective
 from diabolo.networks.stems.rebuilt import PlainStem
-from diabolo.objectives import OBJECTIVES, Likelihood, Objective
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Member:
         full: predict whole distributions of numbers, not only means with a scale for each column.
         linear: start from the best linear prediction of the windows of a series.
         white: whether such windows are whitened first: noise and errors are measured there.
-        activation, batch_norm, residual: as in `diabolo.layers.MLP`.
+        activation, batch_norm, residual: as in `diabolo.networks.layers.MLP`.
         training: settings that differ from those of `diabolo.training.Training`.
     """
 

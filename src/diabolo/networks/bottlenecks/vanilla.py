@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from diabolo.bottlenecks.base import Bottleneck
 from diabolo.errors import UnsupportedError
+from diabolo.networks.bottlenecks.base import Bottleneck
 from diabolo.utils.checks import whole
 
 

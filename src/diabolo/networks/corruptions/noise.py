@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged, everything
-from diabolo.corruptions.swap import Swap
 from diabolo.data.fields import Codes, Symbol, by_field
+from diabolo.networks.corruptions.base import Corruption, Damaged, everything
+from diabolo.networks.corruptions.swap import Swap
 from diabolo.utils.checks import positive
 
 

@@ -1,8 +1,8 @@
 """The distributions that a cell can have. Each has log_prob, mode, mean, median, sample, cdf and icdf."""
 
-from diabolo.likelihoods.binned import Binned, Bins
-from diabolo.likelihoods.levels import Levels
-from diabolo.likelihoods.normal import Normal
+from diabolo.networks.likelihoods.binned import Binned, Bins
+from diabolo.networks.likelihoods.categorical import Levels
+from diabolo.networks.likelihoods.normal import Normal
 
 LIKELIHOODS = (Normal, Binned, Levels)
 

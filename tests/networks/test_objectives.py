@@ -13,8 +13,8 @@ from diabolo.data.fields import Codes
 from diabolo.data.schema import Schema
 from diabolo.datasets import adults
 from diabolo.errors import OptionError
-from diabolo.network import Network
-from diabolo.recipes import make_members
+from diabolo.networks.network import Network
+from diabolo.networks.recipes import make_members
 from diabolo.utils.torch_state import private_draws
 
 ROWS = 128

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from diabolo import Autoencoder
-from diabolo.layers import Whitener
-from diabolo.recipes import make_members
+from diabolo.networks.layers import Whitener
+from diabolo.networks.recipes import make_members
 
 POINTS, CHANNELS = 12, 2
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo.layers import Restorer
+from diabolo.networks.layers import Restorer
 
 POINTS = 12
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from diabolo.objectives.base import Objective
+from diabolo.networks.objectives.base import Objective
 
 if TYPE_CHECKING:
-    from diabolo.corruptions import Damaged
     from diabolo.data.fields import Codes
-    from diabolo.network import Network
+    from diabolo.networks.corruptions import Damaged
+    from diabolo.networks.network import Network
 
 
 class Likelihood(Objective):

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from diabolo.errors import OptionError
-from diabolo.objectives.base import Objective
+from diabolo.networks.objectives.base import Objective
 
 if TYPE_CHECKING:
-    from diabolo.corruptions import Damaged
     from diabolo.data.fields import Codes
-    from diabolo.network import Network
+    from diabolo.networks.corruptions import Damaged
+    from diabolo.networks.network import Network
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "huber": functional.smooth_l1_loss,

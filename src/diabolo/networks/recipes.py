@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from diabolo.bottlenecks import Bottleneck, Quantized, Vanilla, Variational
-from diabolo.corruptions import Clean, Mask, Noise
 from diabolo.data.fields import Curve, Picture
 from diabolo.errors import OptionError
-from diabolo.network import Member
-from diabolo.objectives import LOSSES, Likelihood, Objective, Rebuild
+from diabolo.networks.bottlenecks import Bottleneck, Quantized, Vanilla, Variational
+from diabolo.networks.corruptions import Clean, Mask, Noise
+from diabolo.networks.network import Member
+from diabolo.networks.objectives import LOSSES, Likelihood, Objective, Rebuild
 from diabolo.utils.checks import whole
 
 Members = dict[str, Member]

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged
 from diabolo.data.fields import Codes, by_field
+from diabolo.networks.corruptions.base import Corruption, Damaged
 
 
 class Mask(Corruption):

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged, everything
 from diabolo.data.fields import Codes
+from diabolo.networks.corruptions.base import Corruption, Damaged, everything
 from diabolo.utils.checks import share
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.errors import OptionError
-from diabolo.layers.stack import STEPS, Layer, Norm, Stack
+from diabolo.networks.layers.fused_mlp import STEPS, Layer, Norm, Stack
 
 # Where the gradient needs no more than the output, it takes the place of the input. The slope 0.1 is the one
 # that notes on autoencoders use; torch's own default is 0.01.

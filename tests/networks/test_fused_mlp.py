@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 import torch
 
-from diabolo.layers import MLP
-from diabolo.layers.stack import STEPS
+from diabolo.networks.layers import MLP
+from diabolo.networks.layers.fused_mlp import STEPS
 from diabolo.utils.torch_state import private_draws
 
 

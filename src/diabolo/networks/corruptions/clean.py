@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from diabolo.corruptions.base import Corruption, Damaged, everything
 from diabolo.data.fields import Codes
+from diabolo.networks.corruptions.base import Corruption, Damaged, everything
 
 
 class Clean(Corruption):

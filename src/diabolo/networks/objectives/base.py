@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from diabolo.corruptions import Damaged
     from diabolo.data.fields import Codes
-    from diabolo.network import Network
+    from diabolo.networks.corruptions import Damaged
+    from diabolo.networks.network import Network
 
 
 class Objective(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from diabolo.layers.restorer import Restorer, bridged, moments
+from diabolo.networks.layers.wiener import Restorer, bridged, moments
 
 RIDGE = 0.01  # of the mean variance, added to each direction
 
