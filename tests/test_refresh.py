@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from diabolo import Autoencoder, DiaboloWarning, load
+from diabolo.detection.memory import WINDOWS
 from diabolo.errors import DataError, UnsupportedError
-from diabolo.memory import WINDOWS
 from tests import made
 from tests.conftest import fitted
 

@@ -32,7 +32,9 @@ _HOMES = {
     "Schema": "data.schema",
     "Member": "networks.network",
     "DiaboloError": "errors",
-    **dict.fromkeys(("Bottleneck", "Identity", "Quantized", "Vanilla", "Variational"), "networks.bottlenecks"),
+    **dict.fromkeys(
+        ("Bottleneck", "Identity", "Quantized", "Vanilla", "Variational"), "networks.bottlenecks"
+    ),
     **dict.fromkeys(("Clean", "Corruption", "Mask", "Noise", "Swap"), "networks.corruptions"),
     **dict.fromkeys(("Likelihood", "Objective", "Rebuild"), "networks.objectives"),
     **dict.fromkeys(("Boolean", "Category", "Column", "Datetime", "Number"), "data.columns"),

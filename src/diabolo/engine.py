@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.brief import Brief, Course
-from diabolo.calibration import Calibration
-from diabolo.cells import Cells
-from diabolo.crowd import SHARE, Crowd
 from diabolo.data.fields import Codes, Curve, Real, Symbol
 from diabolo.data.fields.base import shares
 from diabolo.data.schema import Schema, Slot
 from diabolo.data.sources import Frame, Source, read_native
+from diabolo.detection.calibration import Calibration
+from diabolo.detection.cell_errors import Faults
+from diabolo.detection.cells import Cells
+from diabolo.detection.level import Level
+from diabolo.detection.memory import Memory, Neighbours
+from diabolo.detection.residuals import ROWS, Residuals, fill_holes, whole_windows
+from diabolo.detection.seen_rows import SHARE, Crowd
+from diabolo.detection.subsequences import Brief, Course
 from diabolo.errors import SchemaError
-from diabolo.evidence import ROWS, Residuals, fill_holes, whole_windows
-from diabolo.faults import Faults
-from diabolo.level import Level
 from diabolo.loom import Loom
-from diabolo.memory import Memory, Neighbours
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.network import Network
 from diabolo.utils.torch_state import threads

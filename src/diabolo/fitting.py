@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.brief import Brief, Course
-from diabolo.calibration import Calibration
 from diabolo.checkpoint import Checkpoint
-from diabolo.crowd import Crowd, short_prints
 from diabolo.data.columns.number import to_float
 from diabolo.data.fields import Codes, Curve, Real, Symbol
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Series, Source
+from diabolo.detection.calibration import Calibration
+from diabolo.detection.cell_errors import Faults
+from diabolo.detection.level import Level
+from diabolo.detection.memory import LIMIT, Memory, fingerprints
+from diabolo.detection.residuals import Residuals, whole_windows
+from diabolo.detection.seen_rows import Crowd, short_prints
+from diabolo.detection.subsequences import Brief, Course
 from diabolo.engine import Engine
-from diabolo.evidence import Residuals, whole_windows
-from diabolo.faults import Faults
 from diabolo.judging import error_rate, judge_cells
-from diabolo.level import Level
 from diabolo.loom import Loom, beside
-from diabolo.memory import LIMIT, Memory, fingerprints
 from diabolo.networks.network import Member, Network
 from diabolo.settings import Training
 from diabolo.training import Keeper, Log, train

@@ -12,8 +12,8 @@ from sklearn.isotonic import IsotonicRegression
 from diabolo.data.fields import Codes, Real, Symbol
 from diabolo.data.fields.real import MOVED
 from diabolo.data.schema import Slot
+from diabolo.detection.cell_errors import Faults
 from diabolo.engine import Engine
-from diabolo.faults import Faults
 from diabolo.utils.torch_state import private_draws
 
 SPOILT = 0.05  # the share of cells that errors are planted into

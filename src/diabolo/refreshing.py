@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from diabolo.brief import stillest
-from diabolo.calibration import Calibration
 from diabolo.data.fields import Codes
 from diabolo.data.sources import Frame, Series
+from diabolo.detection.calibration import Calibration
+from diabolo.detection.subsequences import stillest
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
 from diabolo.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, overlapping, train_members

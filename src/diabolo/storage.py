@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.brief import Brief
-from diabolo.calibration import Calibration
-from diabolo.crowd import Crowd
 from diabolo.data.fields import Codes, Symbol
 from diabolo.data.files import FORMATS, kind_of_file
+from diabolo.detection.calibration import Calibration
+from diabolo.detection.cell_errors import Faults
+from diabolo.detection.level import Level
+from diabolo.detection.memory import Memory
+from diabolo.detection.residuals import Residuals
+from diabolo.detection.seen_rows import Crowd
+from diabolo.detection.subsequences import Brief
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
-from diabolo.evidence import Residuals
-from diabolo.faults import Faults
-from diabolo.level import Level
 from diabolo.loom import Loom
-from diabolo.memory import Memory
 from diabolo.networks.network import Network
 from diabolo.utils.files import under, write_whole
 from diabolo.utils.tensor_file import begins_like_one, opened, pack, plain

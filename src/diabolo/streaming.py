@@ -13,12 +13,12 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from diabolo.brief import Course
-from diabolo.calibration import severity
 from diabolo.data.columns import Values
 from diabolo.data.columns.datetime import from_seconds
 from diabolo.data.sources import Series
 from diabolo.data.sources.series import APART
+from diabolo.detection.calibration import severity
+from diabolo.detection.subsequences import Course
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.tasks import Model

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.brief import LENGTH, REMEMBERED
 from diabolo.data.columns import Boolean, Category, Datetime, Image, Number, Window
 from diabolo.data.columns.datetime import PARTS
 from diabolo.data.columns.image import LAYOUTS, PIXELS
@@ -24,8 +23,9 @@ from diabolo.data.fields.real import FINEST
 from diabolo.data.schema import Entry, Schema
 from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.data.surrogates import LONGEST
+from diabolo.detection.memory import LIMIT
+from diabolo.detection.subsequences import LENGTH, REMEMBERED
 from diabolo.loom import PATTERNS
-from diabolo.memory import LIMIT
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.network import Member, Network
 from diabolo.utils.tensor_file import Spec

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
+from diabolo.detection.memory import Memory
 from diabolo.errors import OptionError
-from diabolo.memory import Memory
 from tests import made
 from tests.conftest import fitted
 

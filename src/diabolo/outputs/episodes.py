@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from diabolo import tasks
-from diabolo.brief import Course
-from diabolo.calibration import severity
 from diabolo.data.fields import Curve
 from diabolo.data.sources import Frame, Series
+from diabolo.detection.calibration import severity
+from diabolo.detection.subsequences import Course
 from diabolo.engine import Engine
 from diabolo.outputs import timeline
 from diabolo.outputs.expected import floats, span

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo import tasks
-from diabolo.calibration import severity
 from diabolo.data.columns import Image
 from diabolo.data.columns.image import to_pixels
+from diabolo.detection.calibration import severity
 from diabolo.errors import UnsupportedError
 from diabolo.outputs import charts
 from diabolo.outputs.pictures import Thumbnail, thumbnail

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo import tasks
-from diabolo.calibration import severity
 from diabolo.data.columns import Image
 from diabolo.data.columns.image import to_pixels
+from diabolo.detection.calibration import severity
 from diabolo.outputs.pictures import Thumbnail, heat, thumbnail
 from diabolo.outputs.view import View
 from diabolo.outputs.words import clipped, several, shown

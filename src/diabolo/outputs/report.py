@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.calibration import severity
 from diabolo.data.sources import Native
+from diabolo.detection.calibration import severity
 from diabolo.outputs import charts, latent, quality, timeline
 from diabolo.outputs.caveats import caveats
 from diabolo.outputs.episodes import episodes

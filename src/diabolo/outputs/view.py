@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo import tasks
-from diabolo.cells import Cells
 from diabolo.data.columns.datetime import to_moments, to_seconds
 from diabolo.data.columns.number import Number, to_float
 from diabolo.data.fields import Codes
 from diabolo.data.sources import Frame, Native, Series, read_native
+from diabolo.detection.cells import Cells
 from diabolo.engine import Engine
 from diabolo.outputs.plots import moment
 from diabolo.outputs.words import clipped, figure

@@ -14,9 +14,9 @@ from torch.distributions import Distribution
 from diabolo.data.fields import Codes, Picture, Real
 from diabolo.data.fields.batch import BLOCK
 from diabolo.data.sources import Frame
+from diabolo.detection.memory import fingerprints
+from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
-from diabolo.evidence import ROWS
-from diabolo.memory import fingerprints
 from diabolo.networks.likelihoods import Binned, Levels
 from diabolo.utils.checks import whole
 from diabolo.utils.torch_state import threads

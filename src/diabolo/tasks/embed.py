@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from diabolo.data.sources import Native, Series
+from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
-from diabolo.evidence import ROWS
 from diabolo.tasks.base import Answer, Model
 from diabolo.utils.torch_state import threads
 

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from diabolo.brief import Course
-from diabolo.cells import Cells
 from diabolo.data.columns.image import Image, is_picture, to_pixels
 from diabolo.data.fields import Codes, Curve, Picture, Symbol
 from diabolo.data.sources import Frame, Native, Series
+from diabolo.detection.cells import Cells
+from diabolo.detection.subsequences import Course
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model, decoded, trust

@@ -13,9 +13,9 @@ import torch
 
 from diabolo.data.fields import Codes, Picture
 from diabolo.data.sources import Native, Series
+from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.evidence import ROWS
 from diabolo.tasks.base import Answer, Model, nothing_asked
 from diabolo.tasks.drawer import Drawer
 from diabolo.tasks.draws import column_by_column, derived, draw, some_seed

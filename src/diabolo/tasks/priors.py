@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
-from diabolo.evidence import ROWS
 from diabolo.networks.bottlenecks import Quantized
 from diabolo.utils.torch_state import private_draws
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.calibration import severity
 from diabolo.data.sources import Native
+from diabolo.detection.calibration import severity
 from diabolo.tasks.base import Answer, Model
 
 

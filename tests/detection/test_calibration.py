@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from diabolo.calibration import Calibration, severity
+from diabolo.detection.calibration import Calibration, severity
 from diabolo.errors import OptionError
 
 

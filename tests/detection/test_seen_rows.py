@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.crowd import Crowd, short_prints
+from diabolo.detection.seen_rows import Crowd, short_prints
 
 GROUP = 40
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from diabolo.data.fields import Codes
-from diabolo.memory import LIMIT, MISMATCH, Memory, fingerprints
+from diabolo.detection.memory import LIMIT, MISMATCH, Memory, fingerprints
 from diabolo.utils.torch_state import private_draws
 
 SCORED = {"real": torch.tensor([True, True, False]), "symbol": torch.tensor([True, False, True])}

@@ -13,9 +13,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diabolo import Autoencoder, brief, load, tasks
-from diabolo.brief import Brief, Course
+from diabolo import Autoencoder, load, tasks
 from diabolo.data.fields import Codes
+from diabolo.detection import subsequences as brief
+from diabolo.detection.subsequences import Brief, Course
 
 POINTS = 2_000
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.calibration import Calibration
 from diabolo.data.fields import Codes
-from diabolo.memory import fingerprints
+from diabolo.detection.calibration import Calibration
+from diabolo.detection.memory import fingerprints
 
 SHARE = 0.1  # of the remembered rows: the crowd
 EXPONENT = 0.5  # of the residual's part, a root itself in rows of numbers, where a row is judged by the crowd

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diabolo.data.fields import Symbol
-from diabolo.faults import Faults
+from diabolo.detection.cell_errors import Faults
 
 LEARNT = Faults(0.05, {"symbol": (0.8, 0.2)}, knots=(-2.0, 0.0, 3.0), odds=(-6.0, -3.0, 2.0))
 
