@@ -23,7 +23,7 @@ from diabolo.detection.residuals import ROWS, Residuals, fill_holes, whole_windo
 from diabolo.detection.seen_rows import SHARE, Crowd
 from diabolo.detection.subsequences import Brief, Course
 from diabolo.errors import SchemaError
-from diabolo.loom import Loom
+from diabolo.generation.window_mixture import Loom
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.network import Network
 from diabolo.utils.torch_state import threads

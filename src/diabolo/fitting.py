@@ -26,8 +26,8 @@ from diabolo.detection.residuals import Residuals, whole_windows
 from diabolo.detection.seen_rows import Crowd, short_prints
 from diabolo.detection.subsequences import Brief, Course
 from diabolo.engine import Engine
+from diabolo.generation.window_mixture import Loom, beside
 from diabolo.judging import error_rate, judge_cells
-from diabolo.loom import Loom, beside
 from diabolo.networks.network import Member, Network
 from diabolo.settings import Training
 from diabolo.training import Keeper, Log, train

@@ -27,7 +27,7 @@ from diabolo.detection.seen_rows import Crowd
 from diabolo.detection.subsequences import Brief
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
-from diabolo.loom import Loom
+from diabolo.generation.window_mixture import Loom
 from diabolo.networks.network import Network
 from diabolo.utils.files import under, write_whole
 from diabolo.utils.tensor_file import begins_like_one, opened, pack, plain

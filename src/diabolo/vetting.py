@@ -25,7 +25,7 @@ from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.data.surrogates import LONGEST
 from diabolo.detection.memory import LIMIT
 from diabolo.detection.subsequences import LENGTH, REMEMBERED
-from diabolo.loom import PATTERNS
+from diabolo.generation.window_mixture import PATTERNS
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.network import Member, Network
 from diabolo.utils.tensor_file import Spec

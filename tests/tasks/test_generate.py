@@ -18,8 +18,8 @@ from diabolo import Autoencoder
 from diabolo.data.columns.image import to_pixels
 from diabolo.data.fields import Codes
 from diabolo.errors import OptionError, UnsupportedError
+from diabolo.generation.incremental import Turns
 from diabolo.tasks.generate import in_batches
-from diabolo.tasks.turns import Turns
 from tests import made
 from tests.conftest import fitted
 

@@ -16,12 +16,12 @@ from diabolo.data.sources import Native, Series
 from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
+from diabolo.generation.columnwise import Drawer
+from diabolo.generation.conditions import Wishes, decoded_rows, read_wishes
+from diabolo.generation.latent import PRIORS, Prior, places
+from diabolo.generation.sampling import column_by_column, derived, draw, some_seed
+from diabolo.generation.series import weave
 from diabolo.tasks.base import Answer, Model, nothing_asked
-from diabolo.tasks.drawer import Drawer
-from diabolo.tasks.draws import column_by_column, derived, draw, some_seed
-from diabolo.tasks.priors import PRIORS, Prior, places
-from diabolo.tasks.weave import weave
-from diabolo.tasks.wishes import Wishes, decoded_rows, read_wishes
 from diabolo.utils.checks import whole
 from diabolo.utils.torch_state import private_draws, threads
 
@@ -72,7 +72,7 @@ def generate(
 
     A series goes on for `n` points after the fit, or new ones of `n` points each begin. A model without a
     bottleneck draws an eighth of a window at a time, given the window before it and the context (the
-    calendar, what is `given`), from a mixture of normal distributions (`diabolo.loom`); what is scored beside
+    calendar, what is `given`), from a mixture of normal distributions (`diabolo.generation.window_mixture`); what is scored beside
     channels is as in the most similar remembered window; values are missing as they were in the fit.
 
     Args:

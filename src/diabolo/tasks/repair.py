@@ -13,8 +13,8 @@ from diabolo.data.columns.base import Values, to_array
 from diabolo.data.fields import Symbol
 from diabolo.data.sources import Frame, Native, Series
 from diabolo.errors import OptionError, UnsupportedError
+from diabolo.generation.sampling import column_by_column, draw_holes, some_seed
 from diabolo.tasks.base import Answer, Model, decoded, trust
-from diabolo.tasks.draws import column_by_column, draw_holes, some_seed
 
 VALUES = ("mean", "median", "mode", "draw")
 READ = ("expected", "low", "high", "nats")

@@ -10,9 +10,9 @@ from torch import Tensor
 from diabolo.data.fields import Codes
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.tasks.draws import draw_cell, put
-from diabolo.tasks.turns import Turns
-from diabolo.tasks.wishes import LEAST, Choice, Wishes
+from diabolo.generation.conditions import LEAST, Choice, Wishes
+from diabolo.generation.incremental import Turns
+from diabolo.generation.sampling import draw_cell, put
 
 FEWEST, MOST = 64, 1024  # rows that are drawn in one order of the columns
 ORDERS = 16  # of few rows

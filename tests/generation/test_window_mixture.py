@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from diabolo.data.fields import Codes, Curve, Real, Symbol
-from diabolo.loom import Loom, beside
+from diabolo.generation.window_mixture import Loom, beside
 
 LENGTH = 12
 

@@ -18,9 +18,9 @@ from diabolo.data.sources import Series
 from diabolo.data.sources.series import APART
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.loom import Loom
-from diabolo.loom import beside as as_numbers
-from diabolo.tasks.wishes import decoded_rows
+from diabolo.generation.conditions import decoded_rows
+from diabolo.generation.window_mixture import Loom
+from diabolo.generation.window_mixture import beside as as_numbers
 
 BLOCK = 8  # an eighth of a window is drawn at a time
 ROWS = 1_024  # windows that are drawn at once
