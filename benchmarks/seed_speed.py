@@ -4,7 +4,7 @@ No data is needed: 20 numbers and 8 labels of 20 levels are made. Every contende
 (64-128-256-128-64, embeddings of 16, 16 latent numbers, batch normalisation) in batches of 128 on one
 thread. `lightning` is the notes' code: a data set that is indexed by row, two workers, a Lightning module;
 the leanest trainer (no bar, no logger, no checkpoint). `plain_torch` is the same network in a loop without a
-DataLoader: a batch is the next slice of a permutation. Ours is `diabolo.training.train` with "classic".
+DataLoader: a batch is the next slice of a permutation. Ours is `diabolo.training.trainer.train` with "classic".
 
 Start-up does not count: after one run to warm up, each contender trains for 1 epoch and for 5, and the CPU
 seconds of the first are taken off those of the second; workers count. Ratios are medians of those within a
@@ -35,9 +35,9 @@ from benchmarks import common
 from diabolo.data.sources import read_native
 from diabolo.networks.network import Network
 from diabolo.networks.recipes import make_members
-from diabolo.options import make_schema, make_source
-from diabolo.settings import Training
-from diabolo.training import train
+from diabolo.training.options import make_schema, make_source
+from diabolo.training.settings import Training
+from diabolo.training.trainer import train
 from diabolo.utils.torch_state import threads
 
 NUMBERS, LABELS, LEVELS = 20, 8, 20

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from diabolo import Autoencoder, DiaboloWarning
 from diabolo.engine import CHUNK
 from diabolo.errors import DataError, OptionError
-from diabolo.options import choose_device, seconds
+from diabolo.training.options import choose_device, seconds
 from tests import made
 from tests.conftest import fitted
 

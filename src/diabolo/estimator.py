@@ -18,7 +18,7 @@ from diabolo.data.schema import Schema
 from diabolo.data.sources import PICTURES, Native, Series, read_native
 from diabolo.engine import Engine
 from diabolo.errors import DiaboloWarning, UnsupportedError
-from diabolo.refreshing import check_goes_on, refresh
+from diabolo.training.updating import check_goes_on, refresh
 
 
 class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]

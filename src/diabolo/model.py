@@ -15,13 +15,13 @@ from diabolo.data.schema import Schema
 from diabolo.data.sources import read_native
 from diabolo.errors import DiaboloWarning, ModelFileError, OptionError
 from diabolo.estimator import Estimator
-from diabolo.fitting import fit_engine
 from diabolo.networks.network import Member
 from diabolo.networks.objectives import Objective
 from diabolo.networks.recipes import make_members
-from diabolo.options import check_width, choose_device, training_options, understand
 from diabolo.streaming import Stream
 from diabolo.tracking import NAMING, follow
+from diabolo.training.fitting import fit_engine
+from diabolo.training.options import check_width, choose_device, training_options, understand
 from diabolo.utils.progress import Progress
 from diabolo.version import __version__
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks import common, seed_speed
 from diabolo.networks.network import Network
-from diabolo.training import train
+from diabolo.training.trainer import train
 
 
 def test_ratios_are_free_of_start_up(

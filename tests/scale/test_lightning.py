@@ -20,7 +20,7 @@ from diabolo import Autoencoder, load
 from diabolo.data.sources import read_native
 from diabolo.errors import MissingExtraError, OptionError
 from diabolo.networks.recipes import RECIPES
-from diabolo.settings import LOWEST, SCHEDULES
+from diabolo.training.settings import LOWEST, SCHEDULES
 from diabolo.utils.torch_state import private_draws
 from tests import made
 

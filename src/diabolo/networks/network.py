@@ -37,7 +37,7 @@ class Member:
         linear: start from the best linear prediction of the windows of a series.
         white: whether such windows are whitened first: noise and errors are measured there.
         activation, batch_norm, residual: as in `diabolo.networks.layers.MLP`.
-        training: settings that differ from those of `diabolo.training.Training`.
+        training: settings that differ from those of `diabolo.training.trainer.Training`.
     """
 
     corruption: Corruption = field(default_factory=Noise)

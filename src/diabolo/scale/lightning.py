@@ -22,14 +22,14 @@ from torch.utils.data import DataLoader
 from diabolo.data.fields import Codes
 from diabolo.data.sources import Table, read_native
 from diabolo.errors import OptionError, SchemaError, need
-from diabolo.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.model import Autoencoder
 from diabolo.networks.network import Member
 from diabolo.networks.recipes import make_members
-from diabolo.options import check_width, choose_device, training_options, understand
 from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
 from diabolo.scale.module import Module
-from diabolo.settings import Training
+from diabolo.training.fitting import SETTLING, Prepared, Trained, assemble, prepare
+from diabolo.training.options import check_width, choose_device, training_options, understand
+from diabolo.training.settings import Training
 from diabolo.utils.checks import whole
 from diabolo.utils.torch_state import private_draws, threads
 

@@ -14,8 +14,8 @@ from diabolo.data.fields import Codes
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError, need
 from diabolo.networks.network import Loss, Member, Network, Prediction
-from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
-from diabolo.training import LONGEST, newest
+from diabolo.training.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
+from diabolo.training.trainer import LONGEST, newest
 from diabolo.utils.torch_state import private_draws
 
 if TYPE_CHECKING:

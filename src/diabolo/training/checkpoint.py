@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from diabolo.errors import OptionError
-from diabolo.training import Run
+from diabolo.training.trainer import Run
 from diabolo.utils.files import write_whole
 from diabolo.utils.tensor_file import opened, pack
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from diabolo.data.fields import Codes
 from diabolo.networks.network import Network
-from diabolo.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
+from diabolo.training.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
 from diabolo.utils.files import under
 from diabolo.utils.progress import Progress
 from diabolo.utils.torch_state import private_draws
@@ -209,7 +209,7 @@ class Run:
 
 
 class Keeper(Protocol):
-    """Keeps runs, so that they can go on: see `diabolo.checkpoint`."""
+    """Keeps runs, so that they can go on: see `diabolo.training.checkpoint`."""
 
     def restore(self, run: Run) -> None:
         """Go on from what was kept, if anything was."""

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.checkpoint import Checkpoint
 from diabolo.data.columns.number import to_float
 from diabolo.data.fields import Codes, Curve, Real, Symbol
 from diabolo.data.schema import Schema
@@ -27,10 +26,11 @@ from diabolo.detection.seen_rows import Crowd, short_prints
 from diabolo.detection.subsequences import Brief, Course
 from diabolo.engine import Engine
 from diabolo.generation.window_mixture import Loom, beside
-from diabolo.judging import error_rate, judge_cells
 from diabolo.networks.network import Member, Network
-from diabolo.settings import Training
-from diabolo.training import Keeper, Log, train
+from diabolo.training.checkpoint import Checkpoint
+from diabolo.training.error_rates import error_rate, judge_cells
+from diabolo.training.settings import Training
+from diabolo.training.trainer import Keeper, Log, train
 from diabolo.utils.progress import Progress
 from diabolo.utils.sampling import even
 from diabolo.utils.torch_state import private_draws, threads

@@ -14,7 +14,7 @@ from diabolo.data.schema import Schema, as_kind
 from diabolo.data.sources import SOURCES, Frame, Native, Series, Source, Table
 from diabolo.errors import DataError, OptionError
 from diabolo.networks.network import Member
-from diabolo.settings import Training
+from diabolo.training.settings import Training
 from diabolo.utils.checks import share, whole
 
 TRAINING = (

@@ -13,7 +13,7 @@ from diabolo.detection.calibration import Calibration
 from diabolo.detection.subsequences import stillest
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
-from diabolo.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, overlapping, train_members
+from diabolo.training.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, overlapping, train_members
 from diabolo.utils.sampling import even
 
 # The past counts at most so many times as much as what is new: a third of all windows is enough for the

@@ -12,7 +12,7 @@ import torch
 
 from diabolo import Autoencoder, DiaboloWarning
 from diabolo.errors import OptionError
-from diabolo.settings import SCHEDULES, Training
+from diabolo.training.settings import SCHEDULES, Training
 from diabolo.utils.torch_state import private_draws, threads
 from tests.conftest import fitted
 
