@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from diabolo import storage, tasks
+from diabolo import tasks
 from diabolo.data.columns import Column
 from diabolo.data.schema import Schema
 from diabolo.data.sources import read_native
@@ -18,6 +18,7 @@ from diabolo.estimator import Estimator
 from diabolo.networks.network import Member
 from diabolo.networks.objectives import Objective
 from diabolo.networks.recipes import make_members
+from diabolo.persistence import storage
 from diabolo.streaming import Stream
 from diabolo.tracking import NAMING, follow
 from diabolo.training.fitting import fit_engine

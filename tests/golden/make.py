@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from diabolo import Autoencoder, DiaboloWarning
-from diabolo.storage import FORMAT
+from diabolo.persistence.storage import FORMAT
 from tests import made
 
 HERE = Path(__file__).parent

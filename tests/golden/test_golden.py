@@ -10,7 +10,7 @@ import pytest
 
 import diabolo
 from diabolo.errors import UnsupportedError
-from diabolo.storage import FORMAT
+from diabolo.persistence.storage import FORMAT
 from tests.golden.make import HERE, answers
 
 FILES = sorted(HERE.glob("*.diabolo"))

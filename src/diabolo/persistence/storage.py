@@ -29,10 +29,10 @@ from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.generation.window_mixture import Loom
 from diabolo.networks.network import Network
+from diabolo.persistence.validation import Plan, check_values, fill_network, make_plan
 from diabolo.utils.files import under, write_whole
 from diabolo.utils.tensor_file import begins_like_one, opened, pack, plain
 from diabolo.utils.torch_state import private_draws
-from diabolo.vetting import Plan, check_values, fill_network, make_plan
 
 FORMAT = 2
 LEARNT = ("positions", "whitening", "reach")  # of a memory, beside its rows; each may be missing

@@ -19,7 +19,7 @@ from sklearn.exceptions import NotFittedError
 import diabolo
 from diabolo import Autoencoder, load
 from diabolo.errors import DiaboloError, ModelFileError
-from diabolo.storage import FORMAT
+from diabolo.persistence.storage import FORMAT
 from diabolo.utils.tensor_file import digest
 from tests import made
 from tests.conftest import fitted

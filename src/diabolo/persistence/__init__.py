@@ -1,0 +1,1 @@
+"""One model file: writing, reading, and the validation of files from elsewhere."""
