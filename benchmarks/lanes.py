@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.detection import Floats
-from diabolo.outputs.plots import Axis, Drawing, Scale, clock_ticks, column_max, number_axis, thin
+from diabolo.report.drawing.svg import Axis, Drawing, Scale, clock_ticks, column_max, number_axis, thin
 
 WIDTH, LEFT, TOP, SERIES, LANE = 1040.0, 52.0, 24.0, 170.0, 62.0
 # A picture that stands alone gets no colours from a page.

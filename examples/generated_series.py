@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diabolo import Autoencoder
-from diabolo.outputs.plots import Drawing, Scale
+from diabolo.report.drawing.svg import Drawing, Scale
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 rng, hour = np.random.default_rng(0), np.arange(24 * 120)

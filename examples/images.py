@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from diabolo import Autoencoder
-from diabolo.outputs.pictures import enlarged, side_by_side, to_grey, to_png
+from diabolo.report.drawing.png import enlarged, side_by_side, to_grey, to_png
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 rng = np.random.default_rng(0)

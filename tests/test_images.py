@@ -23,7 +23,7 @@ from diabolo.data.columns.image import to_pictures, to_pixels
 from diabolo.data.sources import read_native
 from diabolo.detection.memory import Memory
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
-from diabolo.outputs.pictures import enlarged, side_by_side, to_grey, to_png
+from diabolo.report.drawing.png import enlarged, side_by_side, to_grey, to_png
 from tests import made
 from tests.conftest import fitted
 from tests.faults.forge import Parts

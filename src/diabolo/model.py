@@ -28,7 +28,7 @@ from diabolo.version import __version__
 
 if TYPE_CHECKING:
     from diabolo.outputs.pyod import Detector
-    from diabolo.outputs.series_picture import Svg
+    from diabolo.report.series_plot import Svg
 
 
 class Autoencoder(Estimator):
@@ -289,8 +289,8 @@ class Autoencoder(Estimator):
             unseen: real rows that are not among those of the fit, to judge the new ones by.
             command: the command line to show for doing it again.
         """
-        from diabolo.outputs.comparison import write_comparison
-        from diabolo.outputs.report import write_report
+        from diabolo.report.comparison import write_comparison
+        from diabolo.report.report import write_report
 
         if synthetic is not None:
             return write_comparison(self, X, path, synthetic=synthetic, unseen=unseen, command=command)
@@ -325,7 +325,7 @@ class Autoencoder(Estimator):
             UnsupportedError: the model is not one of a series.
             OptionError: a channel, series or time is not in the data.
         """
-        from diabolo.outputs.series_picture import draw_series
+        from diabolo.report.series_plot import draw_series
 
         return draw_series(self, X, path, column=column, series=series, start=start, stop=stop)
 

@@ -11,7 +11,7 @@ import pytest
 
 from diabolo import Autoencoder, tasks
 from diabolo.errors import DataError
-from diabolo.outputs.episodes import odd_level
+from diabolo.report.episodes import odd_level
 from tests import made
 from tests.conftest import fitted
 

@@ -25,7 +25,7 @@ from diabolo.outputs.arguments import (
 from diabolo.outputs.config import find_data
 from diabolo.outputs.given import command_line, fitted, load_model, read_data, say
 from diabolo.outputs.tables import check_format, check_place, give, stream, with_keys
-from diabolo.outputs.words import several
+from diabolo.report.formatting import several
 from diabolo.version import __version__
 
 if TYPE_CHECKING:

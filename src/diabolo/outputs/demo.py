@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from diabolo import tasks
-from diabolo.outputs.episodes import odd_level
+from diabolo.report.episodes import odd_level
 
 if TYPE_CHECKING:
     from diabolo.model import Autoencoder

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diabolo.outputs.charts import LEFT, RIGHT, WIDTH, alarm_level, rise, strip
-from diabolo.outputs.plots import (
+from diabolo.report.drawing.charts import LEFT, RIGHT, WIDTH, alarm_level, rise, strip
+from diabolo.report.drawing.svg import (
     Axis,
     Drawing,
     Scale,
@@ -20,7 +20,7 @@ from diabolo.outputs.plots import (
     number_ticks,
     worth_drawing,
 )
-from diabolo.outputs.words import figure
+from diabolo.report.formatting import figure
 
 COLUMNS = 940  # of pixels that a line has
 AROUND = 64  # points on both sides of an episode that are drawn one by one

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from diabolo.evaluation import GONE
-from diabolo.outputs import charts
-from diabolo.outputs.plots import Drawing
-from diabolo.outputs.words import clipped, percent
+from diabolo.report.drawing import charts
+from diabolo.report.drawing.svg import Drawing
+from diabolo.report.formatting import clipped, percent
 
 LABELS = 7  # of a column that are drawn; the others together
 WORDS = "Bars: real values. Line: new values."

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from diabolo.outputs.plots import (
+from diabolo.report.drawing.svg import (
     Axis,
     Drawing,
     Scale,

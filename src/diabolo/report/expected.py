@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from diabolo.outputs.timeline import Span, Stretch
-from diabolo.outputs.view import View
+from diabolo.report.drawing.timeline import Span, Stretch
+from diabolo.report.view import View
 from diabolo.tasks import Episode
 from diabolo.tasks.base import decoded, trust
 from diabolo.tasks.explain import suspects

@@ -11,8 +11,8 @@ import pytest
 from diabolo import Autoencoder, tasks
 from diabolo.data.sources import read_native
 from diabolo.errors import DataError, SchemaError
-from diabolo.outputs import charts
-from diabolo.outputs.report import digest
+from diabolo.report.drawing import charts
+from diabolo.report.report import digest
 
 LIMIT = 2 * 1024 * 1024
 VOID = {"meta", "link", "input", "br", "hr", "img"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from diabolo.outputs.view import View
-from diabolo.outputs.words import clipped, count, one_in, percent, rough, several
+from diabolo.report.formatting import clipped, count, one_in, percent, rough, several
+from diabolo.report.view import View
 
 NOTES = 10
 

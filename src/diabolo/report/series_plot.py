@@ -14,13 +14,13 @@ import pyarrow as pa
 from diabolo.data.columns.datetime import to_moments, to_seconds
 from diabolo.data.columns.number import to_float
 from diabolo.errors import ColumnError, OptionError, UnsupportedError
-from diabolo.outputs import timeline
-from diabolo.outputs.charts import LEFT, WIDTH
-from diabolo.outputs.expected import with_expected
-from diabolo.outputs.page import part
-from diabolo.outputs.plots import Drawing
-from diabolo.outputs.view import View
-from diabolo.outputs.words import clipped, several
+from diabolo.report.drawing import timeline
+from diabolo.report.drawing.charts import LEFT, WIDTH
+from diabolo.report.drawing.svg import Drawing
+from diabolo.report.expected import with_expected
+from diabolo.report.formatting import clipped, several
+from diabolo.report.page import part
+from diabolo.report.view import View
 from diabolo.utils.files import write_whole
 
 STRANDS, CHANNELS = 6, 8  # what is drawn of many, if none are named

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from diabolo.outputs import timeline
-from diabolo.outputs.report import ROOM
+from diabolo.report.drawing import timeline
+from diabolo.report.report import ROOM
 
 LIMIT = 2 * 1024 * 1024
 

@@ -10,12 +10,12 @@ from diabolo.data.sources import Frame, Series
 from diabolo.detection.calibration import severity
 from diabolo.detection.subsequences import Course
 from diabolo.engine import Engine
-from diabolo.outputs import timeline
-from diabolo.outputs.expected import floats, span
-from diabolo.outputs.oddest import CARDS, Card, make_card
-from diabolo.outputs.plots import moment
-from diabolo.outputs.view import Strand, View
-from diabolo.outputs.words import clipped, duration, several
+from diabolo.report.drawing import timeline
+from diabolo.report.drawing.svg import moment
+from diabolo.report.expected import floats, span
+from diabolo.report.formatting import clipped, duration, several
+from diabolo.report.rows import CARDS, Card, make_card
+from diabolo.report.view import Strand, View
 from diabolo.tasks import Episode, Explanation
 
 QUIET = 4  # cards of a series without alarms: its oddest stretches

@@ -8,9 +8,9 @@ import numpy as np
 
 from diabolo.data.fields import Symbol
 from diabolo.data.inference import missing_share
-from diabolo.outputs import charts
-from diabolo.outputs.view import View
-from diabolo.outputs.words import clipped, percent
+from diabolo.report.drawing import charts
+from diabolo.report.formatting import clipped, percent
+from diabolo.report.view import View
 
 LINES = 200  # columns in the table of columns
 PLOTS = 12  # columns whose values are drawn

@@ -12,10 +12,10 @@ from diabolo.data.columns import Image
 from diabolo.data.columns.image import to_pixels
 from diabolo.detection.calibration import severity
 from diabolo.errors import UnsupportedError
-from diabolo.outputs import charts
-from diabolo.outputs.pictures import Thumbnail, thumbnail
-from diabolo.outputs.view import SAMPLE, View
-from diabolo.outputs.words import clipped, shown
+from diabolo.report.drawing import charts
+from diabolo.report.drawing.png import Thumbnail, thumbnail
+from diabolo.report.formatting import clipped, shown
+from diabolo.report.view import SAMPLE, View
 
 RINGS = 20
 AXES, STEPS, REACH = 2, 7, 2.0  # traversals: how many, and how far in deviations

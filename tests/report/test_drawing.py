@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diabolo.outputs.plots import (
+from diabolo.report.drawing.svg import (
     Drawing,
     Scale,
     clock_ticks,
@@ -18,7 +18,7 @@ from diabolo.outputs.plots import (
     thin,
     worth_drawing,
 )
-from diabolo.outputs.words import duration, figure, one_in, percent, rough, shown
+from diabolo.report.formatting import duration, figure, one_in, percent, rough, shown
 from diabolo.utils.progress import bar, time_left
 
 

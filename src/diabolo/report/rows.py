@@ -13,9 +13,9 @@ from diabolo import tasks
 from diabolo.data.columns import Image
 from diabolo.data.columns.image import to_pixels
 from diabolo.detection.calibration import severity
-from diabolo.outputs.pictures import Thumbnail, heat, thumbnail
-from diabolo.outputs.view import View
-from diabolo.outputs.words import clipped, several, shown
+from diabolo.report.drawing.png import Thumbnail, heat, thumbnail
+from diabolo.report.formatting import clipped, several, shown
+from diabolo.report.view import View
 from diabolo.tasks import Explanation
 
 CARDS = 20

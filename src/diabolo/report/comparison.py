@@ -15,11 +15,11 @@ from diabolo.data.columns import Datetime
 from diabolo.data.sources import read_native
 from diabolo.engine import Engine
 from diabolo.evaluation import GONE, Leaks, is_number, length
-from diabolo.outputs import spreads
-from diabolo.outputs.page import write_page
-from diabolo.outputs.plots import moment
-from diabolo.outputs.report import digest
-from diabolo.outputs.words import clipped, count, percent, several, shown
+from diabolo.report.drawing import comparison_charts as spreads
+from diabolo.report.drawing.svg import moment
+from diabolo.report.formatting import clipped, count, percent, several, shown
+from diabolo.report.page import write_page
+from diabolo.report.report import digest
 from diabolo.tasks import Comparison
 from diabolo.version import __version__
 

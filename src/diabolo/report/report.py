@@ -13,15 +13,17 @@ import pyarrow as pa
 
 from diabolo.data.sources import Native
 from diabolo.detection.calibration import severity
-from diabolo.outputs import charts, latent, quality, timeline
-from diabolo.outputs.caveats import caveats
-from diabolo.outputs.episodes import episodes
-from diabolo.outputs.expected import with_expected
-from diabolo.outputs.oddest import Card, odd_rows
-from diabolo.outputs.page import write_page
-from diabolo.outputs.plots import CLOCK_STEPS
-from diabolo.outputs.view import View
-from diabolo.outputs.words import clipped, count, duration, one_in, percent, rough, several
+from diabolo.report import columns as quality
+from diabolo.report import latent
+from diabolo.report.caveats import caveats
+from diabolo.report.drawing import charts, timeline
+from diabolo.report.drawing.svg import CLOCK_STEPS
+from diabolo.report.episodes import episodes
+from diabolo.report.expected import with_expected
+from diabolo.report.formatting import clipped, count, duration, one_in, percent, rough, several
+from diabolo.report.page import write_page
+from diabolo.report.rows import Card, odd_rows
+from diabolo.report.view import View
 from diabolo.version import __version__
 
 STRANDS = 6  # series of one table that are drawn

@@ -12,10 +12,10 @@ import pytest
 from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
 from diabolo.evaluation import Leaks
-from diabolo.outputs.comparison import concerns, verdict
+from diabolo.report.comparison import concerns, verdict
 from tests.conftest import fitted
 from tests.outputs.conftest import Run
-from tests.outputs.test_report import LIMIT, Page, people
+from tests.report.test_report import LIMIT, Page, people
 
 
 @pytest.fixture(scope="module")

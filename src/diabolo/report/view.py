@@ -17,8 +17,8 @@ from diabolo.data.fields import Codes
 from diabolo.data.sources import Frame, Native, Series, read_native
 from diabolo.detection.cells import Cells
 from diabolo.engine import Engine
-from diabolo.outputs.plots import moment
-from diabolo.outputs.words import clipped, figure
+from diabolo.report.drawing.svg import moment
+from diabolo.report.formatting import clipped, figure
 from diabolo.tasks import Scores
 from diabolo.utils.sampling import even
 
