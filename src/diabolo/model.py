@@ -19,7 +19,7 @@ from diabolo.networks.network import Member
 from diabolo.networks.objectives import Objective
 from diabolo.networks.recipes import make_members
 from diabolo.persistence import storage
-from diabolo.streaming import Stream
+from diabolo.streaming.stream import Stream
 from diabolo.tracking import NAMING, follow
 from diabolo.training.fitting import fit_engine
 from diabolo.training.options import check_width, choose_device, training_options, understand

@@ -248,8 +248,8 @@ def watch(
     DATA is a csv or ndjson file, - for standard input, or a topic of a broker: mqtt://HOST/TOPIC,
     nats://HOST/SUBJECT or kafka://HOST/TOPIC.
     """
-    from diabolo.outputs.watch import watch as follow
-    from diabolo.streaming import Stream
+    from diabolo.streaming.stream import Stream
+    from diabolo.streaming.watch import watch as follow
 
     stream = Stream(load_model(model), alarm_rate, refresh)
     bad = follow(

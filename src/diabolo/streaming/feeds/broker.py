@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from diabolo.errors import DataError, OptionError
-from diabolo.outputs.feeds.base import Feed, Message, Read, to_point
+from diabolo.streaming.feeds.base import Feed, Message, Read, to_point
 
 PATIENCE = 10.0  # seconds for a broker to answer
 TURN = 0.5  # seconds to wait for a message before something else may be done

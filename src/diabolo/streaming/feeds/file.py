@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
 from diabolo.errors import DataError
-from diabolo.outputs.feeds.base import Feed, Message, Read, to_point
+from diabolo.streaming.feeds.base import Feed, Message, Read, to_point
 
 LONGEST = 1_000_000  # bytes of a line
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 from typing import Any
 
-from diabolo.outputs.feeds.base import Message
-from diabolo.outputs.feeds.broker import Broker, to_points
+from diabolo.streaming.feeds.base import Message
+from diabolo.streaming.feeds.broker import Broker, to_points
 
 KEPT = 1_000  # marks: more than there are messages between two notes
 

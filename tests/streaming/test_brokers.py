@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from diabolo.streaming.stream.feeds import kafka, mqtt, nats
 
 from diabolo import errors
 from diabolo.model import Autoencoder
-from diabolo.outputs.feeds import FEEDS, Feed, kafka, make_feed, mqtt, nats
-from diabolo.outputs.watch import _memory
+from diabolo.streaming.feeds import FEEDS, Feed, make_feed
+from diabolo.streaming.watch import _memory
 from tests.conftest import fitted
 from tests.faults.processes import posix
-from tests.outputs.brokers import LOCAL, Local, Mosquitto, Watch, free_port, publish, until
 from tests.outputs.conftest import Run
+from tests.streaming.brokers import LOCAL, Local, Mosquitto, Watch, free_port, publish, until
 
 pytestmark = posix
 pytest.importorskip("paho.mqtt.client")
@@ -108,7 +109,7 @@ def test_killed_at_any_moment_no_point_is_lost_or_doubled(
 ) -> None:
     address, out, state = local[name].address("killed"), tmp_path / "out.ndjson", tmp_path / "state"
     command = address, "-m", model[1], "-o", out, "--state", state
-    settings = {"diabolo.outputs.watch.EVERY": 0.02, "diabolo.outputs.feeds.nats.RESEND": 1.0}
+    settings = {"diabolo.streaming.watch.EVERY": 0.02, "diabolo.streaming.feeds.nats.RESEND": 1.0}
     watching = Watch(tmp_path / "log", *command, **settings)
     until(state.exists, "the state")
     for part in range(4):
@@ -170,7 +171,7 @@ def test_what_was_noted_and_not_confirmed_is_not_answered_again(
 def test_a_broker_may_go_and_come_back(
     model: Any, payloads: list[bytes], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, name: str
 ) -> None:
-    settings = {"diabolo.outputs.feeds.nats.RESEND": 1.0}
+    settings = {"diabolo.streaming.feeds.nats.RESEND": 1.0}
     with ExitStack() as opened:
         there = opened.enter_context(closing(LOCAL[name](tmp_path_factory.mktemp(name))))
         address, output, state = there.address("away"), there.address("answers"), tmp_path / "state"

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from diabolo.errors import need
-from diabolo.outputs.feeds.broker import PATIENCE
-from diabolo.outputs.feeds.sender import Sender
+from diabolo.streaming.feeds.broker import PATIENCE
+from diabolo.streaming.feeds.sender import Sender
 
 
 class Mqtt(Sender):

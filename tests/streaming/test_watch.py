@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diabolo.outputs import watch as watching
+from diabolo.streaming.stream import watch as watching
 from tests.conftest import fitted
 from tests.outputs.conftest import Run
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from diabolo.errors import DiaboloError, OptionError
 from diabolo.model import Autoencoder, load
-from diabolo.outputs.feeds import Feed, Message, make_feed
-from diabolo.streaming import Point, Stream
+from diabolo.streaming.feeds import Feed, Message, make_feed
+from diabolo.streaming.stream import Point, Stream
 from diabolo.training.updating import FEWEST, check_goes_on
 
 EVERY = 1.0  # seconds between two savings, at most

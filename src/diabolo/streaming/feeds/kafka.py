@@ -6,8 +6,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from diabolo.errors import need
-from diabolo.outputs.feeds.base import Message
-from diabolo.outputs.feeds.broker import PATIENCE, TURN, Broker, to_points
+from diabolo.streaming.feeds.base import Message
+from diabolo.streaming.feeds.broker import PATIENCE, TURN, Broker, to_points
 
 
 class Kafka(Broker):

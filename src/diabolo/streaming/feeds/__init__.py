@@ -1,11 +1,11 @@
 """Where points come from and answers go: one kind, one file."""
 
 from diabolo.errors import OptionError
-from diabolo.outputs.feeds.base import Feed, Message
-from diabolo.outputs.feeds.file import File
-from diabolo.outputs.feeds.kafka import Kafka
-from diabolo.outputs.feeds.mqtt import Mqtt
-from diabolo.outputs.feeds.nats import Nats
+from diabolo.streaming.feeds.base import Feed, Message
+from diabolo.streaming.feeds.file import File
+from diabolo.streaming.feeds.kafka import Kafka
+from diabolo.streaming.feeds.mqtt import Mqtt
+from diabolo.streaming.feeds.nats import Nats
 
 FEEDS: tuple[type[Feed], ...] = (File, Mqtt, Nats, Kafka)
 

@@ -11,8 +11,8 @@ from threading import Thread
 from typing import Any, ClassVar, TypeVar
 
 from diabolo.errors import need
-from diabolo.outputs.feeds.broker import PATIENCE
-from diabolo.outputs.feeds.sender import Sender
+from diabolo.streaming.feeds.broker import PATIENCE
+from diabolo.streaming.feeds.sender import Sender
 
 BATCH = 100  # messages that are asked for at once
 RESEND = 5.0  # seconds after which JetStream sends again what was not confirmed

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from diabolo.outputs.feeds import make_feed
+from diabolo.streaming.feeds import make_feed
 from tests.faults.processes import kill, start
 
 

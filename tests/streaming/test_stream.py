@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from diabolo import Autoencoder
 from diabolo.errors import ColumnError, DataError, ModelFileError, OptionError, UnsupportedError
-from diabolo.streaming import Stream
+from diabolo.streaming.stream import Stream
 from tests.conftest import fitted
 
 WINDOW = 16
