@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diabolo.data.columns import Boolean, Category, Column, Datetime, Number
     from diabolo.data.schema import Schema
     from diabolo.errors import DiaboloError
-    from diabolo.model import Autoencoder, load
+    from diabolo.estimator.autoencoder import Autoencoder, load
     from diabolo.networks.bottlenecks import Bottleneck, Identity, Quantized, Vanilla, Variational
     from diabolo.networks.corruptions import Clean, Corruption, Mask, Noise, Swap
     from diabolo.networks.network import Member
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 # Where each public name lives. Nothing is imported before it is asked for: `diabolo --help` needs no torch.
 _HOMES = {
-    "Autoencoder": "model",
+    "Autoencoder": "estimator.autoencoder",
     "DiaboloWarning": "errors",
-    "load": "model",
+    "load": "estimator.autoencoder",
     "Schema": "data.schema",
     "Member": "networks.network",
     "DiaboloError": "errors",

@@ -146,7 +146,7 @@ def test_only_nearest_neighbours_see_what_goes_together() -> None:
     assert areas["knn1"]["auroc"] > 95 and areas["frequency"]["auroc"] < 70
 
 
-@pytest.mark.filterwarnings("ignore::diabolo.model.DiaboloWarning")
+@pytest.mark.filterwarnings("ignore::diabolo.estimator.autoencoder.DiaboloWarning")
 def test_our_default_scores_every_row() -> None:
     problem = anomaly_mixed.made_problem()
     scores = anomaly_mixed.ours(problem.train, problem.test, 0)

@@ -93,7 +93,7 @@ def test_figures(
     assert "c2st" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore::diabolo.model.DiaboloWarning")
+@pytest.mark.filterwarnings("ignore::diabolo.estimator.autoencoder.DiaboloWarning")
 def test_our_default_makes_a_table() -> None:
     fitted = table(200, 0)
     made = generate_tables.ours("default", fitted, fitted, frozenset(NUMBERS), 0)

@@ -114,7 +114,7 @@ def test_every_peer_uses_the_other_columns(table: Table, name: str) -> None:
     )
 
 
-@pytest.mark.filterwarnings("ignore::diabolo.model.DiaboloWarning")
+@pytest.mark.filterwarnings("ignore::diabolo.estimator.autoencoder.DiaboloWarning")
 def test_our_default_fills_and_gives_ranges(table: Table) -> None:
     frame, judged = holed(table)
     filled = imputation.ours(frame[:80], table.numbers, 0)

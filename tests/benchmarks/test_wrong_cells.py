@@ -113,7 +113,7 @@ def test_a_coder_knows_holes_and_values_it_never_saw() -> None:
     assert numbers.shares.argmax() == 2
 
 
-@pytest.mark.filterwarnings("ignore::diabolo.model.DiaboloWarning")
+@pytest.mark.filterwarnings("ignore::diabolo.estimator.autoencoder.DiaboloWarning")
 def test_our_default_answers_for_every_cell(table: Table) -> None:
     verdict = wrong_cells.ours(table.train[["second", "label"]][:80], table.numbers, 0)(
         table.test[["second", "label"]]

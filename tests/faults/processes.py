@@ -18,7 +18,13 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs processes that fork
 def start(work: Callable[..., None], *arguments: Any) -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["diabolo", "diabolo.model", "diabolo.persistence.storage", "sklearn.base", "torch._dynamo"]
+        [
+            "diabolo",
+            "diabolo.estimator.autoencoder",
+            "diabolo.persistence.storage",
+            "sklearn.base",
+            "torch._dynamo",
+        ]
     )
     process = context.Process(target=work, args=arguments, daemon=True)
     process.start()

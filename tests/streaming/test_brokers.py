@@ -19,7 +19,7 @@ import pytest
 from diabolo.streaming.stream.feeds import kafka, mqtt, nats
 
 from diabolo import errors
-from diabolo.model import Autoencoder
+from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.streaming.feeds import FEEDS, Feed, make_feed
 from diabolo.streaming.watch import _memory
 from tests.conftest import fitted

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from diabolo.errors import need
-from diabolo.outputs.config import Config, read_config
+from diabolo.estimator.config import Config, read_config
 
 if TYPE_CHECKING:
     from cyclopts import Parameter

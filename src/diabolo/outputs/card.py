@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from diabolo.model import Autoencoder
+    from diabolo.estimator.autoencoder import Autoencoder
 
 
 def card(model: Autoencoder) -> Iterator[str]:

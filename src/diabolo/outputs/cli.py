@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
+from diabolo.estimator.config import find_data
 from diabolo.outputs.arguments import (
     Data,
     Filling,
@@ -22,7 +23,6 @@ from diabolo.outputs.arguments import (
     Wanted,
     with_model,
 )
-from diabolo.outputs.config import find_data
 from diabolo.outputs.given import command_line, fitted, load_model, read_data, say
 from diabolo.outputs.tables import check_format, check_place, give, stream, with_keys
 from diabolo.report.formatting import several
@@ -290,7 +290,7 @@ def report(
 @app.command
 def info(path: str, *, options: Options | None = None) -> None:
     """Show what a model has learnt, or what DATA would be read as."""
-    from diabolo.model import Autoencoder
+    from diabolo.estimator.autoencoder import Autoencoder
 
     if path.endswith(".diabolo"):
         from diabolo.outputs.card import card

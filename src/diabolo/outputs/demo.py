@@ -10,7 +10,7 @@ from diabolo import tasks
 from diabolo.report.episodes import odd_level
 
 if TYPE_CHECKING:
-    from diabolo.model import Autoencoder
+    from diabolo.estimator.autoencoder import Autoencoder
 
 
 def stretches(model: Autoencoder, table: pa.Table, time: str, channel: str) -> list[str]:

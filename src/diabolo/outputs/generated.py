@@ -13,7 +13,7 @@ from diabolo.tasks.generate import generate, in_batches
 from diabolo.utils.progress import bar
 
 if TYPE_CHECKING:
-    from diabolo.model import Autoencoder
+    from diabolo.estimator.autoencoder import Autoencoder
 
 
 def draw_tables(

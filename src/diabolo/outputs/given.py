@@ -12,7 +12,7 @@ from diabolo.errors import ModelFileError
 from diabolo.outputs.arguments import exchanged
 
 if TYPE_CHECKING:
-    from diabolo.model import Autoencoder
+    from diabolo.estimator.autoencoder import Autoencoder
 
 
 def say(text: str, quiet: bool) -> None:
@@ -23,7 +23,7 @@ def say(text: str, quiet: bool) -> None:
 
 def fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
     """A model of the data; what there is to say of the fit is said."""
-    from diabolo.model import Autoencoder
+    from diabolo.estimator.autoencoder import Autoencoder
 
     model = Autoencoder(**{**options, "verbose": not quiet})
     with warnings.catch_warnings(record=True) as caught:
@@ -43,7 +43,7 @@ def read_data(data: Any) -> Any:
 
 def load_model(path: Path) -> Autoencoder:
     """The model in a file; a table in its place is told, with the right command."""
-    from diabolo.model import load
+    from diabolo.estimator.autoencoder import load
 
     try:
         return load(path)

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from diabolo.data.fields import Codes
 from diabolo.data.sources import Table, read_native
 from diabolo.errors import OptionError, SchemaError, need
-from diabolo.model import Autoencoder
+from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.networks.network import Member
 from diabolo.networks.recipes import make_members
 from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diabolo.errors import DiaboloError, OptionError
-from diabolo.model import Autoencoder, load
+from diabolo.estimator.autoencoder import Autoencoder, load
 from diabolo.streaming.feeds import Feed, Message, make_feed
 from diabolo.streaming.stream import Point, Stream
 from diabolo.training.updating import FEWEST, check_goes_on

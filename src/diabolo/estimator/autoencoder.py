@@ -14,7 +14,7 @@ from diabolo.data.columns import Column
 from diabolo.data.schema import Schema
 from diabolo.data.sources import read_native
 from diabolo.errors import DiaboloWarning, ModelFileError, OptionError
-from diabolo.estimator import Estimator
+from diabolo.estimator.sklearn_api import Estimator
 from diabolo.networks.network import Member
 from diabolo.networks.objectives import Objective
 from diabolo.networks.recipes import make_members
@@ -27,7 +27,7 @@ from diabolo.utils.progress import Progress
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
-    from diabolo.outputs.pyod import Detector
+    from diabolo.estimator.pyod import Detector
     from diabolo.report.series_plot import Svg
 
 
@@ -216,7 +216,7 @@ class Autoencoder(Estimator):
             Autoencoder(beta=0.05, categorical=['city'], context=[], numeric=['age'],
                         recipe='classic', scored=['age', 'city'])
         """
-        from diabolo.outputs.config import read_config
+        from diabolo.estimator.config import read_config
 
         return cls(**read_config(given, cls().get_params(deep=False).keys()).options)
 
@@ -350,7 +350,7 @@ class Autoencoder(Estimator):
 
     def to_pyod(self, X: Any = None) -> Detector:
         """The model in PyOD's vocabulary, with the scores of `X`, the rows of its fit, if they are given."""
-        from diabolo.outputs.pyod import Detector
+        from diabolo.estimator.pyod import Detector
 
         return Detector(self) if X is None else Detector(self).refer(X)
 
@@ -378,7 +378,7 @@ class Autoencoder(Estimator):
 
     @classmethod
     def _unknown(cls, name: str) -> Exception:
-        from diabolo.outputs.config import unknown_argument
+        from diabolo.estimator.config import unknown_argument
 
         return unknown_argument(name, set(cls._get_param_names()))
 

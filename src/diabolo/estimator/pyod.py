@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from diabolo.model import Autoencoder
+    from diabolo.estimator.autoencoder import Autoencoder
 
 
 class Detector:
