@@ -86,7 +86,7 @@ def test_import_is_light() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["fit", "--help"]], ids=" ".join)
 def test_help_is_light(arguments: list[str]) -> None:
-    program = "from diabolo.outputs.cli import main; main()"
+    program = "from diabolo.cli.app import main; main()"
     assert not modules_after(program, *arguments) & HEAVY
 
 

@@ -9,7 +9,7 @@ from diabolo.errors import MissingExtraError
 def main() -> None:
     """Run the command line, or say what it takes to have one."""
     try:
-        from diabolo.outputs import cli
+        from diabolo.cli import app as cli
     except MissingExtraError as error:
         print(f"diabolo: {error}", file=sys.stderr)
         raise SystemExit(2) from None

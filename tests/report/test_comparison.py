@@ -13,8 +13,8 @@ from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
 from diabolo.evaluation import Leaks
 from diabolo.report.comparison import concerns, verdict
+from tests.cli.conftest import Run
 from tests.conftest import fitted
-from tests.outputs.conftest import Run
 from tests.report.test_report import LIMIT, Page, people
 
 

@@ -154,7 +154,7 @@ class Watch:
 
 
 def _main(words: Sequence[str], log: str, settings: dict[str, float]) -> None:
-    from diabolo.outputs import cli
+    from diabolo.cli import app as cli
 
     for name, value in settings.items():
         module, _, constant = name.rpartition(".")

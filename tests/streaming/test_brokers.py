@@ -22,9 +22,9 @@ from diabolo import errors
 from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.streaming.feeds import FEEDS, Feed, make_feed
 from diabolo.streaming.watch import _memory
+from tests.cli.conftest import Run
 from tests.conftest import fitted
 from tests.faults.processes import posix
-from tests.outputs.conftest import Run
 from tests.streaming.brokers import LOCAL, Local, Mosquitto, Watch, free_port, publish, until
 
 pytestmark = posix

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 
 from diabolo.streaming.stream import watch as watching
+from tests.cli.conftest import Run
 from tests.conftest import fitted
-from tests.outputs.conftest import Run
 
 
 def pump(points: int, seed: int) -> pd.DataFrame:

@@ -13,8 +13,8 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
+from diabolo.cli.output import FORMATS, check_format, show, to_bytes
 from diabolo.errors import DataError
-from diabolo.outputs.tables import FORMATS, check_format, show, to_bytes
 
 TABLE = pa.table(
     {

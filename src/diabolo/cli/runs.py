@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diabolo.cli.output import show
 from diabolo.errors import OptionError
-from diabolo.outputs.tables import show
 from diabolo.tracking import RunRecord, best_of, runs
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from diabolo.cli import app as cli
 from diabolo.errors import MissingExtraError
-from diabolo.outputs import cli
-from tests.outputs.conftest import QUICK, Run, left_in
+from tests.cli.conftest import QUICK, Run, left_in
 
 
 @pytest.mark.parametrize(

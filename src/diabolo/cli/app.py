@@ -8,9 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
-from diabolo.estimator.config import find_data
-from diabolo.outputs.arguments import (
+from diabolo.cli.arguments import (
     Data,
     Filling,
     Json,
@@ -23,8 +21,10 @@ from diabolo.outputs.arguments import (
     Wanted,
     with_model,
 )
-from diabolo.outputs.given import command_line, fitted, load_model, read_data, say
-from diabolo.outputs.tables import check_format, check_place, give, stream, with_keys
+from diabolo.cli.inputs import command_line, fitted, load_model, read_data, say
+from diabolo.cli.output import check_format, check_place, give, stream, with_keys
+from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
+from diabolo.estimator.config import find_data
 from diabolo.report.formatting import several
 from diabolo.version import __version__
 
@@ -218,7 +218,7 @@ def generate(
     quiet: Quiet = False,
 ) -> None:
     """Draw N new rows; with --like, one for each of its rows if N is not given."""
-    from diabolo.outputs.generated import draw_tables
+    from diabolo.cli.generate import draw_tables
 
     check_format(output)
     wishes = wishes or Wanted()
@@ -293,7 +293,7 @@ def info(path: str, *, options: Options | None = None) -> None:
     from diabolo.estimator.autoencoder import Autoencoder
 
     if path.endswith(".diabolo"):
-        from diabolo.outputs.card import card
+        from diabolo.cli.info import card
 
         print("\n".join(card(load_model(Path(path)))))
         return
@@ -315,7 +315,7 @@ def runs(
     json: Json = False,
 ) -> None:
     """List runs that were written down, their losses, and the parameters that differ between them."""
-    from diabolo.outputs.runs import choose, find, show_runs, to_table
+    from diabolo.cli.runs import choose, find, show_runs, to_table
 
     check_format(output)
     chosen = choose(*find(where, names), project)
@@ -332,8 +332,8 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Learn a bundled series, find its odd stretches, explain them, and write report.html."""
+    from diabolo.cli.demo import stretches
     from diabolo.datasets import machine_temperature
-    from diabolo.outputs.demo import stretches
 
     check_place(output)
     table = machine_temperature()

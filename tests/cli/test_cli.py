@@ -15,11 +15,11 @@ import pyarrow.csv
 import pytest
 
 from diabolo import Autoencoder, datasets, load
+from diabolo.cli.output import FORMATS
 from diabolo.data.files import read_file
-from diabolo.outputs.tables import FORMATS
 from diabolo.version import __version__
 from tests import made
-from tests.outputs.conftest import QUICK, Run, left_in
+from tests.cli.conftest import QUICK, Run, left_in
 
 COMMANDS = [
     *("fit", "score", "explain", "repair", "embed", "denoise", "match", "generate", "drift"),

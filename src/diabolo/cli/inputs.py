@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diabolo.cli.arguments import exchanged
 from diabolo.errors import ModelFileError
-from diabolo.outputs.arguments import exchanged
 
 if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder

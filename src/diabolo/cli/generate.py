@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from diabolo.outputs.arguments import Wanted
+from diabolo.cli.arguments import Wanted
 from diabolo.tasks.generate import generate, in_batches
 from diabolo.utils.progress import bar
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from diabolo.outputs import cli
-from diabolo.outputs.tables import to_bytes
+from diabolo.cli import app as cli
+from diabolo.cli.output import to_bytes
 from tests import made
 from tests.conftest import fitted
 

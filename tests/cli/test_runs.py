@@ -14,9 +14,9 @@ import pyarrow.csv
 import pytest
 
 from diabolo import load
-from diabolo.outputs.runs import differences
+from diabolo.cli.runs import differences
 from diabolo.tracking import Folder, RunName, runs
-from tests.outputs.conftest import Run, left_in
+from tests.cli.conftest import Run, left_in
 
 NOTES = """\
 run: notes

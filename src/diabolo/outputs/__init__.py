@@ -1,1 +1,0 @@
-"""How answers are shown: command line, report, plots."""
