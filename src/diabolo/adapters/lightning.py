@@ -19,14 +19,14 @@ import torch
 from sklearn.base import clone
 from torch.utils.data import DataLoader
 
+from diabolo.adapters.lightning_batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
+from diabolo.adapters.lightning_module import Module
 from diabolo.data.fields import Codes
 from diabolo.data.sources import Table, read_native
 from diabolo.errors import OptionError, SchemaError, need
 from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.networks.network import Member
 from diabolo.networks.recipes import make_members
-from diabolo.scale.batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
-from diabolo.scale.module import Module
 from diabolo.training.fitting import SETTLING, Prepared, Trained, assemble, prepare
 from diabolo.training.options import check_width, choose_device, training_options, understand
 from diabolo.training.settings import Training

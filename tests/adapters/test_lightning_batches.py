@@ -14,10 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diabolo.adapters import lightning_batches as batches
+from diabolo.adapters.lightning_batches import Batches, LongFile, Pieces, Slices
 from diabolo.data.fields import Codes
 from diabolo.errors import DataError
-from diabolo.scale import batches
-from diabolo.scale.batches import Batches, LongFile, Pieces, Slices
 
 SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(sum)
 

@@ -16,7 +16,7 @@ from tests import made
 
 pl = pytest.importorskip("pytorch_lightning")
 
-from diabolo.scale.lightning import DataModule, Module  # noqa: E402
+from diabolo.adapters.lightning import DataModule, Module  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::Warning:pytorch_lightning", "ignore:.*LeafSpec:FutureWarning"

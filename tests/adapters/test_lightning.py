@@ -26,8 +26,8 @@ from tests import made
 
 pl = pytest.importorskip("pytorch_lightning")
 
-from diabolo.scale import batches  # noqa: E402
-from diabolo.scale.lightning import DataModule, Module  # noqa: E402
+from diabolo.adapters import lightning_batches as batches
+from diabolo.adapters.lightning import DataModule, Module  # noqa: E402
 
 # Lightning's own: it warns of few logged steps, of a folder that is not empty, of what torch gives up.
 pytestmark = pytest.mark.filterwarnings(
@@ -300,9 +300,9 @@ def test_a_series_is_not_read_by_pieces(wave: pa.Table, tmp_path: Path) -> None:
 
 def test_the_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
-    monkeypatch.delitem(sys.modules, "diabolo.scale.module")
+    monkeypatch.delitem(sys.modules, "diabolo.adapters.lightning_module")
     with pytest.raises(MissingExtraError, match=r"diabolo\[lightning\]"):
-        importlib.import_module("diabolo.scale.module")
+        importlib.import_module("diabolo.adapters.lightning_module")
 
 
 TWO = """
@@ -311,7 +311,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from diabolo import Autoencoder
-from diabolo.scale.lightning import DataModule
+from diabolo.adapters.lightning import DataModule
 from tests import made
 
 folder = Path(sys.argv[1])
