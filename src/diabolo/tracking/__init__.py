@@ -4,7 +4,7 @@ from diabolo.tracking.base import RunName, RunRecord, Tracker, best_of
 from diabolo.tracking.folder import Folder
 from diabolo.tracking.follow import NAMING, Followed, follow
 from diabolo.tracking.mlflow import MLflow
-from diabolo.tracking.places import TRACKERS, make_tracker, runs
+from diabolo.tracking.registry import TRACKERS, make_tracker, runs
 from diabolo.tracking.tensorboard import TensorBoard
 
 __all__ = [

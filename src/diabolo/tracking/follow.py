@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from diabolo.tracking.base import RunName, Tracker
-from diabolo.tracking.places import make_tracker
+from diabolo.tracking.registry import make_tracker
 
 NAMING = ("run", "version", "project", "track")
 # What does not change what is learnt.
