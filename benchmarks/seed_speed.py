@@ -4,7 +4,7 @@ No data is needed: 20 numbers and 8 labels of 20 levels are made. Every contende
 (64-128-256-128-64, embeddings of 16, 16 latent numbers, batch normalisation) in batches of 128 on one
 thread. `lightning` is the notes' code: a data set that is indexed by row, two workers, a Lightning module;
 the leanest trainer (no bar, no logger, no checkpoint). `plain_torch` is the same network in a loop without a
-DataLoader: a batch is the next slice of a permutation. Ours is `diabolo.training.trainer.train` with "classic".
+DataLoader: a batch is the next slice of a permutation. Ours is `diabolo.training.trainer.train`, "classic".
 
 Start-up does not count: after one run to warm up, each contender trains for 1 epoch and for 5, and the CPU
 seconds of the first are taken off those of the second; workers count. Ratios are medians of those within a

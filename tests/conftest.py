@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
-from typing import Any
 
 # scikit-learn's check of array-API inputs runs only with this, set before scipy is imported.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -13,20 +11,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
-from diabolo import Autoencoder, DiaboloWarning
+from diabolo import Autoencoder
 from diabolo.networks.recipes import RECIPES
 from tests import made
+from tests.commands import folder, run  # noqa: F401
+from tests.fits import fitted
 
 # The same examples in every run: a failure is found by whoever makes it, not by the next one.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
-
-
-def fitted(data: Any, *arguments: Any, **options: Any) -> Autoencoder:
-    """A model; what it notes of the fit is not what these tests are about."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DiaboloWarning)
-        return Autoencoder(*arguments, **options).fit(data)
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,8 @@ from diabolo.detection.memory import Memory
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.report.drawing.png import enlarged, side_by_side, to_grey, to_png
 from tests import made
-from tests.conftest import fitted
 from tests.faults.forge import Parts
+from tests.fits import fitted
 
 LAYOUTS = {"HW": (4, 5), "HWC": (4, 5, 3), "CHW": (3, 4, 5)}
 TYPES = ["uint8", "int8", "uint16", "int32", "int64", "uint64", "float16", "float32", "float64"]

@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 
 from diabolo import Autoencoder, load, tasks
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 some = settings(max_examples=8, deadline=None, derandomize=True)
 few = settings(some, max_examples=4)

@@ -26,7 +26,7 @@ from tests import made
 
 pl = pytest.importorskip("pytorch_lightning")
 
-from diabolo.adapters import lightning_batches as batches
+from diabolo.adapters import lightning_batches as batches  # noqa: E402
 from diabolo.adapters.lightning import DataModule, Module  # noqa: E402
 
 # Lightning's own: it warns of few logged steps, of a folder that is not empty, of what torch gives up.

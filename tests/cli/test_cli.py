@@ -19,7 +19,7 @@ from diabolo.cli.output import FORMATS
 from diabolo.data.files import read_file
 from diabolo.version import __version__
 from tests import made
-from tests.cli.conftest import QUICK, Run, left_in
+from tests.commands import QUICK, Run, left_in
 
 COMMANDS = [
     *("fit", "score", "explain", "repair", "embed", "denoise", "match", "generate", "drift"),
@@ -285,7 +285,7 @@ def test_as_a_program(data: Path, tmp_path: Path) -> None:
 
 def test_help_is_quick_and_loads_little() -> None:
     code = (
-        "import sys; from diabolo.outputs import cli; sys.argv = ['diabolo', '--help']\n"
+        "import sys; from diabolo.cli import app as cli; sys.argv = ['diabolo', '--help']\n"
         "try: cli.main()\nexcept SystemExit: pass\n"
         "print([m for m in ('torch', 'pandas', 'sklearn', 'polars') if m in sys.modules])"
     )

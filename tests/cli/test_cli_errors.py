@@ -10,7 +10,7 @@ import pytest
 
 from diabolo.cli import app as cli
 from diabolo.errors import MissingExtraError
-from tests.cli.conftest import QUICK, Run, left_in
+from tests.commands import QUICK, Run, left_in
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from diabolo.data.columns.image import to_pictures, to_pixels
 from diabolo.data.files import read_file
 from tests import made
-from tests.cli.conftest import Run
+from tests.commands import Run
 
 
 def test_rows_are_cleaned(run: Run, data: Path, model: Path) -> None:

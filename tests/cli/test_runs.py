@@ -16,7 +16,7 @@ import pytest
 from diabolo import load
 from diabolo.cli.runs import differences
 from diabolo.tracking import Folder, RunName, runs
-from tests.cli.conftest import Run, left_in
+from tests.commands import Run, left_in
 
 NOTES = """\
 run: notes

@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 from diabolo import tasks, tracking
 from diabolo.data import columns, fields, sources
 from diabolo.networks import bottlenecks, corruptions, likelihoods, objectives
-from diabolo.streaming.stream import feeds
+from diabolo.streaming import feeds
 from diabolo.tasks import Answer
 
 FOLDERS = [

@@ -16,7 +16,7 @@ from diabolo.errors import OptionError
 from diabolo.networks.network import Member
 from diabolo.networks.recipes import RECIPES, make_members
 from tests import made
-from tests.conftest import fitted as quietly
+from tests.fits import fitted as quietly
 
 
 @pytest.fixture(params=RECIPES)

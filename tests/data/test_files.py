@@ -20,7 +20,7 @@ from diabolo.data.files import FORMATS, read_file
 from diabolo.errors import DataError
 from diabolo.utils.tensor_file import pack
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 WANTED = {"name": ["Åse", "Bo", None], "size": [1.5, None, 3.0], "count": [1, 2, 3]}
 TEXT = "name{0}size{0}count\nÅse{0}1.5{0}1\nBo{0}NA{0}2\n?{0}3.0{0}3\n"

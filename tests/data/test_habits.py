@@ -15,7 +15,7 @@ from diabolo.data.columns.category import nearly_numbers
 from diabolo.data.columns.datetime import forms_of
 from diabolo.data.files import read_file
 from diabolo.errors import ColumnError, DataError
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 def column(folder: Path, cells: list[str], sign: str = ";") -> list[Any]:

@@ -13,7 +13,7 @@ from diabolo import Autoencoder, tasks
 from diabolo.errors import DataError
 from diabolo.report.episodes import odd_level
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 @pytest.fixture(scope="module")

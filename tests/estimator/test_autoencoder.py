@@ -20,7 +20,7 @@ from diabolo.engine import CHUNK
 from diabolo.errors import DataError, OptionError
 from diabolo.training.options import choose_device, seconds
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 # Scores and their batches.
 

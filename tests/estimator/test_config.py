@@ -12,8 +12,8 @@ import yaml
 
 from diabolo import Autoencoder
 from diabolo.errors import ArgumentError, DataError, MissingExtraError, OptionError
+from diabolo.estimator import config
 from diabolo.estimator.config import SYNONYMS, Config, find_data, read_config
-from diabolo.estimator.sklearn_api import config
 from tests import made
 
 KNOWN = Autoencoder().get_params(deep=False).keys()

@@ -12,10 +12,10 @@ import diabolo
 from diabolo import Autoencoder
 from diabolo.errors import ModelFileError
 from tests import made
-from tests.conftest import fitted
 from tests.faults.forge import HOSTILE, LARGE, SERIES, Parts, sparse
 from tests.faults.processes import posix, run
 from tests.faults.workers import judge, mutations, state_of
+from tests.fits import fitted
 
 SECONDS, MEGABYTES = 1.0, 200
 

@@ -12,9 +12,9 @@ import pytest
 import diabolo
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
-from tests.conftest import fitted
 from tests.faults.processes import kill, posix, start, wait_for
 from tests.faults.workers import data, fit, state_of
+from tests.fits import fitted
 
 RECIPES = ("variational", "default", "denoising")
 

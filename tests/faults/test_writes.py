@@ -18,9 +18,9 @@ import diabolo
 from diabolo.errors import DataError
 from diabolo.utils.files import STALE
 from tests import made
-from tests.conftest import fitted
 from tests.faults.processes import kill, posix, start, wait_for
 from tests.faults.workers import load_for, save_for, save_forever, state_of
+from tests.fits import fitted
 
 OLD = "what was there is as it was"
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from diabolo import Autoencoder
 from diabolo.errors import DiaboloError
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 STAGES = ("fit", "score", "explain", "repair")
 ROWS = 60

@@ -17,7 +17,7 @@ from diabolo.data.columns.image import is_picture, to_pixels
 from diabolo.data.sources import read_native
 from diabolo.errors import DiaboloError
 from diabolo.tasks import Explanation
-from tests.conftest import fitted
+from tests.fits import fitted
 from tests.inputs.everything import KINDS
 from tests.inputs.kinds import OPTIONS, QUICK, STAGES, Asked, Kind, Refusal, plain_model
 from tests.inputs.page import PAGE, page

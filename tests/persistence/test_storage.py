@@ -22,7 +22,7 @@ from diabolo.errors import DiaboloError, ModelFileError
 from diabolo.persistence.storage import FORMAT
 from diabolo.utils.tensor_file import digest
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
 from diabolo.evaluation import Leaks
 from diabolo.report.comparison import concerns, verdict
-from tests.cli.conftest import Run
-from tests.conftest import fitted
+from tests.commands import Run
+from tests.fits import fitted
 from tests.report.test_report import LIMIT, Page, people
 
 

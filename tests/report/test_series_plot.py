@@ -14,7 +14,7 @@ import pytest
 from diabolo import Autoencoder, tasks
 from diabolo.errors import DataError, OptionError, UnsupportedError
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 SVG = "{http://www.w3.org/2000/svg}"
 

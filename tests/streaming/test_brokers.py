@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from diabolo.streaming.stream.feeds import kafka, mqtt, nats
 
 from diabolo import errors
 from diabolo.estimator.autoencoder import Autoencoder
-from diabolo.streaming.feeds import FEEDS, Feed, make_feed
+from diabolo.streaming.feeds import FEEDS, Feed, kafka, make_feed, mqtt, nats
 from diabolo.streaming.watch import _memory
-from tests.cli.conftest import Run
-from tests.conftest import fitted
+from tests.commands import Run
 from tests.faults.processes import posix
+from tests.fits import fitted
 from tests.streaming.brokers import LOCAL, Local, Mosquitto, Watch, free_port, publish, until
 
 pytestmark = posix

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from diabolo import Autoencoder
 from diabolo.errors import ColumnError, DataError, ModelFileError, OptionError, UnsupportedError
 from diabolo.streaming.stream import Stream
-from tests.conftest import fitted
+from tests.fits import fitted
 
 WINDOW = 16
 

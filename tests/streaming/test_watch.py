@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diabolo.streaming.stream import watch as watching
-from tests.cli.conftest import Run
-from tests.conftest import fitted
+from diabolo.streaming import watch as watching
+from tests.commands import Run
+from tests.fits import fitted
 
 
 def pump(points: int, seed: int) -> pd.DataFrame:
@@ -130,7 +130,7 @@ def test_killed_at_any_moment_no_point_is_lost_or_doubled(
     data = pump(3000, 2)
     path, out, state = tmp_path / "long.csv", tmp_path / "out.ndjson", tmp_path / "state"
     data.to_csv(path, index=False)
-    code = "from diabolo.outputs import cli, watch; watch.EVERY = 0.05; cli.main()"
+    code = "from diabolo.cli import app; from diabolo.streaming import watch; watch.EVERY = 0.05; app.main()"
     command = [sys.executable, "-c", code, "watch", str(path), "-m", str(place / "m.diabolo")]
     command += ["-o", str(out), "--state", str(state), "--quiet"]
     killed(command, out, state)
@@ -173,7 +173,7 @@ def test_what_is_learnt_meanwhile_outlasts_a_kill(
     run: Run, learnt: tuple[list[str], Path], tmp_path: Path
 ) -> None:
     (command, whole), out, state = learnt, tmp_path / "out.ndjson", tmp_path / "state"
-    code = "from diabolo.outputs import cli, watch; watch.EVERY = 0.05; cli.main()"
+    code = "from diabolo.cli import app; from diabolo.streaming import watch; watch.EVERY = 0.05; app.main()"
     parts = ["-o", str(out), "--state", str(state)]
     killed([sys.executable, "-c", code, *command, *parts], out, state)
     run(*command, *parts)

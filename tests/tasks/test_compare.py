@@ -8,7 +8,7 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError, SchemaError, UnsupportedError
-from tests.conftest import fitted
+from tests.fits import fitted
 
 CITIES = np.array(["Oslo", "Rome", "Lima"], object)
 

@@ -9,7 +9,7 @@ import pytest
 from diabolo import Autoencoder
 from diabolo.errors import UnsupportedError
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 def test_numbers_come_nearer_to_what_they_were(model: Autoencoder, fresh: pa.Table) -> None:

@@ -12,7 +12,7 @@ import pytest
 from diabolo import Autoencoder
 from diabolo.tasks import drift
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 def noise(rows: int, seed: int, level: float = 0.0, size: float = 1.0) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 from diabolo import Autoencoder
 from diabolo.errors import DataError, UnsupportedError
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 def test_the_way_to_the_code_and_back_is_the_reconstruction(

@@ -13,7 +13,7 @@ from diabolo import Autoencoder
 from diabolo.detection.memory import Memory
 from diabolo.errors import OptionError
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 def usual(fresh: pa.Table) -> int:

@@ -21,7 +21,7 @@ from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.incremental import Turns
 from diabolo.tasks.generate import in_batches
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 ABLE = ["default", "masked", "vanilla", "variational", "classic"]
 

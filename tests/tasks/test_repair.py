@@ -14,7 +14,7 @@ from diabolo import Autoencoder
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.tasks.repair import VALUES
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 @pytest.mark.parametrize("library", made.LIBRARIES)

@@ -8,7 +8,7 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 def test_alarm_rates(table: pa.Table, model: Autoencoder, fresh: pa.Table) -> None:

@@ -14,7 +14,7 @@ from diabolo import Autoencoder, DiaboloWarning
 from diabolo.errors import OptionError
 from diabolo.training.settings import SCHEDULES, Training
 from diabolo.utils.torch_state import private_draws, threads
-from tests.conftest import fitted
+from tests.fits import fitted
 
 
 def weights(model: Autoencoder) -> dict[str, torch.Tensor]:

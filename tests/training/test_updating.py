@@ -15,7 +15,7 @@ from diabolo import Autoencoder, DiaboloWarning, load
 from diabolo.detection.memory import WINDOWS
 from diabolo.errors import DataError, UnsupportedError
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 WINDOW, ROWS, LATER = 16, 8_000, 20_000
 

@@ -72,7 +72,7 @@ def generate(
 
     A series goes on for `n` points after the fit, or new ones of `n` points each begin. A model without a
     bottleneck draws an eighth of a window at a time, given the window before it and the context (the
-    calendar, what is `given`), from a mixture of normal distributions (`diabolo.generation.window_mixture`); what is scored beside
+    calendar, what is `given`), from a mixture of normal distributions over windows; what is scored beside
     channels is as in the most similar remembered window; values are missing as they were in the fit.
 
     Args:

@@ -13,7 +13,7 @@ import pytest
 from diabolo.cli import app as cli
 from diabolo.cli.output import to_bytes
 from tests import made
-from tests.conftest import fitted
+from tests.fits import fitted
 
 QUICK = ["--epochs", "1"]
 
@@ -45,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """t.csv and the model t.diabolo; s.csv, three series in one, and s.diabolo. Tests only read them."""
     folder = tmp_path_factory.mktemp("cli")
