@@ -168,12 +168,12 @@ def judge(
     fit, held, new_rows = (synthetic.as_table(part, numbers) for part in (seen, judged, rows))
     space = likeness.Space(fit)
     precision, recall = synthetic.precision_and_recall(space(held), space(new_rows))
-    given_away = asdict(likeness.leaks(fit, new_rows, held, target=target))
+    given_away = asdict(likeness.privacy_report(fit, new_rows, held, target=target))
     return {
-        "shape": common.mean(likeness.alike(fit, new_rows).values()),
-        "trend": common.mean(likeness.pairs(fit, new_rows).values()),
-        "c2st": common.mean(likeness.call(held, new_rows, seed=s).auroc for s in range(JUDGES)),
-        "c2st_fit": common.mean(likeness.call(fit, new_rows, seed=s).auroc for s in range(JUDGES)),
+        "shape": common.mean(likeness.column_similarity(fit, new_rows).values()),
+        "trend": common.mean(likeness.pair_similarity(fit, new_rows).values()),
+        "c2st": common.mean(likeness.two_sample_test(held, new_rows, seed=s).auroc for s in range(JUDGES)),
+        "c2st_fit": common.mean(likeness.two_sample_test(fit, new_rows, seed=s).auroc for s in range(JUDGES)),
         "c2st_linear": synthetic.c2st_linear(judged, rows, numbers),
         "mle": synthetic.mle(rows, judged, target, numbers),
         "mle_real": synthetic.mle(seen, judged, target, numbers),

@@ -102,7 +102,7 @@ def _row_losses(model: Any, table: pd.DataFrame) -> Floats:
     frame = engine.read(table)
     losses = np.empty(len(table))
     for rows, codes in engine.chunks(frame):
-        losses[rows] = engine.row_reader.row_losses(codes.to(engine.device)).cpu().numpy()
+        losses[rows] = engine.row_network.row_losses(codes.to(engine.device)).cpu().numpy()
     return losses
 
 

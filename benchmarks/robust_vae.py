@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, one_hot
 
 from benchmarks.cell_peers import Asked, Coder, Verdict
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 RIGHT = 0.95  # prior probability that a cell is right
 BROAD = 2.0  # deviations, of numbers that are wrong; wrong labels are uniform
@@ -70,7 +70,7 @@ def robust_vae(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked
             np.stack(symbols, 1) if symbols else np.zeros((len(x), 0), int)
         )
 
-    with private_draws(seed):
+    with forked_rng(seed):
         net, (x, symbols) = Net(len(names[0]), sizes), read(train)
         optimiser = torch.optim.Adam(net.parameters(), RATE)
         for _ in range(EPOCHS):

@@ -32,13 +32,13 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import common
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from diabolo.networks.network import Network
 from diabolo.networks.recipes import make_members
 from diabolo.training.options import make_schema, make_source
 from diabolo.training.settings import Training
 from diabolo.training.trainer import train
-from diabolo.utils.torch_state import threads
+from diabolo.utils.torch_state import torch_threads
 
 NUMBERS, LABELS, LEVELS = 20, 8, 20
 ROWS, SHORT, LONG, ROUNDS = 12_800, 1, 5, 5
@@ -192,7 +192,7 @@ def ours(table: Table, epochs: int) -> None:
 
     columns: dict[str, Any] = {f"number_{i}": column for i, column in enumerate(table[0].T)}
     columns |= {f"label_{i}": [f"level {v}" for v in column] for i, column in enumerate(table[1].T)}
-    options, native = Autoencoder("classic").get_params(deep=False), read_native(columns)
+    options, native = Autoencoder("classic").get_params(deep=False), read_user_table(columns)
     source = make_source(options, native)
     frame = source.read(native)
     schema = make_schema(options, frame, source)
@@ -219,7 +219,7 @@ def cpu_seconds() -> float:
 def cost(contender: Contender, table: Table, epochs: int) -> float:
     """CPU seconds of a run."""
     before = cpu_seconds()
-    with threads(1), warnings.catch_warnings():
+    with torch_threads(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         contender(table, epochs)
     gc.collect()

@@ -20,7 +20,7 @@ import diabolo
 from diabolo import Autoencoder
 from diabolo.data.columns import Image
 from diabolo.data.columns.image import to_pictures, to_pixels
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from diabolo.detection.memory import Memory
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.report.drawing.png import enlarged, side_by_side, to_grey, to_png
@@ -35,7 +35,7 @@ TYPES = ["uint8", "int8", "uint16", "int32", "int64", "uint64", "float16", "floa
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4), (1, 4, 5), (3, 4, 5), (4, 4, 4)])
 def test_shapes_are_told_apart(shape: tuple[int, ...]) -> None:
     column = Image().fit(
-        read_native(np.random.default_rng(0).random((3, *shape))).columns()["image"], "image"
+        read_user_table(np.random.default_rng(0).random((3, *shape))).columns()["image"], "image"
     )
     channels = 1 if len(shape) == 2 else shape[2] if shape[2] in (1, 3, 4) else shape[0]
     assert column.shape == [channels, *([4, 4] if shape == (4, 4, 4) else [4, 5])]
@@ -89,10 +89,10 @@ def test_flags_masks_and_foreign_bytes() -> None:
 def test_pictures_come_from_tensors_lists_mappings_and_files(tmp_path: Path) -> None:
     shown = made.pictures(5)
     for data in (torch.from_numpy(shown), list(shown), {"image": shown}, {"image": list(shown)}):
-        assert np.array_equal(to_pixels(read_native(data).columns()["image"]), shown)
+        assert np.array_equal(to_pixels(read_user_table(data).columns()["image"]), shown)
     table = pa.table({"image": to_pictures(shown, "image"), "n": np.arange(5)})
     pyarrow.parquet.write_table(table, tmp_path / "p.parquet")
-    assert np.array_equal(to_pixels(read_native(tmp_path / "p.parquet").columns()["image"]), shown)
+    assert np.array_equal(to_pixels(read_user_table(tmp_path / "p.parquet").columns()["image"]), shown)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from diabolo.evaluation import GONE, Table, nearest
+from diabolo.evaluation import MISSING, Table, nearest
 
 Numbers = Collection[str]
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ def as_labels(frame: pd.DataFrame, numbers: Numbers) -> pd.DataFrame:
     """The table with all columns but the numbers as strings."""
     return frame.assign(
         **{
-            name: frame[name].astype(object).where(frame[name].notna(), GONE).astype(str).astype(object)
+            name: frame[name].astype(object).where(frame[name].notna(), MISSING).astype(str).astype(object)
             for name in frame
             if name not in numbers
         }

@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from diabolo import Autoencoder, load
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from diabolo.errors import MissingExtraError, OptionError
 from diabolo.networks.recipes import RECIPES
 from diabolo.training.settings import LOWEST, SCHEDULES
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 from tests import made
 
 pl = pytest.importorskip("pytorch_lightning")
@@ -63,9 +63,9 @@ def test_the_loss_is_that_of_our_loop(plain: pa.Table, recipe: str) -> None:
     data = DataModule(plain, Autoencoder(recipe, **SMALL))
     for module in data.modules().values():
         batch = next(iter(data.train_dataloader()))
-        with private_draws(5):
+        with forked_rng(5):
             ours = module.network.loss(batch)
-        with private_draws(5):
+        with forked_rng(5):
             theirs = module.training_step(batch, 0)
         assert torch.equal(ours.total, theirs)
         theirs.backward()
@@ -124,15 +124,15 @@ def test_fit_validate_test_predict(plain: pa.Table, tmp_path: Path) -> None:
     assert set(run.callback_metrics) == names | {f"val_{n}" for n in names}
     (validated,), (tested,) = run.validate(module, data, verbose=False), run.test(module, data, verbose=False)
     assert set(validated) == {f"val_{n}" for n in names} and set(tested) == {f"test_{n}" for n in names}
-    with torch.no_grad(), private_draws(0):
+    with torch.no_grad(), forked_rng(0):
         judged = module.network.eval().loss(data.prepared.held_out)
     assert validated["val_total_loss"] == pytest.approx(float(judged.total))
     assert validated["val_total_loss"] == pytest.approx(
         validated["val_recon_loss"] + 0.05 * validated["val_kld"], rel=1e-5
     )
     predicted = run.predict(module, data)
-    codes = data.prepared.schema.encode(data.prepared.frame.columns)
-    assert torch.equal(torch.cat([p["loss"] for p in predicted]), module.network.row_losses(codes))
+    batch = data.prepared.schema.encode(data.prepared.frame.columns)
+    assert torch.equal(torch.cat([p["loss"] for p in predicted]), module.network.row_losses(batch))
     assert torch.cat([p["latent"] for p in predicted]).shape == (len(plain), 16)
     assert [line["epoch"] for line in module.history] == [1, 2, 3]
     assert module.history[-1]["held_out"] == pytest.approx(validated["val_total_loss"])
@@ -151,7 +151,7 @@ def test_a_checkpoint_holds_plain_values(plain: pa.Table, tmp_path: Path) -> Non
     assert equal(weights(again), weights(module))
     assert (again.name, again.settings) == ("classic", module.settings)
     assert equal(weights(again), weights(DataModule(plain).modules()["noisy"])) is False
-    batch = data.prepared.codes[:50]
+    batch = data.prepared.batch[:50]
     assert torch.equal(again.eval()(batch).latent, module.eval()(batch).latent)
 
 
@@ -267,7 +267,7 @@ def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_long_file_is_read_by_pieces(long: Path, workers: int) -> None:
     data = DataModule(long, Autoencoder("vanilla"), batch_size=50, head=700, workers=workers)
     data.setup()
-    split, every = data.prepared.split, data.prepared.schema.encode(read_native(long).columns())
+    split, every = data.prepared.split, data.prepared.schema.encode(read_user_table(long).columns())
     loader = data.train_dataloader()
     seen = np.concatenate([batch.values["real"][:, 0].numpy() for batch in loader])
     assert len(loader) * 50 == len(seen)

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diabolo.adapters import lightning_batches as batches
-from diabolo.adapters.lightning_batches import Batches, LongFile, Pieces, Slices
-from diabolo.data.fields import Codes
+from diabolo.adapters.lightning_batches import Batches, ChunkedFile, ChunkedRows, InMemoryBatches
+from diabolo.data.fields import Batch
 from diabolo.errors import DataError
 
 SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(sum)
@@ -77,13 +77,13 @@ def test_lanes_give_each_worker_a_piece() -> None:
 def test_one_piece_is_in_memory() -> None:
     read: list[int] = []
 
-    def rows(piece: int) -> Codes:
+    def rows(piece: int) -> Batch:
         read.append(piece)
         values = torch.arange(10).view(-1, 1) + 10 * piece
-        return Codes({"real": values}, {"real": values >= 0})
+        return Batch({"real": values}, {"real": values >= 0})
 
-    pieces = Pieces([10, 10, 10], rows)
-    slices = Slices(pieces, Batches(pieces.sizes, 3, shuffle=False))
+    pieces = ChunkedRows([10, 10, 10], rows)
+    slices = InMemoryBatches(pieces, Batches(pieces.sizes, 3, shuffle=False))
     seen = torch.cat([codes.values["real"] for codes in slices]).view(-1)
     assert seen.tolist() == list(range(30))
     assert read == [0, 1, 2]
@@ -111,7 +111,7 @@ def test_a_file_is_read_by_runs(
         pa.parquet.write_table(table, path, row_group_size=90)
     else:
         pa.feather.write_feather(table, path, chunksize=90)
-    file = LongFile(path)
+    file = ChunkedFile(path)
     assert file.sizes == sizes
     assert pa.concat_tables([file.read(i) for i in range(len(sizes))]).equals(table)
     assert file.head(200).equals(table[:200])
@@ -127,4 +127,4 @@ def test_files_that_cannot_be_read_by_pieces_are_said(table: pa.Table, tmp_path:
         ("empty.parquet", "no rows"),
     ):
         with pytest.raises(DataError, match=words):
-            LongFile(tmp_path / name)
+            ChunkedFile(tmp_path / name)

@@ -41,11 +41,13 @@ def as_table(frame: pd.DataFrame) -> likeness.Table:
 def test_the_judges_are_those_of_the_reference() -> None:
     # The same tables, judged by the evaluator that the goals were set with.
     real, made, test = pair()
-    alike, pairs = (ask(as_table(real), as_table(made)) for ask in (likeness.alike, likeness.pairs))
+    alike, pairs = (
+        ask(as_table(real), as_table(made)) for ask in (likeness.column_similarity, likeness.pair_similarity)
+    )
     assert common.mean(alike.values()) == pytest.approx(SHAPE, abs=1e-6)
     assert common.mean(pairs.values()) == pytest.approx(TREND, abs=1e-6)
     assert synthetic.c2st_linear(test, made, NUMBERS) == pytest.approx(LINEAR, abs=1e-6)
-    assert likeness.call(as_table(test), as_table(made)).auroc == pytest.approx(TREES, abs=1e-6)
+    assert likeness.two_sample_test(as_table(test), as_table(made)).auroc == pytest.approx(TREES, abs=1e-6)
     assert synthetic.mle(made, test, "label", NUMBERS) == pytest.approx(MLE, abs=1e-6)
     assert synthetic.task_of(real, NUMBERS) == "label"
 

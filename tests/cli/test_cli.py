@@ -123,7 +123,7 @@ def test_options_from_a_file(run: Run, data: Path, tmp_path: Path, name: str, te
     found = load(tmp_path / "m.diabolo")
     # The command line overrules the file.
     assert (found.epochs, found.alarm_rate) == (1, 0.3)
-    assert found.engine_.cell_reader.member.layers == (24,)
+    assert found.engine_.cell_network.member.layers == (24,)
     assert {e.name: e.role for e in found.schema_.entries}["when"] == "ignored"
 
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from diabolo import Autoencoder, Clean, Member
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.networks.bottlenecks import BOTTLENECKS, Bottleneck, Identity, Quantized, Vanilla, Variational
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 WIDTH = 10
 OPTIONS: dict[type[Bottleneck], dict[str, Any]] = {
@@ -31,7 +31,7 @@ def kind(request: pytest.FixtureRequest) -> type[Bottleneck]:
 
 @pytest.fixture
 def built(kind: type[Bottleneck]) -> Bottleneck:
-    with private_draws(0):
+    with forked_rng(0):
         bottleneck = kind(**OPTIONS[kind])
         bottleneck.latent_width = bottleneck.build(WIDTH)
     return bottleneck
@@ -39,7 +39,7 @@ def built(kind: type[Bottleneck]) -> Bottleneck:
 
 @pytest.fixture
 def h() -> torch.Tensor:
-    with private_draws(1):
+    with forked_rng(1):
         return torch.randn(7, WIDTH)
 
 
@@ -65,7 +65,7 @@ def test_rows_do_not_mix(built: Bottleneck, h: torch.Tensor) -> None:
 
 def test_draws_from_the_prior_or_says_which_can(built: Bottleneck) -> None:
     if isinstance(built, Variational):
-        with private_draws(0):
+        with forked_rng(0):
             drawn = built.sample(4_000)
         assert drawn.shape == (4_000, 3)
         assert torch.allclose(drawn.mean(0), torch.zeros(3), atol=0.06)
@@ -116,7 +116,7 @@ def test_sizes_are_checked() -> None:
 @pytest.mark.parametrize("levels", [2, 5, 8])
 def test_quantized_codes_are_levels_and_pass_gradients(h: torch.Tensor, levels: int) -> None:
     bottleneck = Quantized(3, levels=levels)
-    with private_draws(0):
+    with forked_rng(0):
         bottleneck.build(WIDTH)
     inputs = (20 * h).requires_grad_()
     codes, _ = bottleneck(inputs)
@@ -132,7 +132,7 @@ def test_quantized_codes_are_levels_and_pass_gradients(h: torch.Tensor, levels: 
 
 def test_divergence_is_that_of_two_normal_distributions(h: torch.Tensor) -> None:
     bottleneck = Variational(3)
-    with private_draws(0):
+    with forked_rng(0):
         bottleneck.build(WIDTH)
     z_mean, deviation = bottleneck.mean(h), (0.5 * bottleneck.log_var(h)).exp()
     said = torch.distributions.Normal(z_mean, deviation)
@@ -144,10 +144,10 @@ def test_divergence_is_that_of_two_normal_distributions(h: torch.Tensor) -> None
 @pytest.mark.parametrize("stdev", [0.0, 1.0, 2.0])
 def test_training_draws_around_the_mean(h: torch.Tensor, stdev: float) -> None:
     bottleneck = Variational(3, stdev=stdev)
-    with private_draws(0):
+    with forked_rng(0):
         bottleneck.build(WIDTH)
     bottleneck.train()
-    with private_draws(3):
+    with forked_rng(3):
         drawn = torch.stack([bottleneck(h)[0] for _ in range(2_000)])
     spread = (0.5 * bottleneck.log_var(h)).exp() * stdev
     assert torch.allclose(drawn.mean(0), bottleneck.mean(h), atol=0.3)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.errors import OptionError
 from diabolo.networks.corruptions import CORRUPTIONS, Clean, Corruption, Mask, Noise, Swap
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 ROWS = 400
 OPTIONS: dict[type[Corruption], dict[str, Any]] = {
@@ -30,8 +30,8 @@ CONTEXT = {"real": 1, "symbol": 0, "curve": 0, "picture": 0}
 
 
 @pytest.fixture(params=["table", "series", "pictures"])
-def codes(request: pytest.FixtureRequest) -> Codes:
-    with private_draws(0):
+def batch(request: pytest.FixtureRequest) -> Batch:
+    with forked_rng(0):
         values = {"real": torch.randn(ROWS, 3), "symbol": torch.randint(1, 9, (ROWS, 3))}
         if request.param == "series":
             values["curve"] = torch.randn(ROWS, 2, 32)
@@ -39,7 +39,7 @@ def codes(request: pytest.FixtureRequest) -> Codes:
             values["picture"] = torch.randn(ROWS, 2, 3, 8, 8)
         visible = {k: torch.rand(v.shape) > 0.1 for k, v in values.items()}
     # Symbol 0 and the value 0 stand in the holes, as the columns' encoders leave them.
-    return Codes({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)
+    return Batch({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)
 
 
 @pytest.fixture(params=CORRUPTIONS, ids=lambda kind: kind.__name__)
@@ -48,64 +48,64 @@ def corruption(request: pytest.FixtureRequest) -> Corruption:
     return request.param(**OPTIONS[request.param])
 
 
-def damage(corruption: Corruption, codes: Codes, seed: int = 1) -> tuple[Codes, dict[str, torch.Tensor]]:
-    with private_draws(seed):
-        damaged, weights = corruption(codes, {k: SCORED[k] for k in codes.values})
+def damage(corruption: Corruption, batch: Batch, seed: int = 1) -> tuple[Batch, dict[str, torch.Tensor]]:
+    with forked_rng(seed):
+        damaged, weights = corruption(batch, {k: SCORED[k] for k in batch.values})
     return damaged, dict(weights)
 
 
-def test_shapes_and_types_stay(corruption: Corruption, codes: Codes) -> None:
-    damaged, weights = damage(corruption, codes)
-    assert set(damaged.values) == set(damaged.visible) == set(weights) == set(codes.values)
-    for kind, value in codes.values.items():
+def test_shapes_and_types_stay(corruption: Corruption, batch: Batch) -> None:
+    damaged, weights = damage(corruption, batch)
+    assert set(damaged.values) == set(damaged.visible) == set(weights) == set(batch.values)
+    for kind, value in batch.values.items():
         assert damaged.values[kind].shape == damaged.visible[kind].shape == weights[kind].shape == value.shape
         assert damaged.values[kind].dtype == value.dtype
         assert damaged.visible[kind].dtype == torch.bool
 
 
-def test_clean_rows_are_left_alone(corruption: Corruption, codes: Codes) -> None:
-    before = {k: v.clone() for k, v in codes.values.items()}
-    seen = {k: v.clone() for k, v in codes.visible.items()}
-    damage(corruption, codes)
-    assert all(torch.equal(codes.values[k], before[k]) for k in before)
-    assert all(torch.equal(codes.visible[k], seen[k]) for k in seen)
+def test_clean_rows_are_left_alone(corruption: Corruption, batch: Batch) -> None:
+    before = {k: v.clone() for k, v in batch.values.items()}
+    seen = {k: v.clone() for k, v in batch.visible.items()}
+    damage(corruption, batch)
+    assert all(torch.equal(batch.values[k], before[k]) for k in before)
+    assert all(torch.equal(batch.visible[k], seen[k]) for k in seen)
 
 
-def test_context_is_never_damaged_and_never_counts(corruption: Corruption, codes: Codes) -> None:
-    damaged, weights = damage(corruption, codes)
-    for kind, value in codes.values.items():
+def test_context_is_never_damaged_and_never_counts(corruption: Corruption, batch: Batch) -> None:
+    damaged, weights = damage(corruption, batch)
+    for kind, value in batch.values.items():
         place = CONTEXT[kind]
         assert torch.equal(damaged.values[kind][:, place], value[:, place])
-        assert torch.equal(damaged.visible[kind][:, place], codes.visible[kind][:, place])
+        assert torch.equal(damaged.visible[kind][:, place], batch.visible[kind][:, place])
         assert not weights[kind][:, place].any()
 
 
-def test_holes_never_count_and_never_appear(corruption: Corruption, codes: Codes) -> None:
-    damaged, weights = damage(corruption, codes)
-    for kind, visible in codes.visible.items():
+def test_holes_never_count_and_never_appear(corruption: Corruption, batch: Batch) -> None:
+    damaged, weights = damage(corruption, batch)
+    for kind, visible in batch.visible.items():
         assert not weights[kind][~visible].any()
         assert not damaged.visible[kind][~visible].any()
 
 
-def test_something_counts(corruption: Corruption, codes: Codes) -> None:
-    _, weights = damage(corruption, codes)
+def test_something_counts(corruption: Corruption, batch: Batch) -> None:
+    _, weights = damage(corruption, batch)
     for kind, weight in weights.items():
         assert bool((weight >= 0).all())
         counted = weight.flatten(2).sum(2) if weight.dim() > 2 else weight
         assert bool((counted[:, SCORED[kind]].sum(0) > 0).all())
 
 
-def test_draws_follow_torchs_generator(corruption: Corruption, codes: Codes) -> None:
+def test_draws_follow_torchs_generator(corruption: Corruption, batch: Batch) -> None:
     one, again, other = (
-        damage(corruption, codes, 1),
-        damage(corruption, codes, 1),
-        damage(corruption, codes, 2),
+        damage(corruption, batch, 1),
+        damage(corruption, batch, 1),
+        damage(corruption, batch, 2),
     )
-    assert all(torch.equal(one[0].values[k], again[0].values[k]) for k in codes.values)
-    assert all(torch.equal(one[0].visible[k], again[0].visible[k]) for k in codes.values)
+    assert all(torch.equal(one[0].values[k], again[0].values[k]) for k in batch.values)
+    assert all(torch.equal(one[0].visible[k], again[0].visible[k]) for k in batch.values)
     if not isinstance(corruption, Clean):
-        same = [torch.equal(one[0].values[k], other[0].values[k]) for k in codes.values]
-        seen = [torch.equal(one[0].visible[k], other[0].visible[k]) for k in codes.values]
+        same = [torch.equal(one[0].values[k], other[0].values[k]) for k in batch.values]
+        seen = [torch.equal(one[0].visible[k], other[0].visible[k]) for k in batch.values]
         assert not (all(same) and all(seen))
 
 
@@ -118,48 +118,48 @@ def test_options_make_another_one_like_it(corruption: Corruption) -> None:
     assert repr(corruption).startswith(type(corruption).__name__)
 
 
-def test_clean_is_clean(codes: Codes) -> None:
-    damaged, weights = damage(Clean(), codes)
-    assert all(torch.equal(damaged.values[k], v) for k, v in codes.values.items())
+def test_clean_is_clean(batch: Batch) -> None:
+    damaged, weights = damage(Clean(), batch)
+    assert all(torch.equal(damaged.values[k], v) for k, v in batch.values.items())
     assert set(weights["real"].unique().tolist()) == {0.0, 1.0}
 
 
-def test_noise_has_the_size_asked_for(codes: Codes) -> None:
-    damaged, _ = damage(Noise(0.4, swap=0.0), codes)
-    added = damaged.values["real"] - codes.values["real"]
+def test_noise_has_the_size_asked_for(batch: Batch) -> None:
+    damaged, _ = damage(Noise(0.4, swap=0.0), batch)
+    added = damaged.values["real"] - batch.values["real"]
     assert float(added[:, [0, 2]].std()) == pytest.approx(0.4, rel=0.1)
-    assert torch.equal(damaged.values["symbol"], codes.values["symbol"])
+    assert torch.equal(damaged.values["symbol"], batch.values["symbol"])
 
 
-def test_noise_exchanges_symbols_but_no_numbers(codes: Codes) -> None:
-    damaged, _ = damage(Noise(0.0, swap=0.5), codes)
-    assert torch.equal(damaged.values["real"], codes.values["real"])
-    assert bool((damaged.values["symbol"] != codes.values["symbol"]).any())
+def test_noise_exchanges_symbols_but_no_numbers(batch: Batch) -> None:
+    damaged, _ = damage(Noise(0.0, swap=0.5), batch)
+    assert torch.equal(damaged.values["real"], batch.values["real"])
+    assert bool((damaged.values["symbol"] != batch.values["symbol"]).any())
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
-def test_swap_exchanges_the_share_asked_for(codes: Codes, probability: float) -> None:
-    damaged, _ = damage(Swap(probability), codes)
-    changed = (damaged.values["real"] != codes.values["real"])[:, [0, 2]]
-    there = codes.visible["real"][:, [0, 2]]
+def test_swap_exchanges_the_share_asked_for(batch: Batch, probability: float) -> None:
+    damaged, _ = damage(Swap(probability), batch)
+    changed = (damaged.values["real"] != batch.values["real"])[:, [0, 2]]
+    there = batch.visible["real"][:, [0, 2]]
     # A donor whose cell is a hole gives nothing: about one in ten.
     assert float(changed[there].float().mean()) == pytest.approx(0.9 * probability, abs=0.06)
 
 
-def test_swapped_values_are_values_of_other_rows(codes: Codes) -> None:
-    damaged, _ = damage(Swap(0.5), codes)
+def test_swapped_values_are_values_of_other_rows(batch: Batch) -> None:
+    damaged, _ = damage(Swap(0.5), batch)
     for kind in ("real", "symbol"):
         for place in range(3):
-            seen = codes.visible[kind][:, place]
-            known = set(codes.values[kind][seen, place].tolist())
+            seen = batch.visible[kind][:, place]
+            known = set(batch.values[kind][seen, place].tolist())
             # A hole has no value that another row could take over.
             assert set(damaged.values[kind][seen, place].tolist()) <= known
 
 
 def test_mask_shows_from_none_to_all_but_one_cell() -> None:
-    with private_draws(0):
-        codes = Codes({"real": torch.randn(2_000, 5)}, {"real": torch.ones(2_000, 5, dtype=torch.bool)})
-        damaged, weights = Mask()(codes, {"real": torch.ones(5, dtype=torch.bool)})
+    with forked_rng(0):
+        batch = Batch({"real": torch.randn(2_000, 5)}, {"real": torch.ones(2_000, 5, dtype=torch.bool)})
+        damaged, weights = Mask()(batch, {"real": torch.ones(5, dtype=torch.bool)})
     shown = damaged.visible["real"].sum(1)
     share = torch.bincount(shown, minlength=6) / 2_000
     assert torch.allclose(share, torch.tensor([0.2] * 5 + [0.0]), atol=0.04)
@@ -168,12 +168,12 @@ def test_mask_shows_from_none_to_all_but_one_cell() -> None:
     assert torch.allclose(weights["real"].sum(1), torch.full((2_000,), 5.0))
 
 
-def test_mask_hides_one_stretch_of_a_window(codes: Codes) -> None:
-    if "curve" not in codes.values:
-        codes = codes.replace(
+def test_mask_hides_one_stretch_of_a_window(batch: Batch) -> None:
+    if "curve" not in batch.values:
+        batch = batch.replace(
             {"curve": torch.randn(ROWS, 2, 32)}, {"curve": torch.ones(ROWS, 2, 32, dtype=torch.bool)}
         )
-    whole = codes.replace(visible={"curve": torch.ones(ROWS, 2, 32, dtype=torch.bool)})
+    whole = batch.replace(visible={"curve": torch.ones(ROWS, 2, 32, dtype=torch.bool)})
     damaged, _ = damage(Mask(), whole)
     hidden = ~damaged.visible["curve"][:, 1]
     sizes = hidden.sum(1)

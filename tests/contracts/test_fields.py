@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diabolo.data.columns.number import make_bins
 from diabolo.data.fields import FIELDS, Curve, Field, Picture, Reading, Real, Symbol
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 ROWS, WIDTH = 5, 12
 
@@ -31,7 +31,7 @@ MADE: dict[type[Field], list[Any]] = {
 
 
 def values_for(kind: type[Field]) -> Tensor:
-    with private_draws(0):
+    with forked_rng(0):
         if kind is Symbol:
             return torch.stack([torch.randint(0, len(f.counts), (ROWS,)) for f in MADE[kind]], 1)
         return torch.randn(ROWS, len(MADE[kind]), *MADE[kind][0].cell)
@@ -50,7 +50,7 @@ def reading(request: pytest.FixtureRequest) -> Reading:
 
 @pytest.fixture
 def modules(kind: type[Field], reading: Reading) -> Any:
-    with private_draws(0):
+    with forked_rng(0):
         stem = kind.stem(MADE[kind], reading)
         return stem, kind.head(MADE[kind], WIDTH, stem, reading)
 
@@ -84,7 +84,7 @@ def test_rows_are_read_one_by_one(kind: type[Field], modules: Any) -> None:
 
 def test_head_predicts_every_cell(kind: type[Field], modules: Any) -> None:
     values = values_for(kind)
-    with private_draws(1):
+    with forked_rng(1):
         likelihood = modules[1](torch.randn(ROWS, WIDTH))
     assert likelihood.batch_shape == values.shape
     assert likelihood.log_prob(values).shape == values.shape
@@ -102,7 +102,7 @@ def test_blocks_cover_the_cell_once(kind: type[Field]) -> None:
 
 def test_head_learns(kind: type[Field], modules: Any) -> None:
     values = values_for(kind)
-    with private_draws(1):
+    with forked_rng(1):
         h = torch.randn(ROWS, WIDTH)
     loss = -modules[1](h).log_prob(values).sum()
     loss.backward()
@@ -147,7 +147,7 @@ def test_a_wrong_number_may_lie_anywhere() -> None:
 def test_neighbours_on_a_circle_start_alike() -> None:
     """Hours 23 and 0 are as near to each other as hours 11 and 12, and 0 and 12 are far apart."""
     counts = np.r_[0, np.ones(24)]
-    with private_draws(0):
+    with forked_rng(0):
         alphabet = Symbol.stem([Symbol(counts, circular=True)], Reading(embedding=4)).alphabet
     circle = alphabet.weight[0, :, :2].detach().numpy()
 

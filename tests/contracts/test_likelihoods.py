@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from diabolo.networks.likelihoods import LIKELIHOODS, Binned, Bins, Levels, Normal
-from diabolo.utils.torch_state import private_draws
+from diabolo.networks.likelihoods import LIKELIHOODS, Binned, Bins, Categorical, Normal
+from diabolo.utils.torch_state import forked_rng
 
 ROWS, FIELDS = 3, 2
 
@@ -44,7 +44,7 @@ def binned() -> Binned:
     return Binned(torch.where(mass > 0, mass.log(), -1e9), bins())
 
 
-def levels() -> Levels:
+def levels() -> Categorical:
     mass = torch.tensor(
         [
             [[0.2, 0.3, 0.5], [0.25, 0.75, 0]],
@@ -52,14 +52,14 @@ def levels() -> Levels:
             [[0.1, 0.8, 0.1], [0.4, 0.6, 0]],
         ]
     )
-    return Levels(torch.where(mass > 0, mass.log(), -1e9))
+    return Categorical(torch.where(mass > 0, mass.log(), -1e9))
 
 
 # kind -> (one like it, (rows, fields) values that it can take)
 MADE: dict[type, tuple[Callable[[], Any], Tensor]] = {
     Normal: (normal, torch.tensor([[0.3, 1.5], [-2.0, 0.0], [3.05, -1.0]])),
     Binned: (binned, torch.tensor([[0.3, 5.0], [1.7, 7.0], [3.0, 5.0]])),
-    Levels: (levels, torch.tensor([[0, 1], [2, 0], [1, 1]])),
+    Categorical: (levels, torch.tensor([[0, 1], [2, 0], [1, 1]])),
 }
 
 
@@ -97,7 +97,7 @@ def test_mean_median_and_mode_have_the_shape_of_a_value(likelihood: Any, middle:
 
 
 def test_mode_is_at_least_as_likely_as_anything_drawn(likelihood: Any) -> None:
-    with private_draws(0):
+    with forked_rng(0):
         drawn = likelihood.sample((200,))
     best = likelihood.log_prob(likelihood.mode)
     for one in drawn:
@@ -149,26 +149,26 @@ def test_narrow_is_one_field(likelihood: Any, values: Tensor) -> None:
 
 
 def test_draws_follow_the_distribution(kind: type, likelihood: Any, values: Tensor) -> None:
-    with private_draws(1):
+    with forked_rng(1):
         drawn = likelihood.sample((20_000,))
     assert drawn.shape == (20_000, ROWS, FIELDS)
     share = (drawn <= values).double().mean(0)
     assert torch.allclose(share, likelihood.cdf(values).double(), atol=0.015)
-    if kind is not Levels:
+    if kind is not Categorical:
         spread = drawn.double().std(0)
         assert bool(((drawn.double().mean(0) - likelihood.mean).abs() < 0.03 * spread + 1e-3).all())
 
 
 def test_draws_are_as_frequent_as_log_prob_says(kind: type, likelihood: Any, values: Tensor) -> None:
-    with private_draws(2):
+    with forked_rng(2):
         drawn = likelihood.sample((20_000,))
     if kind is Normal:
         near = ((drawn - values).abs() < 0.02 * likelihood.scale).double().mean(0)
         said = likelihood.log_prob(values).exp() * 0.04 * likelihood.scale
         assert torch.allclose(near, said.double(), atol=0.005)
         return
-    here = values if kind is Levels else bins().locate(values)
-    found = drawn if kind is Levels else bins().locate(drawn)
+    here = values if kind is Categorical else bins().locate(values)
+    found = drawn if kind is Categorical else bins().locate(drawn)
     assert torch.allclose(
         (found == here).double().mean(0), likelihood.log_prob(values).exp().double(), atol=0.015
     )
@@ -199,7 +199,7 @@ def test_what_the_masses_were_is_what_is_said() -> None:
 
 @pytest.mark.parametrize("numbers", [normal, binned])
 def test_half_of_what_is_drawn_lies_below_the_median(numbers: Callable[[], Any]) -> None:
-    with private_draws(3):
+    with forked_rng(3):
         drawn = numbers().sample((20_000,))
     assert bool(((drawn <= numbers().median).double().mean(0) > 0.485).all())
     assert bool(((drawn >= numbers().median).double().mean(0) > 0.485).all())

@@ -158,4 +158,4 @@ def test_options_that_can_work_do(options: dict[str, Any], table: pa.Table, fres
     if "latent" in options:
         assert model.transform(fresh).shape == (120, 4)
     if options.get("layers") == "32,16":
-        assert model.engine_.row_reader.member.layers == (32, 16)
+        assert model.engine_.row_network.member.layers == (32, 16)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from diabolo.data.sources import SOURCES, Native, Series, Source, Table
+from diabolo.data.sources import SOURCES, Series, Source, Table, UserTable
 from diabolo.errors import ColumnError, DataError, OptionError
 from tests import made
 
@@ -50,14 +50,14 @@ class TestEverySource:
     ) -> None:
         source = kind(**options)
         before = source.to_json()
-        source.fit(Native(table))
+        source.fit(UserTable(table))
         assert source.to_json() == before
 
     def test_reading_again_is_the_same(
         self, kind: type[Source], options: dict[str, Any], table: pa.Table
     ) -> None:
-        source = kind(**options).fit(Native(table))
-        one, other = source.read(Native(table)), source.read(Native(table))
+        source = kind(**options).fit(UserTable(table))
+        one, other = source.read(UserTable(table)), source.read(UserTable(table))
         assert one.rows == other.rows and list(one.columns) == list(other.columns)
         for name, values in one.columns.items():
             assert len(values) == one.rows
@@ -69,8 +69,8 @@ class TestEverySource:
     def test_fold_of_a_constant_is_that_constant(
         self, kind: type[Source], options: dict[str, Any], table: pa.Table
     ) -> None:
-        source = kind(**options).fit(Native(table))
-        frame = source.read(Native(table))
+        source = kind(**options).fit(UserTable(table))
+        frame = source.read(UserTable(table))
         folded = source.fold(frame, np.full(frame.rows, 3.5))
         assert folded.shape == (table.num_rows,)
         assert np.allclose(folded, 3.5, atol=1e-9)
@@ -78,8 +78,8 @@ class TestEverySource:
     def test_fold_ignores_what_is_not_known(
         self, kind: type[Source], options: dict[str, Any], table: pa.Table
     ) -> None:
-        source = kind(**options).fit(Native(table))
-        frame = source.read(Native(table))
+        source = kind(**options).fit(UserTable(table))
+        frame = source.read(UserTable(table))
         answers = np.full(frame.rows, 2.0)
         answers[frame.rows // 2] = np.nan
         folded = source.fold(frame, answers)
@@ -91,24 +91,24 @@ class TestEverySource:
     ) -> None:
         if kind is Series and "time" not in options:
             return
-        source = kind(**options).fit(Native(table))
+        source = kind(**options).fit(UserTable(table))
         mixed, order = shuffled(table)
-        frame, other = source.read(Native(table)), source.read(Native(mixed))
-        assert kind(**options).fit(Native(mixed)).to_json() == source.to_json()
+        frame, other = source.read(UserTable(table)), source.read(UserTable(mixed))
+        assert kind(**options).fit(UserTable(mixed)).to_json() == source.to_json()
         assert frame.rows == other.rows
         rng = np.random.default_rng(1).normal(size=frame.rows)
         said = rng if kind is Series else rng[order]
         assert np.allclose(source.fold(frame, rng)[order], source.fold(other, said))
 
     def test_survives_json(self, kind: type[Source], options: dict[str, Any], table: pa.Table) -> None:
-        source = kind(**options).fit(Native(table))
+        source = kind(**options).fit(UserTable(table))
         state = json.loads(json.dumps(source.to_json()))
         assert state.pop("kind") == kind.kind
         assert kind(**state) == source
 
     def test_some_of_the_rows(self, kind: type[Source], options: dict[str, Any], table: pa.Table) -> None:
-        source = kind(**options).fit(Native(table))
-        frame = source.read(Native(table))
+        source = kind(**options).fit(UserTable(table))
+        frame = source.read(UserTable(table))
         picked = np.array([3, 1, 7])
         some = frame.only(picked)
         assert some.rows == 3
@@ -123,8 +123,8 @@ class TestEverySource:
 
 
 def windows(table: pa.Table, **options: Any) -> tuple[Series, Any]:
-    source = Series(**options).fit(Native(table))
-    return source, source.read(Native(table))
+    source = Series(**options).fit(UserTable(table))
+    return source, source.read(UserTable(table))
 
 
 def test_windows_lie_on_the_grid() -> None:
@@ -206,7 +206,7 @@ def test_irregular_times_follow_each_other() -> None:
 def test_a_series_shorter_than_the_window_is_padded() -> None:
     source, _ = windows(made.wave(200), time="time", window=32)
     short = made.wave(5, start="2024-05-01")
-    frame = source.read(Native(short))
+    frame = source.read(UserTable(short))
     assert frame.rows == 1 and np.isnan(frame.columns["value"][0, 5:]).all()
     assert np.array_equal(frame.columns["value"][0, :5], short["value"].to_numpy())
     assert np.allclose(source.fold(frame, np.array([4.0])), 4.0)
@@ -230,8 +230,8 @@ def test_numbers_can_be_times() -> None:
 
 
 def test_a_window_that_suits_the_data_is_chosen() -> None:
-    assert Series(time="time").fit(Native(made.wave(1_000))).length == 128
-    assert Series(time="time").fit(Native(made.wave(90))).length == 30
+    assert Series(time="time").fit(UserTable(made.wave(1_000))).length == 128
+    assert Series(time="time").fit(UserTable(made.wave(90))).length == 30
 
 
 def test_rows_that_belong_together() -> None:
@@ -239,12 +239,12 @@ def test_rows_that_belong_together() -> None:
     source, frame = windows(table, time="time", window=32)
     chosen = np.zeros(200, bool)
     chosen[[5, 6, 15, 100, 199]] = True
-    assert [s.tolist() for s in source.stretches(frame, chosen)] == [[5, 6, 15], [100], [199]]
-    assert source.stretches(frame, np.zeros(200, bool)) == []
+    assert [s.tolist() for s in source.group_alarms(frame, chosen)] == [[5, 6, 15], [100], [199]]
+    assert source.group_alarms(frame, np.zeros(200, bool)) == []
     mixed, order = shuffled(table)
-    found = source.stretches(source.read(Native(mixed)), chosen[order])
+    found = source.group_alarms(source.read(UserTable(mixed)), chosen[order])
     assert [order[s].tolist() for s in found] == [[5, 6, 15], [100], [199]]
-    assert [s.tolist() for s in Table().stretches(Table().read(Native(table)), chosen)] == [
+    assert [s.tolist() for s in Table().group_alarms(Table().read(UserTable(table)), chosen)] == [
         [5],
         [6],
         [15],
@@ -258,34 +258,34 @@ def test_series_of_one_table_never_share_a_stretch() -> None:
     source, frame = windows(table, time="time", by="machine", window=24)
     chosen = np.zeros(180, bool)
     chosen[[177, 1]] = True  # the end of series a, the start of series b
-    assert sorted(s.tolist() for s in source.stretches(frame, chosen)) == [[1], [177]]
+    assert sorted(s.tolist() for s in source.group_alarms(frame, chosen)) == [[1], [177]]
 
 
 def test_what_is_wrong_with_a_series_is_said() -> None:
     table = made.wave(60)
     with pytest.raises(OptionError, match="'tme' is not a column"):
-        Series(time="tme").fit(Native(table))
+        Series(time="tme").fit(UserTable(table))
     with pytest.raises(OptionError, match="needs a series"):
         Series.claims({"by": "machine"})
     for window in (1, 0, -3, 61):
         with pytest.raises(OptionError, match=f"window={window}"):
-            Series(time="time", window=window).fit(Native(table))
+            Series(time="time", window=window).fit(UserTable(table))
     with pytest.raises(DataError, match="5 points"):
-        Series(time="time").fit(Native(table.slice(0, 5)))
+        Series(time="time").fit(UserTable(table.slice(0, 5)))
     with pytest.raises(DataError, match="no column of numbers"):
-        Series(time="time").fit(Native(table.select(["time"])))
+        Series(time="time").fit(UserTable(table.select(["time"])))
     with pytest.raises(ColumnError, match="row 3: a point without a time"):
-        Series(time="time").fit(Native(made.with_cell(table, "time", 3, None)))
+        Series(time="time").fit(UserTable(made.with_cell(table, "time", 3, None)))
     source, _ = windows(table, time="time", window=8)
     with pytest.raises(DataError, match="no column 'value'"):
-        source.read(Native(table.rename_columns(["time", "other"])))
+        source.read(UserTable(table.rename_columns(["time", "other"])))
 
 
 def test_a_series_with_a_gap_of_years_is_refused() -> None:
     source, _ = windows(made.wave(60), time="time", window=8)
     far = pa.concat_tables([made.wave(30), made.wave(30, start="2124-03-01")])
     with pytest.raises(DataError, match="at a step of 300"):
-        source.read(Native(far))
+        source.read(UserTable(far))
 
 
 def test_a_series_without_a_name_is_a_series_of_its_own() -> None:

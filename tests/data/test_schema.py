@@ -169,8 +169,8 @@ def test_missing_columns_are_shown_as_a_diff(schema: Schema, table: pa.Table) ->
 
 
 def test_ignored_columns_may_be_missing(schema: Schema, table: pa.Table) -> None:
-    codes = schema.encode(columns(table.drop_columns(made.IGNORED)))
-    assert len(codes) == 600
+    batch = schema.encode(columns(table.drop_columns(made.IGNORED)))
+    assert len(batch) == 600
 
 
 def test_the_model_shows_the_diff(model: Autoencoder, fresh: pa.Table) -> None:
@@ -186,12 +186,12 @@ def test_a_series_shows_the_diff(wave_model: Autoencoder, wave: pa.Table) -> Non
 
 
 def test_slots_say_where_columns_lie(schema: Schema, table: pa.Table) -> None:
-    codes = schema.encode(columns(table))
-    assert sum(v.shape[1] for v in codes.values.values()) == len(schema.slots)
+    batch = schema.encode(columns(table))
+    assert sum(v.shape[1] for v in batch.values.values()) == len(schema.slots)
     for kind, fields in schema.fields.items():
-        assert codes.values[kind].shape == codes.visible[kind].shape == (600, len(fields))
+        assert batch.values[kind].shape == batch.visible[kind].shape == (600, len(fields))
         assert [s.index for s in schema.slots if s.kind == kind] == list(range(len(fields)))
-    values = {k: v.numpy() for k, v in codes.values.items()}
+    values = {k: v.numpy() for k, v in batch.values.items()}
     known = table["city"].is_valid().to_numpy()
     assert np.array_equal(
         np.array(schema.decode("city", values).to_pylist(), object)[known],
@@ -231,9 +231,9 @@ def test_infinities_are_values() -> None:
     values = pa.array([float("inf"), -float("inf"), None, float("nan"), *np.linspace(0, 1, 60)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        codes = Schema.infer({"x": values}).encode({"x": values})
-    assert codes.visible["real"][:4, 0].tolist() == [True, True, False, False]
-    assert codes.values["real"][0, 0] == 1e6 and codes.values["real"][1, 0] == -1e6
+        batch = Schema.infer({"x": values}).encode({"x": values})
+    assert batch.visible["real"][:4, 0].tolist() == [True, True, False, False]
+    assert batch.values["real"][0, 0] == 1e6 and batch.values["real"][1, 0] == -1e6
 
 
 def test_with_both_lists_nothing_else_is_read() -> None:

@@ -83,5 +83,5 @@ def test_the_way_in_which_numbers_are_wrong_is_learnt(way: str) -> None:
         else clean + 2 * clean.std(0) * rng.normal(size=clean.shape)
     )
     data = np.where(rng.random(clean.shape) < 0.06, other, clean)
-    swapped, moved, _ = Autoencoder("masked").fit(data).engine_.faults.ways["real"]
+    swapped, moved, _ = Autoencoder("masked").fit(data).engine_.cell_errors.error_types["real"]
     assert swapped > 2 * moved if way == "swapped" else moved > 2 * swapped

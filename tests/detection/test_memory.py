@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.detection.memory import LIMIT, MISMATCH, Memory, fingerprints
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 SCORED = {"real": torch.tensor([True, True, False]), "symbol": torch.tensor([True, False, True])}
 
 
-def rows(count: int, seed: int, holes: float = 0.2) -> Codes:
-    with private_draws(seed):
+def rows(count: int, seed: int, holes: float = 0.2) -> Batch:
+    with forked_rng(seed):
         values = {"real": torch.randn(count, 3), "symbol": torch.randint(0, 4, (count, 3))}
         visible = {k: torch.rand(v.shape) >= holes for k, v in values.items()}
-    return Codes({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)
+    return Batch({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)
 
 
-def brute_force(codes: Codes, memory: Codes) -> np.ndarray:
+def brute_force(batch: Batch, memory: Batch) -> np.ndarray:
     """(rows, remembered) root of the mean squared difference over the scored cells that both have."""
     ranges, variances = [], []
     for field in range(3):
@@ -32,16 +32,16 @@ def brute_force(codes: Codes, memory: Codes) -> np.ndarray:
         ranges.append(math.sqrt((seen[-1] - seen[0]) * (seen[-1 - ends] - seen[ends])))
         variances.append(np.var(seen) / ranges[-1] ** 2)
     usual = math.sqrt(np.mean([v for v, s in zip(variances, SCORED["real"].tolist(), strict=True) if s]))
-    squares = np.full((len(codes), len(memory)), np.inf)
-    for i in range(len(codes)):
+    squares = np.full((len(batch), len(memory)), np.inf)
+    for i in range(len(batch)):
         for j in range(len(memory)):
             total, count = 0.0, 0
             for kind, scored in SCORED.items():
                 for field in range(3):
-                    both = bool(codes.visible[kind][i, field] and memory.visible[kind][j, field])
+                    both = bool(batch.visible[kind][i, field] and memory.visible[kind][j, field])
                     if not (scored[field] and both):
                         continue
-                    mine, theirs = float(codes.values[kind][i, field]), float(memory.values[kind][j, field])
+                    mine, theirs = float(batch.values[kind][i, field]), float(memory.values[kind][j, field])
                     # Symbol 0 is any label that was not seen: it is unlike everything.
                     unlike = mine != theirs or mine == 0
                     mine, theirs = (4 * math.asinh(v / 4) / ranges[field] / usual for v in (mine, theirs))
@@ -85,7 +85,7 @@ def test_a_row_is_not_its_own_neighbour_but_its_copies_are() -> None:
     np.fill_diagonal(distances, np.inf)
     assert (found.places[:, 0] != np.arange(50)).all()
     assert np.allclose(found.distance, distances.min(1), atol=1e-6)
-    twice = Codes.concatenate([remembered, remembered[7:8]])
+    twice = Batch.concatenate([remembered, remembered[7:8]])
     copied = Memory.fit(twice, SCORED).search(remembered[7:8])
     unseen_symbol = bool((remembered.values["symbol"][7, [0, 2]] == 0).any())
     if not unseen_symbol:
@@ -95,7 +95,7 @@ def test_a_row_is_not_its_own_neighbour_but_its_copies_are() -> None:
 
 def test_a_row_that_shares_no_cell_has_no_neighbour() -> None:
     remembered = rows(10, 3, 0.0)
-    blank = Codes(remembered[:1].values, {k: torch.zeros_like(v[:1]) for k, v in remembered.visible.items()})
+    blank = Batch(remembered[:1].values, {k: torch.zeros_like(v[:1]) for k, v in remembered.visible.items()})
     found = Memory.fit(remembered, SCORED).search(blank)
     assert np.isinf(found.distance[0]) and found.places[0, 0] == -1
 
@@ -122,9 +122,9 @@ def test_answers_do_not_depend_on_the_batch() -> None:
 def test_far_rows_are_measured_exactly() -> None:
     """|a - b|^2 = |a|^2 - 2ab + |b|^2 loses all digits here; the answer must not."""
     base = (torch.full((20, 3), 1000.0) + torch.arange(20.0)[:, None] * 1e-3).view(20, 1, 1, 1, 3)
-    codes = Codes({"picture": base}, {"picture": torch.ones_like(base, dtype=torch.bool)})
-    memory = Memory.fit(codes, {"picture": torch.ones(1, dtype=torch.bool)})
-    asked = Codes({"picture": base[3:4] + 2e-4}, {"picture": torch.ones_like(base[:1], dtype=torch.bool)})
+    batch = Batch({"picture": base}, {"picture": torch.ones_like(base, dtype=torch.bool)})
+    memory = Memory.fit(batch, {"picture": torch.ones(1, dtype=torch.bool)})
+    asked = Batch({"picture": base[3:4] + 2e-4}, {"picture": torch.ones_like(base[:1], dtype=torch.bool)})
     assert memory.search(asked).distance[0] == pytest.approx(2e-4, rel=0.3)
 
 
@@ -133,8 +133,8 @@ def test_tails_count_by_their_logarithm() -> None:
     there = torch.ones(1, 1, dtype=torch.bool)
     found = []
     for middle in (0.0, 1000.0):
-        memory = Memory.fit(Codes({"real": torch.tensor([[middle]])}, {"real": there}), {"real": there[0]})
-        asked = Codes({"real": torch.tensor([[middle + 10.0]])}, {"real": there})
+        memory = Memory.fit(Batch({"real": torch.tensor([[middle]])}, {"real": there}), {"real": there[0]})
+        asked = Batch({"real": torch.tensor([[middle + 10.0]])}, {"real": there})
         found.append(float(memory.search(asked).distance[0]))
     assert found[0] > 5 and found[1] < 0.1
 
@@ -162,11 +162,11 @@ def test_shares_add_up_to_the_distance() -> None:
     assert not shares["real"][:, 2].any() and not shares["symbol"][:, 1].any()
 
 
-def curves(count: int, seed: int) -> Codes:
+def curves(count: int, seed: int) -> Batch:
     rng = np.random.default_rng(seed)
     wave = np.sin(np.arange(count)[:, None] * 0.7 + np.arange(8) * 0.5) + 0.1 * rng.normal(size=(count, 8))
     value = torch.from_numpy(wave[:, None].astype(np.float32))
-    return Codes({"curve": value}, {"curve": torch.ones_like(value, dtype=torch.bool)})
+    return Batch({"curve": value}, {"curve": torch.ones_like(value, dtype=torch.bool)})
 
 
 def test_windows_are_compared_after_whitening() -> None:
@@ -195,20 +195,20 @@ def test_windows_that_overlap_are_no_neighbours() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    with private_draws(0):
-        codes = Codes(
+    with forked_rng(0):
+        batch = Batch(
             {"real": torch.randn(LIMIT + 500, 1)}, {"real": torch.ones(LIMIT + 500, 1, dtype=torch.bool)}
         )
-    assert len(Memory.fit(codes, {"real": torch.tensor([True])})) == LIMIT
+    assert len(Memory.fit(batch, {"real": torch.tensor([True])})) == LIMIT
 
 
 def test_equal_rows_have_equal_fingerprints() -> None:
-    codes = rows(200, 11)
-    prints = fingerprints(codes)
+    batch = rows(200, 11)
+    prints = fingerprints(batch)
     assert len(np.unique(prints)) == 200
-    assert np.array_equal(fingerprints(codes[50:60]), prints[50:60])
+    assert np.array_equal(fingerprints(batch[50:60]), prints[50:60])
     # What stands in a hole is no content; that there is a hole is.
-    other = codes.replace({k: torch.where(codes.visible[k], v, 3) for k, v in codes.values.items()})
+    other = batch.replace({k: torch.where(batch.visible[k], v, 3) for k, v in batch.values.items()})
     assert np.array_equal(fingerprints(other), prints)
-    filled = codes.replace(visible={"real": torch.ones_like(codes.visible["real"])})
+    filled = batch.replace(visible={"real": torch.ones_like(batch.visible["real"])})
     assert (fingerprints(filled) != prints).any()

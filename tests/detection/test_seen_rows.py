@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.detection.seen_rows import Crowd, short_prints
+from diabolo.detection.seen_rows import SeenRows, short_fingerprints
 
 GROUP = 40
 
@@ -66,12 +66,12 @@ def test_knows_the_rows_of_the_fit(grouped: pd.DataFrame, model: Autoencoder) ->
     (_, known), (_, new) = (
         next(engine.chunks(engine.read(frame))) for frame in (grouped, grouped.assign(a=grouped["a"] + 1e-3))
     )
-    assert isinstance(engine.crowd, Crowd)
-    assert engine.knows(known).all() and not engine.knows(new).any()
-    assert np.array_equal(engine.crowd.prints, np.unique(short_prints(known)))
+    assert isinstance(engine.seen_rows, SeenRows)
+    assert engine.contains(known).all() and not engine.contains(new).any()
+    assert np.array_equal(engine.seen_rows.fingerprints, np.unique(short_fingerprints(known)))
 
 
 def test_series_have_no_crowd() -> None:
     """A window overlaps others of the fit; windows like it are told by their place in time."""
     wave = pd.DataFrame({"value": np.sin(np.arange(600) / 5)})
-    assert Autoencoder(window=16, epochs=1).fit(wave).engine_.crowd is None
+    assert Autoencoder(window=16, epochs=1).fit(wave).engine_.seen_rows is None

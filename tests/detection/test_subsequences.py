@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diabolo import Autoencoder, load, tasks
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.detection import subsequences as brief
-from diabolo.detection.subsequences import Brief, Course
+from diabolo.detection.subsequences import CoveredPoints, SubsequenceEvidence
 
 POINTS = 2_000
 
@@ -26,26 +26,26 @@ def wave(seed: int, points: int = POINTS, channels: int = 2) -> np.ndarray:
     return np.sin(place / 8 + np.arange(channels)) + 0.1 * rng.normal(size=(points, channels))
 
 
-def windows(points: np.ndarray, starts: np.ndarray, length: int = 64) -> Codes:
+def windows(points: np.ndarray, starts: np.ndarray, length: int = 64) -> Batch:
     values = np.stack([points[s : s + length].T for s in starts]).astype(np.float32)
     seen = torch.from_numpy(np.isfinite(values))
-    return Codes({"curve": torch.from_numpy(np.nan_to_num(values))}, {"curve": seen})
+    return Batch({"curve": torch.from_numpy(np.nan_to_num(values))}, {"curve": seen})
 
 
-def course(points: np.ndarray, offset: int = 0, length: int = 64) -> Course:
+def course(points: np.ndarray, offset: int = 0, length: int = 64) -> CoveredPoints:
     starts = np.arange(len(points) - length + 1)
-    made = Course(starts, starts + offset, length, points.shape[1])
+    made = CoveredPoints(starts, starts + offset, length, points.shape[1])
     made.take(slice(None), windows(points, starts, length))
     return made
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Brief:
+def fitted() -> SubsequenceEvidence:
     starts = np.arange(POINTS - 63)
-    return Brief.fit(windows(wave(0), starts), starts)
+    return SubsequenceEvidence.fit(windows(wave(0), starts), starts)
 
 
-def said(made: Brief, points: np.ndarray, offset: int = 10**6) -> np.ndarray:
+def said(made: SubsequenceEvidence, points: np.ndarray, offset: int = 10**6) -> np.ndarray:
     return made.evidence(course(points, offset))
 
 
@@ -53,7 +53,7 @@ def said(made: Brief, points: np.ndarray, offset: int = 10**6) -> np.ndarray:
 @settings(deadline=None, max_examples=60)
 def test_a_course_has_every_covered_point_once(starts: list[int], length: int) -> None:
     points, first = np.arange(160, dtype=float)[:, None], np.array(starts)
-    made = Course(first, first + 1000, length, 1)
+    made = CoveredPoints(first, first + 1000, length, 1)
     half = len(first) // 2
     for part in (np.arange(half, len(first)), np.arange(half)):  # in any order
         if len(part):
@@ -69,14 +69,16 @@ def test_a_course_has_every_covered_point_once(starts: list[int], length: int) -
     assert all(b[0] - a[-1] > 1 for a, b in pairwise(runs))
 
 
-def test_usual_points_are_no_evidence(fitted: Brief) -> None:
+def test_usual_points_are_no_evidence(fitted: SubsequenceEvidence) -> None:
     found = said(fitted, wave(1))
     assert (found > np.log(1.1)).mean() < 0.001
     assert found.min() >= 0 and found.max() <= np.log(brief.HIGHEST)
 
 
 @pytest.mark.parametrize("place", [0, 5, 700, POINTS - 1])
-def test_an_odd_point_is_found_where_and_in_which_channel_it_is(fitted: Brief, place: int) -> None:
+def test_an_odd_point_is_found_where_and_in_which_channel_it_is(
+    fitted: SubsequenceEvidence, place: int
+) -> None:
     points = wave(1)
     points[place, 1] += 1.5  # within the range of the series
     found = said(fitted, points)
@@ -84,7 +86,7 @@ def test_an_odd_point_is_found_where_and_in_which_channel_it_is(fitted: Brief, p
     assert found[place, 1] > np.log(2)
 
 
-def test_a_short_odd_shape(fitted: Brief) -> None:
+def test_a_short_odd_shape(fitted: SubsequenceEvidence) -> None:
     points = wave(1)
     points[700:712, 0] = points[700, 0]  # for a quarter of its period
     found = said(fitted, points)
@@ -93,7 +95,7 @@ def test_a_short_odd_shape(fitted: Brief) -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02], ids=["stuck", "without its rhythm"])
-def test_a_sensor_that_does_not_move_as_it_should(fitted: Brief, noise: float) -> None:
+def test_a_sensor_that_does_not_move_as_it_should(fitted: SubsequenceEvidence, noise: float) -> None:
     points = wave(1)
     points[700:740, 1] = points[700:740, 1].mean() + noise * np.random.default_rng(0).normal(size=40)
     found = said(fitted, points)
@@ -105,7 +107,7 @@ def test_stillness_is_usual_where_it_is_the_rule() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(2 * POINTS, 1)) * np.repeat(rng.random(2 * POINTS // 40) < 0.8, 40)[:, None]
     starts = np.arange(POINTS - 63)
-    found = said(Brief.fit(windows(points[:POINTS], starts), starts), points[POINTS:])
+    found = said(SubsequenceEvidence.fit(windows(points[:POINTS], starts), starts), points[POINTS:])
     assert (found > np.log(1.1)).mean() < 0.01
 
 
@@ -114,7 +116,7 @@ def test_channels_that_no_longer_go_together() -> None:
     walk = np.cumsum(rng.normal(size=2 * POINTS)) * 0.03
     points = np.stack([walk, walk + 0.02 * rng.normal(size=2 * POINTS)], 1)
     starts = place[: POINTS - 63]
-    made = Brief.fit(windows(points[:POINTS], starts), starts)
+    made = SubsequenceEvidence.fit(windows(points[:POINTS], starts), starts)
     new = points[POINTS:].copy()
     new[700:703, 1] += 0.2
     found = said(made, new)
@@ -126,7 +128,7 @@ def test_odd_points_among_those_of_the_fit_do_not_hide_others() -> None:
     rng, points = np.random.default_rng(3), wave(2, 500, 1)
     points[rng.choice(500, 8, replace=False), 0] += 1.5
     starts = np.arange(500 - 63)
-    made = Brief.fit(windows(points, starts), starts)
+    made = SubsequenceEvidence.fit(windows(points, starts), starts)
     new = wave(4, 500, 1)
     new[250, 0] += 1.5
     found = said(made, new)
@@ -137,11 +139,11 @@ def test_heavy_tails_are_usual_where_they_are_the_rule() -> None:
     rng = np.random.default_rng(0)
     points = rng.standard_t(2, size=(2 * POINTS, 1))
     starts = np.arange(POINTS - 63)
-    found = said(Brief.fit(windows(points[:POINTS], starts), starts), points[POINTS:])
+    found = said(SubsequenceEvidence.fit(windows(points[:POINTS], starts), starts), points[POINTS:])
     assert (found > np.log(1.1)).mean() < 0.05
 
 
-def test_one_point_is_asked_for_as_all_are(fitted: Brief) -> None:
+def test_one_point_is_asked_for_as_all_are(fitted: SubsequenceEvidence) -> None:
     points = wave(5, 300)
     points[[3, 120, 299]] += 1.0
     points[100:140, 0], points[60:66, 1] = np.nan, np.nan
@@ -152,7 +154,7 @@ def test_one_point_is_asked_for_as_all_are(fitted: Brief) -> None:
         assert np.count_nonzero(np.delete(alone, place, 0)) == 0
 
 
-def test_holes_are_no_evidence(fitted: Brief) -> None:
+def test_holes_are_no_evidence(fitted: SubsequenceEvidence) -> None:
     points = wave(6)
     points[500:600] = np.nan
     points[np.random.default_rng(0).random(POINTS) < 0.1, 0] = np.nan
@@ -165,7 +167,7 @@ def test_a_channel_without_a_point_and_one_that_never_moves() -> None:
     points = wave(7, 600, 3)
     points[:, 1], points[:, 2] = np.nan, 0.5
     starts = np.arange(600 - 63)
-    made = Brief.fit(windows(points, starts), starts)
+    made = SubsequenceEvidence.fit(windows(points, starts), starts)
     assert all(np.isfinite(a).all() for a in made.arrays.values())
     assert said(made, points).max() == pytest.approx(0, abs=0.05)
     moved = points.copy()
@@ -195,7 +197,7 @@ def test_a_spike_is_an_alarm_and_its_channel_is_named(tmp_path: Path) -> None:
     assert np.array_equal(again.anomaly_score(new), answer.bits)
 
 
-def test_a_channel_that_drops_out_does_not_make_the_others_odd(fitted: Brief) -> None:
+def test_a_channel_that_drops_out_does_not_make_the_others_odd(fitted: SubsequenceEvidence) -> None:
     points = wave(9)
     points[500:1000, 1] = np.nan
     points[700, 0] += 1.5
@@ -209,13 +211,15 @@ def test_a_channel_that_training_does_not_show_is_not_judged() -> None:
     points = wave(10, 1_000)
     points[:995, 1] = np.nan
     starts = np.arange(1_000 - 63)
-    made = Brief.fit(windows(points, starts), starts)
+    made = SubsequenceEvidence.fit(windows(points, starts), starts)
     found = said(made, wave(11, 1_000))
     assert found[:, 1].max() < 1e-6
     assert (found[:, 0] > np.log(1.1)).mean() < 0.01
 
 
-def test_long_series_are_judged_in_parts(fitted: Brief, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_series_are_judged_in_parts(
+    fitted: SubsequenceEvidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
     points = wave(12)
     points[[31, 32, 700, 1500]] += 1.0
     points[100:130, 1] = np.nan
@@ -232,6 +236,6 @@ def test_what_stands_in_holes_is_not_learnt_as_stillness() -> None:
     table = pd.DataFrame({"time": times, "value": value})
     with warnings.catch_warnings(action="ignore"):
         model = Autoencoder(time="time", window=64).fit(table[:4000])
-        before = model.engine_.brief.arrays["calm"]
-        after = model.partial_fit(table[4000:]).engine_.brief.arrays["calm"]
+        before = model.engine_.subsequences.arrays["calm"]
+        after = model.partial_fit(table[4000:]).engine_.subsequences.arrays["calm"]
     assert after < 1.5 * before

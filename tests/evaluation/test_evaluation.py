@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diabolo.evaluation import Space, Table, alike, call, leaks, nearest, pairs
+from diabolo.evaluation import (
+    Space,
+    Table,
+    column_similarity,
+    nearest,
+    pair_similarity,
+    privacy_report,
+    two_sample_test,
+)
 
 
 def table(rows: int, seed: int, tie: float = 1.0) -> dict[str, np.ndarray]:
@@ -30,64 +38,64 @@ def with_holes(made: Table) -> dict[str, np.ndarray]:
 
 def test_a_table_is_like_itself() -> None:
     real = table(500, 0)
-    assert set(alike(real, real).values()) == {1.0}
-    assert set(pairs(real, real).values()) == {1.0}
-    assert len(pairs(real, real)) == 6
+    assert set(column_similarity(real, real).values()) == {1.0}
+    assert set(pair_similarity(real, real).values()) == {1.0}
+    assert len(pair_similarity(real, real)) == 6
 
 
 def test_the_column_that_differs_is_the_one_that_is_named() -> None:
     real, other = table(2000, 0), table(2000, 1)
     other["b"] = other["b"] + 8
-    found = alike(real, other)
+    found = column_similarity(real, other)
     assert min(found, key=lambda name: found[name]) == "b" and found["b"] < 0.8
     assert min(found[name] for name in ("a", "city", "yes")) > 0.94
-    said = call(real, other, reasons=True)
+    said = two_sample_test(real, other, reasons=True)
     assert said.auroc > 0.75
     assert max(said.looked_at, key=lambda name: said.looked_at[name]) in ("a", "b")
     assert said.of_each == (2000, 2000)
     assert len(said.rows) == len(said.suspicion) == 2000
-    assert call(real, other).looked_at == {}
+    assert two_sample_test(real, other).looked_at == {}
 
 
 def test_pairs_that_are_broken_are_the_ones_that_are_named() -> None:
     real, other = table(2000, 0), table(2000, 1)
     other["city"] = np.random.default_rng(0).permutation(other["city"])
-    found = pairs(real, other)
+    found = pair_similarity(real, other)
     worst = sorted(found, key=lambda pair: found[pair])[:3]
     assert all("city" in pair for pair in worst)
-    assert min(alike(real, other).values()) > 0.94  # column by column there is nothing to see
-    assert call(real, other).auroc > 0.7
+    assert min(column_similarity(real, other).values()) > 0.94  # column by column there is nothing to see
+    assert two_sample_test(real, other).auroc > 0.7
 
 
 def test_a_judge_cannot_tell_rows_of_one_source_apart() -> None:
-    said = call(table(2000, 0), table(1500, 1))
+    said = two_sample_test(table(2000, 0), table(1500, 1))
     assert abs(said.auroc - 0.5) < 0.06 and said.of_each == (2000, 1500)
-    assert call(table(2000, 0), table(1500, 1)).auroc == said.auroc
+    assert two_sample_test(table(2000, 0), table(1500, 1)).auroc == said.auroc
 
 
 def test_holes_count() -> None:
     real = table(1000, 0)
     gone = with_holes(real)
-    assert alike(gone, real)["b"] < 0.8 and alike(real, gone)["b"] < 0.8
-    assert pairs(gone, real)["city", "b"] < 0.9
-    assert call(gone, real).auroc > 0.55
+    assert column_similarity(gone, real)["b"] < 0.8 and column_similarity(real, gone)["b"] < 0.8
+    assert pair_similarity(gone, real)["city", "b"] < 0.9
+    assert two_sample_test(gone, real).auroc > 0.55
     nothing = {**real, "b": np.full(1000, np.nan)}
-    assert alike(real, nothing)["b"] == alike(nothing, real)["b"] == 0
-    assert alike(nothing, nothing)["b"] == 1
-    assert 0 <= call(nothing, real).auroc <= 1
+    assert column_similarity(real, nothing)["b"] == column_similarity(nothing, real)["b"] == 0
+    assert column_similarity(nothing, nothing)["b"] == 1
+    assert 0 <= two_sample_test(nothing, real).auroc <= 1
 
 
 def test_columns_of_one_value() -> None:
     real = {"a": np.ones(60), "b": np.arange(60.0), "c": np.full(60, "x", object)}
-    assert set(pairs(real, real).values()) == {1.0}
-    assert call(real, real, reasons=True).looked_at["c"] == 0
+    assert set(pair_similarity(real, real).values()) == {1.0}
+    assert two_sample_test(real, real, reasons=True).looked_at["c"] == 0
 
 
 def test_copies_are_seen() -> None:
     real, unseen = table(600, 0), table(600, 1)
     order = np.random.default_rng(0).permutation(600)
     copied = {name: values[order] for name, values in real.items()}
-    honest, stolen = (leaks(real, new, unseen, target="yes") for new in (table(600, 2), copied))
+    honest, stolen = (privacy_report(real, new, unseen, target="yes") for new in (table(600, 2), copied))
     assert stolen.copies == 1 and honest.copies < 0.05
     assert stolen.closest == 0 < honest.closest
     assert stolen.closer is not None and stolen.closer > 0.9
@@ -96,15 +104,15 @@ def test_copies_are_seen() -> None:
     assert honest.membership == pytest.approx(0.5, abs=0.1)
     assert stolen.attribute > 0.95 > honest.attribute
     assert honest.copies_real is not None and honest.copies_real < 0.05
-    alone = leaks(real, copied, None, target="b")
+    alone = privacy_report(real, copied, None, target="b")
     assert alone.copies == 1 and alone.membership is None and alone.target == "b"
 
 
 def test_rows_with_holes_can_be_copies() -> None:
     real = with_holes(table(300, 0))
-    assert leaks(real, real, None, target="b").copies == 1
+    assert privacy_report(real, real, None, target="b").copies == 1
     gone = {**real, "b": np.full(300, np.nan)}
-    assert leaks(gone, gone, None, target="b").attribute == 1
+    assert privacy_report(gone, gone, None, target="b").attribute == 1
 
 
 def test_a_space_measures_columns_alike() -> None:

@@ -144,7 +144,7 @@ def test_versions_of_libraries_are_in_the_card(small: tuple[Autoencoder, bytes])
 def test_what_is_not_finite_is_not_saved(small: tuple[Autoencoder, bytes], tmp_path: Path) -> None:
     (tmp_path / "m.diabolo").write_bytes(small[1])
     model = diabolo.load(tmp_path / "m.diabolo")
-    next(model.engine_.row_reader.parameters()).data[0] = float("nan")
+    next(model.engine_.row_network.parameters()).data[0] = float("nan")
     with pytest.raises(diabolo.errors.DataError, match="not finite"):
         model.save(tmp_path / "m.diabolo")
     assert (tmp_path / "m.diabolo").read_bytes() == small[1]

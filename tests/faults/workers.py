@@ -17,7 +17,7 @@ import pyarrow as pa
 import diabolo
 from diabolo import Autoencoder, DiaboloWarning
 from diabolo.errors import ModelFileError
-from diabolo.utils.files import write_whole
+from diabolo.utils.files import write_atomic
 
 # What Python tells an audit hook when a program, a socket, a pickle or code from text is about to be used.
 FORBIDDEN = {
@@ -34,9 +34,9 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
         for n, net in engine.networks.items()
         for k, v in net.state_dict().items()
     ]
-    codes = engine.memory.codes
-    found += [(f"memory/{k}", v.numpy().tobytes()) for k, v in {**codes.values}.items()]
-    found += [(f"visible/{k}", v.numpy().tobytes()) for k, v in {**codes.visible}.items()]
+    batch = engine.memory.rows
+    found += [(f"memory/{k}", v.numpy().tobytes()) for k, v in {**batch.values}.items()]
+    found += [(f"visible/{k}", v.numpy().tobytes()) for k, v in {**batch.visible}.items()]
     found += [(f"residuals/{k}", v.tobytes()) for k, v in engine.residuals.arrays.items()]
     found += [
         ("oddness", engine.calibration.oddness.tobytes()),
@@ -44,8 +44,8 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
     ]
     if engine.memory.reach is not None:
         found += [("reach", engine.memory.reach.tobytes())]
-    if engine.crowd is not None:
-        crowd = engine.crowd
+    if engine.seen_rows is not None:
+        crowd = engine.seen_rows
         found += [("prints", crowd.prints.tobytes()), ("ranked", crowd.calibration.oddness.tobytes())]
         found += [("crowd", repr(crowd.calibration.to_json()).encode())]
     found += [("rest", repr((engine.calibration.to_json(), engine.faults, engine.source.to_json())).encode())]
@@ -80,7 +80,7 @@ def judge(folder: str) -> None:
         more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         lines.append(f"{path.stem}\t{time.process_time() - began:.3f}\t{more:.1f}\t{','.join(run)}\t{said}")
         run.clear()
-    write_whole(Path(folder) / "verdict.tsv", "\n".join(lines).encode())
+    write_atomic(Path(folder) / "verdict.tsv", "\n".join(lines).encode())
 
 
 def save_forever(source: str, target: str, started: str) -> None:
@@ -102,7 +102,7 @@ def load_for(path: str, seconds: float, out: str) -> None:
         except Exception as error:
             said = repr(error)
         seen[said] = seen.get(said, 0) + 1
-    write_whole(Path(out), "\n".join(f"{n}\t{said}" for said, n in seen.items()).encode())
+    write_atomic(Path(out), "\n".join(f"{n}\t{said}" for said, n in seen.items()).encode())
 
 
 def save_for(source: str, target: str, seconds: float, out: str) -> None:
@@ -115,7 +115,7 @@ def save_for(source: str, target: str, seconds: float, out: str) -> None:
             count += 1
         except Exception as error:
             wrong = repr(error)
-    write_whole(Path(out), f"{count}\t{wrong}".encode())
+    write_atomic(Path(out), f"{count}\t{wrong}".encode())
 
 
 def data() -> pa.Table:

@@ -6,29 +6,29 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo.data.fields import Codes, Curve, Real, Symbol
-from diabolo.generation.window_mixture import Loom, beside
+from diabolo.data.fields import Batch, Curve, Real, Symbol
+from diabolo.generation.window_mixture import WindowMixture, beside
 
 LENGTH = 12
 
 
-def codes_of(series: np.ndarray) -> Codes:
+def codes_of(series: np.ndarray) -> Batch:
     """All windows of a (points, channels) series."""
     windows = np.lib.stride_tricks.sliding_window_view(series, LENGTH, axis=0).astype(np.float32)
     curve = torch.from_numpy(windows.copy())
-    return Codes({Curve.kind: curve}, {Curve.kind: torch.ones_like(curve, dtype=torch.bool)})
+    return Batch({Curve.kind: curve}, {Curve.kind: torch.ones_like(curve, dtype=torch.bool)})
 
 
-def fitted(series: np.ndarray, there: np.ndarray | None = None) -> Loom:
+def fitted(series: np.ndarray, there: np.ndarray | None = None) -> WindowMixture:
     codes = codes_of(series)
     there = np.ones(series.shape, bool) if there is None else there
-    return Loom.fit(codes, np.zeros((len(codes), 0)), there, 0)
+    return WindowMixture.fit(codes, np.zeros((len(codes), 0)), there, 0)
 
 
-def drawn(loom: Loom, rows: int, channels: int, seed: int = 0) -> np.ndarray:
-    nothing = loom.given(np.zeros((channels, LENGTH), bool), np.zeros(0, bool))
+def drawn(loom: WindowMixture, rows: int, channels: int, seed: int = 0) -> np.ndarray:
+    nothing = loom.condition_on(np.zeros((channels, LENGTH), bool), np.zeros(0, bool))
     blank = np.zeros((rows, channels, LENGTH))
-    return loom.draw(nothing, blank, np.zeros((rows, 0)), np.random.default_rng(seed))
+    return loom.sample(nothing, blank, np.zeros((rows, 0)), np.random.default_rng(seed))
 
 
 def walk(points: int = 6_000) -> np.ndarray:
@@ -41,8 +41,8 @@ def test_points_are_drawn_as_the_conditional_distribution_has_them() -> None:
     loom, known = fitted(series), np.arange(LENGTH) < 9
     row = codes_of(series).values[Curve.kind][100:101].numpy().astype(float)
     rows = np.repeat(row, 4_000, 0)
-    given = loom.given(known[None], np.zeros(0, bool))
-    found = loom.draw(given, rows, np.zeros((len(rows), 0)), np.random.default_rng(1))[:, 0, 9:]
+    given = loom.condition_on(known[None], np.zeros(0, bool))
+    found = loom.sample(given, rows, np.zeros((len(rows), 0)), np.random.default_rng(1))[:, 0, 9:]
     # Of such a process, what comes next hangs on the last point alone.
     steps = np.arange(1, 4)
     wanted = row[0, 0, 8] * 0.8**steps
@@ -99,7 +99,7 @@ def test_holes_come_as_often_and_as_long_as_before() -> None:
 
 def test_what_stands_beside_is_numbers() -> None:
     rows = torch.arange(5)
-    codes = Codes(
+    codes = Batch(
         {Symbol.kind: torch.stack([rows, rows % 3], 1), Real.kind: rows[:, None].float()},
         {
             Symbol.kind: torch.ones(5, 2, dtype=torch.bool),

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo import Autoencoder, tasks
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from tests.inputs.kinds import Answer, Asked, Stages, plain, plain_model
 
 # Single precision, and numbers that went through text or a smaller type.
@@ -24,7 +24,7 @@ def _bits(asked: Asked, data: Any) -> np.ndarray:
 def _as_new(asked: Asked) -> np.ndarray:
     """(rows,) the bits that rows of the fit would have if they were new: a row with another cell is."""
     engine = plain_model(asked.base).engine_
-    return replace(engine, crowd=None).bits(engine.read(plain(asked.base)))
+    return replace(engine, seen_rows=None).bits(engine.read(plain(asked.base)))
 
 
 def _same(asked: Asked) -> None:
@@ -153,8 +153,8 @@ def passed(name: str) -> Stages:
     """The column is not read: answers are those of the plain data, and repair passes it through."""
 
     def repair(asked: Asked) -> None:
-        native = read_native(asked.data)
-        assert asked.answer.table[name].equals(native.columns()[name])
+        user_table = read_user_table(asked.data)
+        assert asked.answer.table[name].equals(user_table.columns()[name])
 
     return {**SAME, "repair": Answer("passed through as it is", repair)}
 

@@ -14,7 +14,7 @@ import pytest
 
 from diabolo import tasks
 from diabolo.data.columns.image import is_picture, to_pixels
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from diabolo.errors import DiaboloError
 from diabolo.tasks import Explanation
 from tests.fits import fitted
@@ -67,7 +67,7 @@ def explanation_is_right(answer: Explanation, rows: int) -> None:
 
 
 def repair_is_right(answer: Any, data: Any, scored: list[str]) -> None:
-    before, after = read_native(data), read_native(answer.to_frame())
+    before, after = read_user_table(data), read_user_table(answer.to_frame())
     assert after.library == before.library and after.rows == before.rows
     assert after.table.column_names == before.table.column_names
     changed: dict[str, set[int]] = {}

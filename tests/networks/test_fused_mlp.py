@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from diabolo.networks.layers import MLP
-from diabolo.networks.layers.fused_mlp import STEPS
-from diabolo.utils.torch_state import private_draws
+from diabolo.networks.layers.fused_mlp import FUSED_ACTIVATIONS
+from diabolo.utils.torch_state import forked_rng
 
 
 def gathered(net: MLP) -> MLP:
@@ -21,10 +21,10 @@ def gathered(net: MLP) -> MLP:
 
 
 @pytest.mark.parametrize(
-    ("activation", "batch_norm", "residual"), list(product(STEPS, (False, True), (False, True)))
+    ("activation", "batch_norm", "residual"), list(product(FUSED_ACTIVATIONS, (False, True), (False, True)))
 )
 def test_a_stack_is_its_modules(activation: str, batch_norm: bool, residual: bool) -> None:
-    with private_draws(0):
+    with forked_rng(0):
         net = MLP(6, (8, 8, 5, 5), activation=activation, batch_norm=batch_norm, residual=residual).double()
         rows = torch.randn(7, 6, dtype=torch.double)
         towards = torch.randn(7, 5, dtype=torch.double)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from diabolo import Autoencoder, Clean, Member, Rebuild, Vanilla, Variational
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.data.schema import Schema
 from diabolo.datasets import adults
 from diabolo.errors import OptionError
 from diabolo.networks.network import Network
 from diabolo.networks.recipes import make_members
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 ROWS = 128
 
@@ -27,7 +27,7 @@ def schema() -> Schema:
 
 
 @pytest.fixture(scope="module")
-def codes(schema: Schema) -> Codes:
+def batch(schema: Schema) -> Batch:
     table = adults().slice(0, 400)
     read = schema.encode({name: table[name].combine_chunks() for name in table.column_names})
     return read[:ROWS].fill({k: torch.ones_like(v) for k, v in read[:ROWS].values.items()})
@@ -35,7 +35,7 @@ def codes(schema: Schema) -> Codes:
 
 def classic(schema: Schema, **options: object) -> Network:
     member = make_members("classic", options)["classic"]
-    with private_draws(0):
+    with forked_rng(0):
         network = Network(schema.fields, schema.scored_fields, member)
         for parameter in network.parameters():
             parameter.data += 0.05 * torch.randn_like(parameter)
@@ -43,10 +43,10 @@ def classic(schema: Schema, **options: object) -> Network:
 
 
 def written_out(
-    weights: dict[str, Tensor], codes: Codes, *, stdev: float, beta: float, training: bool
+    weights: dict[str, Tensor], batch: Batch, *, stdev: float, beta: float, training: bool
 ) -> list[Tensor]:
     """Total, reconstruction and KL of a batch, line by line: embeddings and numbers in, the same out."""
-    labels, numbers = codes.values["symbol"], codes.values["real"]
+    labels, numbers = batch.values["symbol"], batch.values["real"]
     table = weights["stems.symbol.alphabet.weight"]
     x_embed = torch.cat([table[i][labels[:, i]] for i in range(labels.shape[1])], dim=1)
     x = torch.cat((numbers, x_embed), dim=1)
@@ -79,36 +79,36 @@ def written_out(
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_classic_loss_is_its_formulas(schema: Schema, codes: Codes, training: bool) -> None:
+def test_the_classic_loss_is_its_formulas(schema: Schema, batch: Batch, training: bool) -> None:
     network = classic(schema, stdev=0.3, beta=0.2).train(training)
     weights = {k: v.clone().double() for k, v in network.state_dict(keep_vars=False).items()}
     network.double()
-    wide = Codes({k: v.double() if k == "real" else v for k, v in codes.values.items()}, codes.visible)
-    with private_draws(7):
+    wide = Batch({k: v.double() if k == "real" else v for k, v in batch.values.items()}, batch.visible)
+    with forked_rng(7):
         got = network.loss(wide)
-    with private_draws(7):
+    with forked_rng(7):
         expected = written_out(weights, wide, stdev=0.3, beta=0.2, training=training)
     torch.testing.assert_close(torch.stack(list(got)), torch.stack(expected), rtol=0, atol=1e-6)
     assert float(got.kl.detach()) > 0.01
 
 
-def test_gradients_reach_embeddings_from_both_sides(schema: Schema, codes: Codes) -> None:
+def test_gradients_reach_embeddings_from_both_sides(schema: Schema, batch: Batch) -> None:
     network = classic(schema).train()
-    loss = network.loss(codes).reconstruction
+    loss = network.loss(batch).reconstruction
     (gradient,) = torch.autograd.grad(loss, network.stems["symbol"].alphabet.weight)
     assert float(gradient.abs().sum()) > 0
     # With the decoder's output frozen at 0 only the target is left to learn: embeddings shrink.
     for parameter in network.output.parameters():
         parameter.data.zero_()
     network.eval()
-    (pull,) = torch.autograd.grad(network.loss(codes).reconstruction, network.stems["symbol"].alphabet.weight)
+    (pull,) = torch.autograd.grad(network.loss(batch).reconstruction, network.stems["symbol"].alphabet.weight)
     weight = network.stems["symbol"].alphabet.weight
     assert float((pull * weight).sum().detach()) > 0
 
 
-def test_row_losses_are_the_parts_of_the_loss(schema: Schema, codes: Codes) -> None:
+def test_row_losses_are_the_parts_of_the_loss(schema: Schema, batch: Batch) -> None:
     network = classic(schema).eval()
-    torch.testing.assert_close(network.row_losses(codes).mean(), network.loss(codes).total.detach())
+    torch.testing.assert_close(network.row_losses(batch).mean(), network.loss(batch).total.detach())
 
 
 @pytest.mark.parametrize("loss", ["huber", "l2", "bce"])
@@ -121,20 +121,20 @@ def test_each_loss_restores_numbers(loss: str) -> None:
     assert np.abs(rebuilt - table).mean() < 0.3 * table.std(0).mean()
 
 
-def test_holes_and_context_do_not_count(schema: Schema, codes: Codes) -> None:
+def test_holes_and_context_do_not_count(schema: Schema, batch: Batch) -> None:
     network = classic(schema).eval()
-    seen = codes.visible["real"].clone()
+    seen = batch.visible["real"].clone()
     seen[:, 0] = False
-    holed = codes.replace(visible={"real": seen})
-    other = holed.replace(values={"real": codes.values["real"] + 5.0 * torch.eye(seen.shape[1])[0]})
+    holed = batch.replace(visible={"real": seen})
+    other = holed.replace(values={"real": batch.values["real"] + 5.0 * torch.eye(seen.shape[1])[0]})
     torch.testing.assert_close(network.row_losses(holed), network.row_losses(other))
 
 
-def test_the_likeliest_label_is_the_one_with_the_nearest_embedding(schema: Schema, codes: Codes) -> None:
+def test_the_likeliest_label_is_the_one_with_the_nearest_embedding(schema: Schema, batch: Batch) -> None:
     network = classic(schema).eval()
-    network.settle(codes)
+    network.settle(batch)
     with torch.no_grad():
-        latent, _ = network.encode(codes)
+        latent, _ = network.encode(batch)
         vector = torch.split(network.rebuilt(latent), network.widths, 1)[1].view(ROWS, -1, 16)
         said = network.decode(latent)["symbol"].mode
     table = network.stems["symbol"].alphabet.weight.detach()
@@ -147,7 +147,7 @@ def test_the_likeliest_label_is_the_one_with_the_nearest_embedding(schema: Schem
 def test_embeddings_have_the_sizes_that_were_asked_for() -> None:
     table = pa.table({"a": list("xyz") * 40, "b": list("uvuw") * 30, "n": np.arange(120.0) % 7})
     model = Autoencoder("classic", embedding={"a": 3, "b": 2}, epochs=1).fit(table)
-    network = model.engine_.row_reader
+    network = model.engine_.row_network
     assert network.stems["symbol"].alphabet.sizes == [3, 2]
     assert network.output.out_features == 3 + 2 + 1
     alphabet = network.stems["symbol"].alphabet
@@ -193,7 +193,7 @@ def test_labels_can_cheat_the_classic_objective_and_not_the_likelihood() -> None
         ).fit(table)
         said = model.reconstruct(table).table
         right[objective] = np.mean([np.mean(np.asarray(said[n]) == np.asarray(table[n])) for n in said])
-        network = model.engine_.row_reader
+        network = model.engine_.row_network
         apart[objective] = float(network.stems["symbol"].alphabet.weight[:, 1:7].std(1).mean().detach())
     assert right["huber"] < 0.35 and apart["huber"] < 0.1
     assert right["likelihood"] > 0.5 and apart["likelihood"] > 0.3

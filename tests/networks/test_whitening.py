@@ -86,10 +86,10 @@ def test_holes_of_a_series_are_guessed_and_are_no_alarms(random: bool) -> None:
 def test_codes_are_those_of_whitened_windows() -> None:
     table = {"value": np.sin(np.arange(1500) / 5) + 0.1 * np.random.default_rng(0).normal(size=1500)}
     engine = Autoencoder("denoising", window=32).fit(table).engine_
-    codes = engine.schema.encode(engine.read(table)[slice(0, 64)])
+    batch = engine.schema.encode(engine.read(table)[slice(0, 64)])
     with torch.no_grad():
-        said = engine.cell_reader(codes).latent
-    assert np.allclose(engine.latent(codes), said.numpy(), atol=1e-5)
+        said = engine.cell_network(batch).latent
+    assert np.allclose(engine.latent(batch), said.numpy(), atol=1e-5)
 
 
 def test_a_network_of_whitened_windows_beats_its_linear_start() -> None:

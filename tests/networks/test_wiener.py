@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo.networks.layers import Restorer
+from diabolo.networks.layers import WienerFilter
 
 POINTS = 12
 
@@ -21,8 +21,8 @@ def walks(rows: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def learnt() -> Restorer:
-    restorer = Restorer(POINTS, trained=False)
+def learnt() -> WienerFilter:
+    restorer = WienerFilter(POINTS, trained=False)
     values = walks(4000)
     restorer.learn(values, torch.ones_like(values, dtype=torch.bool), noise=0.01)
     return restorer
@@ -46,7 +46,7 @@ def conditional(values: np.ndarray, hidden: list[int]) -> tuple[np.ndarray, np.n
 
 @pytest.mark.parametrize("hidden", [[3], [0, 1, 2], [4, 9, 10], list(range(6, 12)), list(range(11))])
 def test_hidden_points_are_guessed_as_the_conditional_distribution_has_them(
-    learnt: Restorer, hidden: list[int]
+    learnt: WienerFilter, hidden: list[int]
 ) -> None:
     values = walks(50, seed=1)
     mean, log = learnt(values, shown(50, *hidden))
@@ -60,7 +60,7 @@ def test_hidden_points_are_guessed_as_the_conditional_distribution_has_them(
     assert np.allclose(log.exp().numpy()[:, hidden], spread, rtol=1e-3)
 
 
-def test_rows_do_not_depend_on_their_company(learnt: Restorer) -> None:
+def test_rows_do_not_depend_on_their_company(learnt: WienerFilter) -> None:
     values, seen = walks(40, seed=2), torch.rand(40, POINTS) < 0.7
     whole = learnt(values, seen)
     for row in (0, 17, 39):
@@ -68,13 +68,13 @@ def test_rows_do_not_depend_on_their_company(learnt: Restorer) -> None:
             assert torch.allclose(together[row], alone[0], atol=1e-5)
 
 
-def test_what_is_hidden_is_not_looked_at(learnt: Restorer) -> None:
+def test_what_is_hidden_is_not_looked_at(learnt: WienerFilter) -> None:
     values, seen = walks(20, seed=3), shown(20, 2, 3)
     wild = torch.where(seen, values, torch.nan)
     assert torch.equal(learnt(values, seen)[0], learnt(wild, seen)[0])
 
 
-def test_everything_hidden_is_the_mean(learnt: Restorer) -> None:
+def test_everything_hidden_is_the_mean(learnt: WienerFilter) -> None:
     mean, log = learnt(walks(3), torch.zeros(3, POINTS, dtype=torch.bool))
     assert torch.allclose(mean, learnt.mean.expand(3, -1), atol=1e-4)
     assert torch.allclose(log.exp(), torch.ones(3, POINTS), atol=0.1)
@@ -84,7 +84,7 @@ def test_the_noise_is_chosen_by_what_is_guessed_best() -> None:
     rough = walks(2000) + torch.randn(2000, POINTS, generator=torch.Generator().manual_seed(0))
     chosen = []
     for values in (walks(2000), rough):
-        restorer = Restorer(POINTS, trained=False)
+        restorer = WienerFilter(POINTS, trained=False)
         restorer.learn(values, torch.ones_like(values, dtype=torch.bool))
         chosen.append(float(restorer.noise))
     assert chosen[0] < chosen[1] or chosen[0] <= 1e-2
@@ -95,7 +95,7 @@ def test_noise_is_taken_out_and_a_signal_is_left() -> None:
     phase = random.uniform(0, 2 * np.pi, 3000)[:, None]
     signal = np.sin(phase + np.arange(POINTS) / 2)
     noisy = torch.from_numpy(signal + 0.2 * random.normal(size=signal.shape)).float()
-    restorer = Restorer(POINTS, trained=False)
+    restorer = WienerFilter(POINTS, trained=False)
     restorer.learn(noisy, torch.ones_like(noisy, dtype=torch.bool))
     clean = restorer.clean(noisy).double().numpy()
     assert ((clean - signal) ** 2).mean() < 0.35 * 0.2**2
@@ -107,14 +107,14 @@ def test_noise_is_taken_out_and_a_signal_is_left() -> None:
 def test_holes_in_what_is_learnt_do_not_pull_to_zero() -> None:
     values = walks(4000)
     seen = torch.rand(values.shape, generator=torch.Generator().manual_seed(0)) < 0.7
-    restorer = Restorer(POINTS, trained=False)
+    restorer = WienerFilter(POINTS, trained=False)
     restorer.learn(torch.where(seen, values, 0.0), seen, noise=0.01)
     assert torch.allclose(restorer.mean, torch.full((POINTS,), 2.0), atol=0.1)
     mean, _ = restorer(values[:200], shown(200, 5))
     assert float((mean - values[:200])[:, 5].abs().mean()) < 0.5
 
 
-def test_new_weights_are_not_read_with_old_solutions(learnt: Restorer) -> None:
+def test_new_weights_are_not_read_with_old_solutions(learnt: WienerFilter) -> None:
     other, values, seen = copy.deepcopy(learnt), walks(5, seed=4), shown(5, 3)
     before = other(values, seen)[0]
     with torch.no_grad():

@@ -94,7 +94,7 @@ def test_own_members_and_columns_are_kept(table: pa.Table, fresh: pa.Table, tmp_
     model = fitted(table, members=own, columns={"count": diabolo.Category()}, epochs=1)
     again = diabolo.load(model.save(tmp_path / "m.diabolo"))
     assert np.array_equal(again.anomaly_score(fresh), model.anomaly_score(fresh))
-    assert repr(again.engine_.row_reader.bottleneck) == "Variational(latent=3, beta=0.1, stdev=1.0)"
+    assert repr(again.engine_.row_network.bottleneck) == "Variational(latent=3, beta=0.1, stdev=1.0)"
     assert again.schema_["count"].kind == "category"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
-from diabolo.evaluation import Leaks
+from diabolo.evaluation import PrivacyReport
 from diabolo.report.comparison import concerns, verdict
 from tests.commands import Run
 from tests.fits import fitted
@@ -107,9 +107,9 @@ def test_scores_in_words() -> None:
 
 
 def test_concerns_in_words() -> None:
-    honest = Leaks(0.001, 1.0, 0.7, "x", 0.001, 1.0, 0.5, 0.5, 0.7)
+    honest = PrivacyReport(0.001, 1.0, 0.7, "x", 0.001, 1.0, 0.5, 0.5, 0.7)
     assert concerns(honest) == []
-    stolen = Leaks(0.5, 0.0, 0.9, "x", 0.001, 1.0, 0.9, 0.9, 0.7)
+    stolen = PrivacyReport(0.5, 0.0, 0.9, "x", 0.001, 1.0, 0.9, 0.9, 0.7)
     assert len(concerns(stolen)) == 4
 
 

@@ -19,7 +19,7 @@ from diabolo.report.drawing.svg import (
     worth_drawing,
 )
 from diabolo.report.formatting import duration, figure, one_in, percent, rough, shown
-from diabolo.utils.progress import bar, time_left
+from diabolo.utils.progress import progress_bar, time_left
 
 
 def test_thinning_keeps_spikes_ends_and_order():
@@ -159,7 +159,7 @@ def test_numbers_are_shown_with_sensible_digits(got, wanted):
 
 
 def test_the_bar_is_silent_without_a_terminal(capsys):
-    show = bar()
+    show = progress_bar()
     show("fit", 0.5, 3.0)
     show("fit", 1.0, 0.0)
     assert capsys.readouterr() == ("", "")
@@ -169,7 +169,7 @@ def test_the_bar_shows_what_is_left(monkeypatch, capsys):
     pytest.importorskip("rich")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    show = bar()
+    show = progress_bar()
     show("masked", 0.25, 200.0)
     show("masked", 1.0, 0.0)
     captured = capsys.readouterr()

@@ -21,7 +21,7 @@ def test_long_series_of_many_channels_fit_into_the_page():
         values[draw.integers(0, points, 2000)] = np.nan
     names = [f"c{i}" for i in range(channels)]
     spans = [timeline.Span(x[i], x[i + 30], x[i + 9], 20.0) for i in range(0, points - 40, 3000)]
-    seen = timeline.Stretch(
+    seen = timeline.SeriesSegment(
         x,
         True,
         dict(zip(names, noise, strict=True)),

@@ -125,8 +125,8 @@ def test_context_is_read_but_never_scored(table: pa.Table, fresh: pa.Table) -> N
     changed = made.with_cell(made.with_cell(fresh, "count", 0, None), "city", 1, None)
     repaired = model.repair(changed).to_frame()
     assert repaired["count"][0].as_py() is None and repaired["city"][1].as_py() is None
-    codes = model.engine_.schema.encode(model.engine_.read(fresh).columns)
-    parts = model.engine_.parts(codes)
+    batch = model.engine_.schema.encode(model.engine_.read(fresh).columns)
+    parts = model.engine_.parts(batch)
     for slot in model.schema_.slots:
         if slot.name in ("city", "count"):
             assert not parts[slot.kind][:, slot.index].any()

@@ -16,9 +16,9 @@ import torch
 
 from diabolo import Autoencoder
 from diabolo.data.columns.image import to_pixels
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.generation.incremental import Turns
+from diabolo.generation.incremental import IncrementalEncoder
 from diabolo.tasks.generate import in_batches
 from tests import made
 from tests.fits import fitted
@@ -273,11 +273,11 @@ def test_a_turn_reads_what_reading_anew_reads(table: pa.Table) -> None:
     model = fitted(table, "masked", epochs=1)
     engine = model.engine_
     codes = engine.schema.encode({n: table[n].combine_chunks() for n in table.column_names})[:64]
-    network = engine.cell_reader
+    network = engine.cell_network
     hidden = {k: torch.from_numpy(s)[None] for k, s in engine.schema.scored_fields.items()}
     absent = {k: torch.zeros_like(codes.visible[k]) for k in network.gaps}
     shown = replace(codes.hide(hidden), absent=absent)
-    turns = Turns(network)
+    turns = IncrementalEncoder(network)
     turns.begin(shown)
     seen = {k: v.clone() for k, v in shown.visible.items()}
     with torch.no_grad():
@@ -286,7 +286,7 @@ def test_a_turn_reads_what_reading_anew_reads(table: pa.Table) -> None:
             turns.show(slot.kind, slot.index, codes.values[slot.kind][:, slot.index], there)
             seen[slot.kind][:, slot.index] = there
             absent[slot.kind][:, slot.index] = ~there
-            anew = network(Codes(codes.values, seen, absent=absent))
+            anew = network(Batch(codes.values, seen, absent=absent))
             h = turns.known()
             for other in engine.schema.slots:
                 said = turns.likelihood(h, other.kind, other.index)

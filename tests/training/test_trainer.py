@@ -13,7 +13,7 @@ import torch
 from diabolo import Autoencoder, DiaboloWarning
 from diabolo.errors import OptionError
 from diabolo.training.settings import SCHEDULES, Training
-from diabolo.utils.torch_state import private_draws, threads
+from diabolo.utils.torch_state import forked_rng, torch_threads
 from tests.fits import fitted
 
 
@@ -57,7 +57,7 @@ def test_nobody_elses_draws_are_touched(table: pa.Table, fresh: pa.Table) -> Non
 
 def test_threads_are_given_back_after_an_error() -> None:
     count = torch.get_num_threads()
-    with pytest.raises(RuntimeError), threads(count + 1):
+    with pytest.raises(RuntimeError), torch_threads(count + 1):
         assert torch.get_num_threads() == count + 1
         raise RuntimeError
     assert torch.get_num_threads() == count
@@ -228,8 +228,8 @@ def test_settings_are_checked() -> None:
 
 def test_draws_inside_are_seeded_and_outside_untouched() -> None:
     before = torch.get_rng_state()
-    with private_draws(1):
+    with forked_rng(1):
         one = torch.randn(3)
-    with private_draws(1):
+    with forked_rng(1):
         assert torch.equal(torch.randn(3), one)
     assert torch.equal(torch.get_rng_state(), before)

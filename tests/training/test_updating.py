@@ -121,7 +121,7 @@ def test_series_of_their_own_and_new_ones_among_them() -> None:
     data = made.fleet(600).to_pandas()
     model = fitted(data[data["machine"] != "a"].iloc[:800], time="time", by="machine", window=8)
     more = goes_on(model, data.iloc[-900:])
-    assert more.engine_.source.to_json()["groups"] == ("b", "c", "a")
+    assert more.engine_.source.to_json()["series_names"] == ("b", "c", "a")
     assert np.isfinite(more.anomaly_score(data)).all()
 
 

@@ -19,19 +19,26 @@ import torch
 from sklearn.base import clone
 from torch.utils.data import DataLoader
 
-from diabolo.adapters.lightning_batches import BLOCK, Batches, LongFile, Pieces, Reader, Slices
+from diabolo.adapters.lightning_batches import (
+    BLOCK,
+    Batches,
+    ChunkedFile,
+    ChunkedRows,
+    InMemoryBatches,
+    Reader,
+)
 from diabolo.adapters.lightning_module import Module
-from diabolo.data.fields import Codes
-from diabolo.data.sources import Table, read_native
+from diabolo.data.fields import Batch
+from diabolo.data.sources import Table, read_user_table
 from diabolo.errors import OptionError, SchemaError, need
 from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.networks.network import Member
 from diabolo.networks.recipes import make_members
-from diabolo.training.fitting import SETTLING, Prepared, Trained, assemble, prepare
-from diabolo.training.options import check_width, choose_device, training_options, understand
+from diabolo.training.fitting import MAX_ROWS_FOR_SCALES, PreparedData, TrainedNetworks, build_engine, prepare
+from diabolo.training.options import check_width, choose_device, read_fit_data, training_options
 from diabolo.training.settings import Training
-from diabolo.utils.checks import whole
-from diabolo.utils.torch_state import private_draws, threads
+from diabolo.utils.checks import check_int
+from diabolo.utils.torch_state import forked_rng, torch_threads
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -79,12 +86,12 @@ class DataModule(pl.LightningDataModule):
                 f"a {type(data).__name__}",
                 hint="DataModule(data, model), without head",
             )
-        self.data, self.head = data, None if head is None else whole("head", head)
-        self.workers = whole("workers", workers, 0)
+        self.data, self.head = data, None if head is None else check_int("head", head)
+        self.workers = check_int("workers", workers, 0)
         self.model = clone(model) if model is not None else Autoencoder()
         if batch_size is not None:
             self.model.set_params(batch_size=batch_size)
-        self.file: LongFile | None = None
+        self.file: ChunkedFile | None = None
 
     def setup(self, stage: str | None = None) -> None:
         """Read the data, once, and see that the network that a trainer brings was made for it."""
@@ -110,12 +117,14 @@ class DataModule(pl.LightningDataModule):
         options = self.model.get_params(deep=False)
         training = training_options(options)
         if self.head is None:
-            native = read_native(self.data)
+            user_table = read_user_table(self.data)
         else:
-            self.file = LongFile(self.data)
-            native = read_native(self.file.head(self.head))
-        read = understand(options, native)
-        if self.file is not None and (not isinstance(read.source, Table) or read.native is not native):
+            self.file = ChunkedFile(self.data)
+            user_table = read_user_table(self.file.head(self.head))
+        read = read_fit_data(options, user_table)
+        if self.file is not None and (
+            not isinstance(read.source, Table) or read.user_table is not user_table
+        ):
             raise OptionError(
                 "head: a series is read as a whole, and so is data with min_count or clip",
                 hint="DataModule(data, model), without head",
@@ -124,46 +133,46 @@ class DataModule(pl.LightningDataModule):
         check_width(read.schema, members)
         self.members: dict[str, Member] = dict(members)
         self.settings = {n: Training().change(m.training).change(training) for n, m in members.items()}
-        self.prepared: Prepared = prepare(read.frame, read.source, read.schema, seed=self.model.seed)
+        self.prepared: PreparedData = prepare(read.frame, read.source, read.schema, seed=self.model.seed)
 
     def train_dataloader(self) -> Any:
         self.setup()
-        settings, codes = next(iter(self.settings.values())), self.prepared.codes
+        settings, batch = next(iter(self.settings.values())), self.prepared.batch
         if self.file is None:
-            size = settings.batch(len(codes))
-            return self._loader(Pieces([len(codes)], lambda _: codes), size, shuffle=True)
-        size = settings.batch(self._rows())
+            size = settings.batch_size_for(len(batch))
+            return self._loader(ChunkedRows([len(batch)], lambda _: batch), size, shuffle=True)
+        size = settings.batch_size_for(self._rows())
         return self._loader(self._pieces(), size, shuffle=True, left_out=self._kept_out())
 
     def val_dataloader(self) -> Any:
         self.setup()
-        codes = self.prepared.held_out
-        return [] if codes is None else self._loader(Pieces([len(codes)], lambda _: codes), TOGETHER)
+        batch = self.prepared.held_out
+        return [] if batch is None else self._loader(ChunkedRows([len(batch)], lambda _: batch), TOGETHER)
 
     def test_dataloader(self) -> Any:
         self.setup()
         data = self.prepared
-        codes = data.schema.encode(data.frame[data.split.calibration])
-        return self._loader(Pieces([len(codes)], lambda _: codes), TOGETHER)
+        batch = data.schema.encode(data.frame[data.split.calibration])
+        return self._loader(ChunkedRows([len(batch)], lambda _: batch), TOGETHER)
 
     def predict_dataloader(self) -> Any:
         self.setup()
         return self._loader(self._pieces(), TOGETHER)
 
-    def transfer_batch_to_device(self, batch: Codes, device: torch.device, dataloader_idx: int) -> Codes:
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
 
-    def _pieces(self) -> Pieces:
+    def _pieces(self) -> ChunkedRows:
         """All rows, in their order."""
         frame, schema = self.prepared.frame, self.prepared.schema
         if self.file is not None:
-            return Pieces(self.file.sizes, Reader(self.file, schema))
+            return ChunkedRows(self.file.sizes, Reader(self.file, schema))
         parts = list(frame.chunks(BLOCK))
-        return Pieces([p.stop - p.start for p in parts], lambda i: schema.encode(frame[parts[i]]))
+        return ChunkedRows([p.stop - p.start for p in parts], lambda i: schema.encode(frame[parts[i]]))
 
     def _rows(self) -> int:
         """How many rows networks are trained on."""
-        return len(self.prepared.codes) if self.file is None else sum(self.file.sizes) - len(self._kept_out())
+        return len(self.prepared.batch) if self.file is None else sum(self.file.sizes) - len(self._kept_out())
 
     def _kept_out(self) -> np.ndarray:
         """The rows of a file that networks are not trained on: they are among the first ones."""
@@ -171,7 +180,12 @@ class DataModule(pl.LightningDataModule):
         return np.sort(np.concatenate([split.held_out, split.calibration[: 0 if split.shared else None]]))
 
     def _loader(
-        self, pieces: Pieces, batch_size: int, *, shuffle: bool = False, left_out: np.ndarray | None = None
+        self,
+        pieces: ChunkedRows,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        left_out: np.ndarray | None = None,
     ) -> Any:
         trainer = self.trainer
         workers = self.workers if shuffle and self.file is not None else 0
@@ -186,7 +200,7 @@ class DataModule(pl.LightningDataModule):
             lanes=workers,
         )
         if not workers:
-            return Slices(pieces, batches)
+            return InMemoryBatches(pieces, batches)
         return DataLoader(
             pieces, batch_size=None, sampler=batches, num_workers=workers, persistent_workers=True
         )
@@ -195,11 +209,11 @@ class DataModule(pl.LightningDataModule):
         """A fresh module for each network of the model, by name; each is trained by a trainer of its own."""
         self.setup()
         schema, made = self.prepared.schema.to_json(), {}
-        with private_draws(self.model.seed):
+        with forked_rng(self.model.seed):
             for name, member in self.members.items():
                 settings = asdict(self.settings[name].suited(self._rows()))
                 made[name] = Module(schema, member.to_json(), settings, name)
-                made[name].network.start(self.prepared.codes)
+                made[name].network.start(self.prepared.batch)
         return made
 
     def to_autoencoder(self, *modules: Module) -> Autoencoder:
@@ -223,16 +237,16 @@ class DataModule(pl.LightningDataModule):
                 hint="train each of data.modules(), and give them all",
             )
         model: Autoencoder = clone(self.model)
-        trained = Trained({}, [], [])
+        trained = TrainedNetworks({}, [], [])
         device = choose_device(model.device)
         for name in self.members:
             network = copy.deepcopy(given[name].network).to(device).eval()
-            with threads(model.threads):
-                network.settle(data.codes[:SETTLING].to(device))
+            with torch_threads(model.threads):
+                network.settle(data.batch[:MAX_ROWS_FOR_SCALES].to(device))
             trained.networks[name] = network
             trained.history += given[name].history
-        engine = assemble(data, trained, device=device, thread_count=model.threads)
+        engine = build_engine(data, trained, device=device, thread_count=model.threads)
         if self.file is not None:
             rows = sum(self.file.sizes)
             engine.facts |= {"rows": rows, "rows_trained_on": rows - len(self._kept_out())}
-        return model.take(engine, data.frame.native)
+        return model._adopt(engine, data.frame.user_table)

@@ -16,18 +16,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.data.distributed import DistributedSampler
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.data.schema import Schema
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from diabolo.errors import DataError
 
 BLOCK = 65_536  # rows that are read at once from a file, at least
 
-Batch = tuple[int, Tensor]
+Selection = tuple[int, Tensor]
 """A piece, and numbers of rows in it."""
 
 
-class Pieces(Dataset[Codes]):
+class ChunkedRows(Dataset[Batch]):
     """Rows in pieces, of which one at a time is in memory; a batch of them is `pieces[piece, rows]`.
 
     Args:
@@ -35,11 +35,11 @@ class Pieces(Dataset[Codes]):
         read: the number of a piece -> its rows.
     """
 
-    def __init__(self, sizes: Sequence[int], read: Callable[[int], Codes]) -> None:
+    def __init__(self, sizes: Sequence[int], read: Callable[[int], Batch]) -> None:
         self.sizes, self.read = tuple(sizes), read
-        self._held: tuple[int, Codes] | None = None
+        self._held: tuple[int, Batch] | None = None
 
-    def __getitem__(self, batch: Batch) -> Codes:
+    def __getitem__(self, batch: Selection) -> Batch:
         piece, rows = batch
         if self._held is None or self._held[0] != piece:
             self._held = None  # before the next one is read: there is room for one
@@ -85,7 +85,7 @@ class Batches(DistributedSampler[Any]):
     def __len__(self) -> int:
         return sum(len(self._batches(piece, torch.arange(size))) for piece, size in enumerate(self.sizes))
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Selection]:
         draws = torch.Generator().manual_seed(self.seed + self.epoch)
         count = len(self.sizes)
         pieces = torch.randperm(count, generator=draws) if self.shuffle else torch.arange(count)
@@ -98,7 +98,7 @@ class Batches(DistributedSampler[Any]):
             for turn in zip_longest(*lanes):
                 yield from (batch for batch in turn if batch is not None)
 
-    def _batches(self, piece: int, order: Tensor) -> list[Batch]:
+    def _batches(self, piece: int, order: Tensor) -> list[Selection]:
         first, last = np.searchsorted(self.left_out, self.starts[piece : piece + 2])
         kept = torch.ones(len(order), dtype=torch.bool)
         kept[torch.from_numpy(self.left_out[first:last] - self.starts[piece])] = False
@@ -112,23 +112,23 @@ class Batches(DistributedSampler[Any]):
         return [(piece, rows) for rows in torch.split(own, size) if len(rows)]
 
 
-class Slices:
+class InMemoryBatches:
     """What a `DataLoader` without workers gives, without one: whole batches, cut out of memory."""
 
-    def __init__(self, pieces: Pieces, batches: Batches) -> None:
+    def __init__(self, pieces: ChunkedRows, batches: Batches) -> None:
         self.pieces, self.batches = pieces, batches
         if batches.shuffle:
             # Lightning tells a sampler the epoch, and warns of one where rows are only judged.
             self.sampler, self.batch_sampler = batches, None
 
-    def __iter__(self) -> Iterator[Codes]:
+    def __iter__(self) -> Iterator[Batch]:
         return (self.pieces[batch] for batch in self.batches)
 
     def __len__(self) -> int:
         return len(self.batches)
 
 
-class LongFile:
+class ChunkedFile:
     """A parquet or arrow file that is read by runs of its row groups, or of its record batches.
 
     Args:
@@ -181,11 +181,11 @@ class LongFile:
 class Reader:
     """Reads runs of a file as codes; can be sent to a worker."""
 
-    file: LongFile
+    file: ChunkedFile
     schema: Schema
 
-    def __call__(self, run: int) -> Codes:
-        return self.schema.encode(read_native(self.file.read(run)).columns())
+    def __call__(self, run: int) -> Batch:
+        return self.schema.encode(read_user_table(self.file.read(run)).columns())
 
 
 def _runs(parts: Sequence[int]) -> list[range]:

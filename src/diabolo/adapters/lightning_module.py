@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError, need
 from diabolo.networks.network import Loss, Member, Network, Prediction
 from diabolo.training.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
-from diabolo.training.trainer import LONGEST, newest
-from diabolo.utils.torch_state import private_draws
+from diabolo.training.trainer import LONGEST, ema_weight
+from diabolo.utils.torch_state import forked_rng
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -50,27 +50,30 @@ class Module(pl.LightningModule):
         self.settings, self.name = Training(**training), name
         self.history: list[dict[str, Any]] = []
 
-    def forward(self, batch: Codes) -> Prediction:
+    def forward(self, batch: Batch) -> Prediction:
         """Read rows, and predict each of their cells."""
-        prediction: Prediction = self.network(_codes(batch))
+        prediction: Prediction = self.network(_checked_batch(batch))
         return prediction
 
-    def training_step(self, batch: Codes, batch_idx: int) -> Tensor:
-        return self._log("", self.network.loss(_codes(batch)), batch)
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._log("", self.network.loss(_checked_batch(batch)), batch)
 
-    def validation_step(self, batch: Codes, batch_idx: int) -> Tensor:
-        with private_draws(0):  # the same damage at every look, as in our own loop
-            return self._log("val_", self.network.loss(_codes(batch)), batch)
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        with forked_rng(0):  # the same damage at every look, as in our own loop
+            return self._log("val_", self.network.loss(_checked_batch(batch)), batch)
 
-    def test_step(self, batch: Codes, batch_idx: int) -> Tensor:
-        with private_draws(0):
-            return self._log("test_", self.network.loss(_codes(batch)), batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        with forked_rng(0):
+            return self._log("test_", self.network.loss(_checked_batch(batch)), batch)
 
-    def predict_step(self, batch: Codes, batch_idx: int = 0) -> dict[str, Tensor]:
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> dict[str, Tensor]:
         """The code of each row, `latent` (rows, latent), and its `loss` (rows,) as it is, undamaged."""
-        return {"latent": self.network.encode(_codes(batch))[0], "loss": self.network.row_losses(batch)}
+        return {
+            "latent": self.network.encode(_checked_batch(batch))[0],
+            "loss": self.network.row_losses(batch),
+        }
 
-    def _log(self, stage: str, loss: Loss, batch: Codes) -> Tensor:
+    def _log(self, stage: str, loss: Loss, batch: Batch) -> Tensor:
         parts = {stage + name: part.detach() for name, part in zip(METRICS, loss, strict=True)}
         self.log_dict(
             parts, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(batch)
@@ -142,11 +145,11 @@ class Module(pl.LightningModule):
 
 
 def _average(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    return average.lerp(current, newest(int(count)))
+    return average.lerp(current, ema_weight(int(count)))
 
 
-def _codes(batch: object) -> Codes:
-    if not isinstance(batch, Codes):
+def _checked_batch(batch: object) -> Batch:
+    if not isinstance(batch, Batch):
         raise DataError(
             f"expected a batch of codes, got a {type(batch).__name__}",
             hint="Trainer(max_epochs=20).fit(module, DataModule(table, model))",

@@ -94,9 +94,9 @@ def score(
     from diabolo import tasks
 
     check_format(output)
-    loaded, native = load_model(model), read_data(data)
-    answer = tasks.score(loaded, native, alarm_rate=alarm_rate)
-    table = with_keys(answer.to_arrow(), native.table, (loaded.time, loaded.by))
+    loaded, user_table = load_model(model), read_data(data)
+    answer = tasks.score(loaded, user_table, alarm_rate=alarm_rate)
+    table = with_keys(answer.to_arrow(), user_table.table, (loaded.time, loaded.by))
     said = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
     if loaded.engine_.source.kind == "series":
         said = f"{several(len(answer.episodes), 'episode')}; {said}"
@@ -125,12 +125,12 @@ def explain(
     check_format(output)
     if top < 1:
         raise OptionError(f"top={top}: expected at least one row", hint="--top 20")
-    loaded, native = load_model(model), read_data(data)
+    loaded, user_table = load_model(model), read_data(data)
     if rows is None:
-        scores = tasks.score(loaded, native)
+        scores = tasks.score(loaded, user_table)
         peaks = sorted(scores.episodes, key=lambda e: -e.bits)[:top]
         rows = tuple(e.peak for e in peaks) or tuple((-scores.bits).argsort()[:top].tolist())
-    answer = tasks.explain(loaded, native, rows=rows)
+    answer = tasks.explain(loaded, user_table, rows=rows)
     table = answer.to_arrow()
     give(table, output, json, "cell by cell", table.sort_by([("row", "ascending"), ("share", "descending")]))
 

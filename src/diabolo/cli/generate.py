@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from diabolo.cli.arguments import Wanted
 from diabolo.tasks.generate import generate, in_batches
-from diabolo.utils.progress import bar
+from diabolo.utils.progress import progress_bar
 
 if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder
@@ -30,7 +30,7 @@ def draw_tables(
         options |= {"like": like, "keep": wanted.keep or ()}
         yield generate(model, n, **options).to_arrow()
         return
-    began, done, show = time.perf_counter(), 0, bar()
+    began, done, show = time.perf_counter(), 0, progress_bar()
     for batch in in_batches(model, n, prior=wanted.prior, series=wanted.series, **options):
         table = pa.table(batch)
         done += table.num_rows

@@ -36,9 +36,9 @@ def fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
 
 def read_data(data: Any) -> Any:
     """The data behind a name."""
-    from diabolo.data.sources import read_native
+    from diabolo.data.sources import read_user_table
 
-    return read_native(data)
+    return read_user_table(data)
 
 
 def load_model(path: Path) -> Autoencoder:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from diabolo.errors import DataError
-from diabolo.utils.files import whole_file, write_whole
+from diabolo.utils.files import open_atomic, write_atomic
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -136,7 +136,7 @@ def give(
 ) -> None:
     """To a file, to a pipe as csv or ndjson, or a few rows to a terminal."""
     if output is not None and str(output) != "-":
-        write_whole(output, to_bytes(table, output.suffix))
+        write_atomic(output, to_bytes(table, output.suffix))
     elif as_json or not sys.stdout.isatty():
         sys.stdout.buffer.write(to_bytes(table, ".ndjson" if as_json else ".csv"))
         sys.stdout.buffer.flush()
@@ -147,7 +147,7 @@ def give(
 def stream(tables: Iterator[pa.Table], output: Path | None, as_json: bool) -> None:
     """To a file or a pipe, one table after the other; the first rows to a terminal."""
     if output is not None and str(output) != "-":
-        with whole_file(output) as file:
+        with open_atomic(output) as file:
             write_batches(file, output.suffix, tables)
     elif as_json or not sys.stdout.isatty():
         write_batches(sys.stdout.buffer, ".ndjson" if as_json else ".csv", tables)

@@ -15,25 +15,25 @@ from diabolo.data.columns.category import to_text
 from diabolo.data.columns.datetime import is_text, to_moments, to_seconds
 from diabolo.data.columns.number import to_float
 from diabolo.data.schema import Schema
-from diabolo.data.sources import Native
+from diabolo.data.sources import UserTable
 
 OTHER = "other"  # what rare labels become
 
 
 def coarsen(
-    native: Native, schema: Schema, *, min_count: int, clip: float, leave: Collection[str | None] = ()
-) -> tuple[Native, str]:
+    user_table: UserTable, schema: Schema, *, min_count: int, clip: float, leave: Collection[str | None] = ()
+) -> tuple[UserTable, str]:
     """The data with rare labels merged and extreme values clipped, and what was done, in a sentence.
 
     Args:
-        native: the data of a fit.
+        user_table: the data of a fit.
         schema: what its columns are.
         min_count: labels that fewer rows have become "other" where the column holds text, holes elsewhere.
         clip: this share of the values at each end of a number or a date becomes the value at that share.
         leave: names of columns that stay as they are.
     """
-    table, merged, clipped = native.table, 0, 0
-    columns = native.columns()
+    table, merged, clipped = user_table.table, 0, 0
+    columns = user_table.columns()
     for entry in schema.used:
         if entry.name in leave:
             continue
@@ -53,7 +53,7 @@ def coarsen(
         said.append(f"{merged:,} labels that fewer than {min_count} rows have were merged")
     if clipped:
         said.append(f"{clipped:,} values beyond the outer {clip:.2g} of their column were clipped")
-    return replace(native, table=table), "; ".join(said)
+    return replace(user_table, table=table), "; ".join(said)
 
 
 def _merged(values: pa.Array, name: str, min_count: int) -> tuple[pa.Array, int]:

@@ -18,7 +18,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from diabolo.errors import DataError
-from diabolo.utils.tensor_file import begins_like_one
+from diabolo.utils.tensor_file import is_tensor_file
 
 # What people write where there is no value; "?" is the habit of the UCI repository.
 HOLES = ["", "None", "?"] + [
@@ -56,7 +56,7 @@ def read_file(path: str | Path) -> pa.Table:
         raise DataError(f"{path} is empty", hint=EMPTY)
     kind, packed = kind_of_file(path)
     try:
-        if begins_like_one(path):
+        if is_tensor_file(path):
             raise DataError(
                 f"{path} is a diabolo model, not a table",
                 hint=f'diabolo.load("{path}"), or on the command line -m {path}',

@@ -13,11 +13,11 @@ import torch
 
 from diabolo.data.columns import COLUMNS, Category, Column, Datetime, Number, Values
 from diabolo.data.columns.base import to_array
-from diabolo.data.fields import FIELDS, Codes, Field
+from diabolo.data.fields import FIELDS, Batch, Field
 from diabolo.data.inference import COUNTED, NEARLY, TOO, kind_of, looks, missing_share, why_ignored
-from diabolo.data.surrogates import Filler
+from diabolo.data.surrogates import SurrogateColumn
 from diabolo.errors import DataError, OptionError, SchemaError
-from diabolo.utils.checks import whole
+from diabolo.utils.checks import check_int
 
 AS_ASKED = "as asked"
 
@@ -32,7 +32,7 @@ class Entry:
         column: its kind and what was learnt of it; None if ignored.
         reason: why this kind and role, in a few words.
         missing: share of the rows in which it has no value.
-        filler: how generated rows get values of an id or of a constant; None for other columns.
+        surrogate: how generated rows get values of an id or of a constant; None for other columns.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Entry:
     column: Column | None
     reason: str
     missing: float = 0.0
-    filler: Filler | None = None
+    surrogate: SurrogateColumn | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Schema:
                 entries.append(Entry(name, "ignored", None, AS_ASKED, missing))
                 continue
             if reason is not None:
-                made = Filler.fit(values) if reason.startswith(("constant", "an id")) else None
+                made = SurrogateColumn.fit(values) if reason.startswith(("constant", "an id")) else None
                 entries.append(Entry(name, "ignored", None, reason, missing, made))
                 continue
             column = kinds.get(name) or kind_of(values)
@@ -157,7 +157,7 @@ class Schema:
         entries = []
         for entry in self.entries:
             if entry.name in sizes:
-                size = whole(f"embedding[{entry.name!r}]", sizes[entry.name])
+                size = check_int(f"embedding[{entry.name!r}]", sizes[entry.name])
                 if not isinstance(entry.column, Category):
                     kind = entry.column.kind if entry.column is not None else entry.role
                     raise OptionError(
@@ -287,7 +287,7 @@ class Schema:
             hint="rename them, or fit a new model on this data",
         )
 
-    def encode(self, columns: Mapping[str, Values]) -> Codes:
+    def encode(self, columns: Mapping[str, Values]) -> Batch:
         """Values -> codes. Only the columns that are read are looked at."""
         self.check(columns)
         values: dict[str, list[np.ndarray]] = {}
@@ -298,7 +298,7 @@ class Schema:
             for part, (value, there) in zip(entry.column.fields, parts, strict=True):
                 values.setdefault(part.kind, []).append(value)
                 visible.setdefault(part.kind, []).append(there)
-        return Codes(
+        return Batch(
             {k: torch.from_numpy(np.stack(v, axis=1)) for k, v in values.items()},
             {k: torch.from_numpy(np.stack(v, axis=1)) for k, v in visible.items()},
         )
@@ -342,7 +342,7 @@ class Schema:
                 "reason": e.reason,
                 "missing": e.missing,
                 "column": e.column.to_json() if e.column else None,
-                "filler": e.filler.to_json() if e.filler else None,
+                "surrogate": e.surrogate.to_json() if e.surrogate else None,
             }
             for e in self.entries
         ]
@@ -355,8 +355,8 @@ class Schema:
         for e in entries:
             state = dict(e["column"]) if e["column"] else None
             column = kinds[state.pop("kind")](**state) if state else None
-            filler = Filler.from_json(e["filler"]) if e["filler"] else None
-            made.append(Entry(e["name"], e["role"], column, e["reason"], e["missing"], filler))
+            surrogate = SurrogateColumn.from_json(e["surrogate"]) if e["surrogate"] else None
+            made.append(Entry(e["name"], e["role"], column, e["reason"], e["missing"], surrogate))
         return cls(tuple(made))
 
 

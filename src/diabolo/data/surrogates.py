@@ -18,7 +18,7 @@ LONGEST = 200  # signs in an id
 
 
 @dataclass(frozen=True)
-class Filler:
+class SurrogateColumn:
     """How to make values of a column that is not scored.
 
     Attributes:
@@ -33,7 +33,7 @@ class Filler:
     constant: str | None = None
     start: int = 0
     step: int = 0
-    letters: tuple[str, ...] = ()
+    alphabet: tuple[str, ...] = ()
     missing: float = 0.0
 
     @classmethod
@@ -62,7 +62,7 @@ class Filler:
         if not 0 < length <= LONGEST:
             return None
         places = zip(*(t for t in texts if len(t) == length), strict=True)
-        return cls(kind, letters=tuple("".join(sorted(set(p))) for p in places), missing=missing)
+        return cls(kind, alphabet=tuple("".join(sorted(set(p))) for p in places), missing=missing)
 
     def make(self, first: int, rows: int, seed: int) -> pa.Array:
         """Values for new rows; ids differ from each other, over all batches of one seed.
@@ -87,7 +87,7 @@ class Filler:
 
     def _ids(self, first: int, rows: int, seed: int) -> list[str]:
         """A walk through all ids that can be made, in steps that meet each of them once."""
-        letters, size = list(self.letters), math.prod(len(p) for p in self.letters)
+        letters, size = list(self.alphabet), math.prod(len(p) for p in self.alphabet)
         while size < 2 * (first + rows):  # too few: they become longer
             letters, size = [*letters, "0123456789"], size * 10
         random = np.random.default_rng([seed, len(letters)])
@@ -116,4 +116,4 @@ class Filler:
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        return cls(**{**state, "letters": tuple(state["letters"])})
+        return cls(**{**state, "alphabet": tuple(state["alphabet"])})

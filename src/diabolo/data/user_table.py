@@ -20,11 +20,11 @@ from diabolo.errors import ColumnError, DataError
 
 COMPLEX = "use their real part or size"
 TABLES = "a dataframe, a numpy array, a mapping of columns, a list of rows, or the path of a file"
-PICTURES = "image"  # the name of the only column of an array of pictures
+IMAGE_COLUMN = "image"  # the name of the only column of an array of pictures
 
 
 @dataclass(frozen=True)
-class Native:
+class UserTable:
     """A table that remembers where it came from.
 
     Attributes:
@@ -52,7 +52,7 @@ class Native:
             n: _readable(_whole(c)) for n, c in zip(self.table.column_names, self.table.columns, strict=True)
         }
 
-    def give(self, columns: Mapping[str, Any], *, aligned: bool = True) -> Any:
+    def to_native(self, columns: Mapping[str, Any], *, aligned: bool = True) -> Any:
         """Columns as a dataframe of the user's own library.
 
         Args:
@@ -72,7 +72,7 @@ class Native:
             return frame
         return table
 
-    def mend(self, columns: Mapping[str, pa.Array], places: Mapping[str, np.ndarray]) -> Any:
+    def replace_cells(self, columns: Mapping[str, pa.Array], places: Mapping[str, np.ndarray]) -> Any:
         """The user's own table with some cells exchanged; all else, types included, is as it was.
 
         Args:
@@ -105,32 +105,32 @@ class Native:
                     values = values.cast(kind)
                 table = table.set_column(place, table.schema.field(place).with_type(values.type), values)
             return table
-        return self.give({**self.columns(), **columns})
+        return self.to_native({**self.columns(), **columns})
 
 
-def read_native(data: Any) -> Native:
+def read_user_table(data: Any) -> UserTable:
     """Read a path, dataframe (pandas, polars, pyarrow, ...), numpy array, mapping or sequence of rows.
 
     Raises:
         DataError: it is none of these, has no rows or no columns, or names a column twice.
     """
-    if isinstance(data, Native):
+    if isinstance(data, UserTable):
         return data
     if type(data).__module__.startswith("scipy.sparse"):
         raise DataError("sparse input is not supported: the matrix is sparse", hint="X.toarray()")
     if isinstance(data, str | Path):
-        return _checked(Native(read_file(data)))
+        return _checked(UserTable(read_file(data)))
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
-        return _checked(Native(data))
+        return _checked(UserTable(data))
     if isinstance(data, list | tuple) and data and all(isinstance(row, Mapping) for row in data):
         names = dict.fromkeys(name for row in data for name in row)
         data = {name: [row.get(name) for row in data] for name in names}
     if isinstance(data, np.ndarray) and data.dtype.names:
         data = {name: data[name].ravel() for name in data.dtype.names}
     if isinstance(data, Mapping):
-        return _checked(Native(_from_mapping(data)))
+        return _checked(UserTable(_from_mapping(data)))
     if type(data).__module__.startswith("pandas"):
         return _checked(_from_pandas(data))
     if hasattr(data, "detach"):
@@ -150,9 +150,9 @@ def read_native(data: Any) -> Native:
             table = (
                 frame.with_columns(nw.col(*wide).cast(nw.Float64)).to_arrow() if wide else frame.to_arrow()
             )
-            return _checked(Native(table, library=frame.implementation.value, frame=frame))
+            return _checked(UserTable(table, library=frame.implementation.value, frame=frame))
         if hasattr(data, "__arrow_c_stream__") and not isinstance(data, type):
-            return _checked(Native(pa.table(data)))
+            return _checked(UserTable(pa.table(data)))
         if isinstance(data, type) or not hasattr(data, "__array__"):
             raise DataError(f"expected a table, got {_what(data)}", hint=TABLES)
     return _checked(_from_array(data))
@@ -181,7 +181,7 @@ def _from_mapping(data: Mapping[str, Any]) -> pa.Table:
     return pa.table(arrays)
 
 
-def _from_pandas(data: Any) -> Native:
+def _from_pandas(data: Any) -> UserTable:
     if data.ndim == 1:
         data = data.to_frame(name=data.name if data.name is not None else "value")
     names = [str(c) for c in data.columns]
@@ -192,10 +192,10 @@ def _from_pandas(data: Any) -> Native:
         if "Sparse" in str(column.dtype):
             column = column.sparse.to_dense()
         arrays[name] = _to_arrow(column, name)
-    return Native(pa.table(arrays), "pandas", data.index, frame=data)
+    return UserTable(pa.table(arrays), "pandas", data.index, frame=data)
 
 
-def _from_array(data: Any) -> Native:
+def _from_array(data: Any) -> UserTable:
     if isinstance(data, list | tuple):
         sizes = [len(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in data]
         bad = next((row for row, size in enumerate(sizes) if size != sizes[0]), None)
@@ -208,7 +208,7 @@ def _from_array(data: Any) -> Native:
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported: the array holds complex numbers", hint="X.real")
     if array.ndim in (3, 4):
-        return Native(pa.table({PICTURES: to_pictures(array, PICTURES)}), named=False)
+        return UserTable(pa.table({IMAGE_COLUMN: to_pictures(array, IMAGE_COLUMN)}), named=False)
     if array.ndim != 2:
         hint = "Reshape your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
         if array.ndim > 4:
@@ -221,7 +221,7 @@ def _from_array(data: Any) -> Native:
             f"0 feature(s) (shape={array.shape}) while a minimum of 1 is required.",
             hint="give it a column at least",
         )
-    return Native(table, named=False)
+    return UserTable(table, named=False)
 
 
 def _to_arrow(values: Any, name: str) -> pa.Array:
@@ -345,13 +345,13 @@ def _unique(names: list[str]) -> None:
         )
 
 
-def _checked(native: Native) -> Native:
-    _unique(native.table.column_names)
-    if native.table.num_columns == 0:
+def _checked(user_table: UserTable) -> UserTable:
+    _unique(user_table.table.column_names)
+    if user_table.table.num_columns == 0:
         raise DataError("the data has no columns", hint="give it a column at least")
-    if native.rows == 0:
+    if user_table.rows == 0:
         raise DataError(
             "0 sample(s): the data has columns but no rows; a minimum of 1 is required.",
             hint="look at what selected the rows",
         )
-    return native
+    return user_table

@@ -12,7 +12,7 @@ from diabolo.data.fields import Field
 
 
 @dataclass(frozen=True)
-class Faults:
+class CellErrorModel:
     """How many cells are wrong, in which ways, and how sure their evidence makes.
 
     Attributes:
@@ -26,14 +26,14 @@ class Faults:
     """
 
     rate: float = 0.01
-    ways: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    error_types: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     knots: tuple[float, ...] = ()
     odds: tuple[float, ...] = ()
 
     def log_q(self, of: Field, values: np.ndarray, alone: bool) -> np.ndarray:
         """Log q(value): how likely the values of a field are where they are wrong; `alone` as in `Field`."""
-        ways = of.faults(values, alone)
-        shares = np.asarray(self.ways.get(of.kind, [1 / len(ways)] * len(ways)))
+        ways = of.log_prob_if_wrong(values, alone)
+        shares = np.asarray(self.error_types.get(of.kind, [1 / len(ways)] * len(ways)))
         return np.asarray(np.logaddexp.reduce(ways + np.log(shares).reshape(-1, *[1] * values.ndim), axis=0))
 
     def wrong(self, nats: np.ndarray) -> np.ndarray:
@@ -48,11 +48,11 @@ class Faults:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a model file."""
-        ways = {k: list(v) for k, v in self.ways.items()}
+        ways = {k: list(v) for k, v in self.error_types.items()}
         return {"rate": self.rate, "ways": ways, "knots": list(self.knots), "odds": list(self.odds)}
 
     @classmethod
-    def from_json(cls, state: Mapping[str, Any]) -> Faults:
+    def from_json(cls, state: Mapping[str, Any]) -> CellErrorModel:
         """The inverse of `to_json`."""
         ways = {k: tuple(v) for k, v in state["ways"].items()}
         return cls(state["rate"], ways, tuple(state["knots"]), tuple(state["odds"]))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 
 
 @dataclass
-class Cells:
+class CellPredictions:
     """What is expected in each cell, given the other cells of its row; kind -> (rows, fields, *cell).
 
     Attributes:
@@ -26,19 +26,19 @@ class Cells:
     surprise: dict[str, np.ndarray]
 
     @classmethod
-    def blank(cls, codes: Codes) -> Cells:
+    def empty(cls, batch: Batch) -> CellPredictions:
         """Nothing expected yet."""
 
         def table(value: float) -> dict[str, np.ndarray]:
-            return {k: np.full(tuple(v.shape), value) for k, v in codes.values.items()}
+            return {k: np.full(tuple(v.shape), value) for k, v in batch.values.items()}
 
         return cls(table(np.nan), table(np.nan), table(np.nan), table(np.nan), table(0.0))
 
-    def first(self, rows: int) -> Cells:
+    def head(self, rows: int) -> CellPredictions:
         """Only the first rows."""
-        return Cells(*({k: v[:rows] for k, v in table.items()} for table in self.__dict__.values()))
+        return CellPredictions(*({k: v[:rows] for k, v in table.items()} for table in self.__dict__.values()))
 
-    def put(self, other: Cells, rows: np.ndarray) -> None:
+    def update(self, other: CellPredictions, rows: np.ndarray) -> None:
         """Overwrite some rows."""
         for mine, theirs in zip(self.__dict__.values(), other.__dict__.values(), strict=True):
             for kind in mine:

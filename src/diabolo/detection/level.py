@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Curve
+from diabolo.data.fields import Batch, Curve
 
 FENCE = 1.5  # Tukey's: in units of the distance between the quartiles
 FLAT = 0.05  # of the series' deviation: a level that never moves still gets a fence
 HIGHEST = 6.0
 
 
-class Level:
+class LevelEvidence:
     """The usual range of the mean of a window, for each channel, and how far beyond it others lie.
 
     The shape of a window says little of its height: in the distance between windows the mean is one
@@ -32,24 +32,24 @@ class Level:
         self.arrays = dict(arrays)
 
     @classmethod
-    def fit(cls, codes: Codes) -> Level:
+    def fit(cls, batch: Batch) -> LevelEvidence:
         """Learn from training windows."""
-        means = _means(codes)
+        means = _means(batch)
         means = np.where(
             np.isfinite(means).any(0), means, 0.0
         )  # of a channel without a point nothing is known
         low, high = np.nanquantile(means, [0.25, 0.75], axis=0)
         return cls({"low": low, "high": high, "fence": FENCE * (high - low + FLAT)})
 
-    def excess(self, codes: Codes) -> np.ndarray:
+    def excess(self, batch: Batch) -> np.ndarray:
         """(rows, channels) how far each mean lies beyond the quartiles, in widths of the fence; 0 inside."""
-        means, low, high = _means(codes), self.arrays["low"], self.arrays["high"]
+        means, low, high = _means(batch), self.arrays["low"], self.arrays["high"]
         beyond = np.maximum(np.maximum(low - means, means - high), 0) / self.arrays["fence"]
         return np.asarray(np.nan_to_num(beyond))
 
-    def side(self, codes: Codes) -> np.ndarray:
+    def side(self, batch: Batch) -> np.ndarray:
         """(rows, channels) -1 where the mean lies below the quartiles, 1 above them, 0 between them."""
-        means = _means(codes)
+        means = _means(batch)
         return np.asarray((means > self.arrays["high"]).astype(int) - (means < self.arrays["low"]))
 
     def evidence(self, excess: np.ndarray) -> np.ndarray:
@@ -58,10 +58,10 @@ class Level:
         return np.asarray(np.minimum((1 + farthest**8) ** 0.25, HIGHEST))
 
 
-def _means(codes: Codes) -> np.ndarray:
+def _means(batch: Batch) -> np.ndarray:
     """(rows, channels) mean of the points that are there; NaN where there is none."""
-    curve: Tensor = codes.values[Curve.kind].double()
-    seen = codes.visible[Curve.kind].double()
+    curve: Tensor = batch.values[Curve.kind].double()
+    seen = batch.visible[Curve.kind].double()
     count = seen.sum(-1)
     mean = torch.where(count > 0, (curve * seen).sum(-1) / count.clamp_min(1), torch.nan)
     return mean.cpu().numpy()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Curve, Picture, Real, Symbol, by_field
+from diabolo.data.fields import Batch, Curve, Picture, Real, Symbol, broadcast_fields
 
 LIMIT = 10_000
 WINDOWS = 512
@@ -58,17 +58,17 @@ class Memory:
 
     def __init__(
         self,
-        codes: Codes,
+        batch: Batch,
         scored: Mapping[str, Tensor],
         positions: np.ndarray | None = None,
         whitening: np.ndarray | None = None,
         reach: np.ndarray | None = None,
     ) -> None:
-        self.codes, self.scored = codes, {k: v.cpu() for k, v in scored.items()}
+        self.rows, self.scored = batch, {k: v.cpu() for k, v in scored.items()}
         self.positions, self.whitening, self.reach = positions, whitening, reach
-        self.prints = fingerprints(codes)
-        self._numbers, self._known = self._features(codes)
-        self._label_values, self._label_known = self._labels(codes)
+        self.fingerprints = fingerprints(batch)
+        self._numbers, self._known = self._features(batch)
+        self._label_values, self._label_known = self._labels(batch)
         self._sizes = (self._label_values.amax(0) + 1).tolist()
         self._small = (self._label_values < SMALL).all(0)
         numbers, known = self._numbers, self._label_known
@@ -78,24 +78,24 @@ class Memory:
         self._whole = bool(self._known.all()) and bool(known.all())
 
     @classmethod
-    def fit(cls, codes: Codes, scored: Mapping[str, Tensor], positions: np.ndarray | None = None) -> Memory:
+    def fit(cls, batch: Batch, scored: Mapping[str, Tensor], positions: np.ndarray | None = None) -> Memory:
         """Remember rows; of many, an even choice in their order."""
-        limit = WINDOWS if Curve.kind in codes.values else LIMIT
-        if Picture.kind in codes.values:
-            limit = min(limit, max(PIXELS // codes.values[Picture.kind][0].numel(), 64))
+        limit = WINDOWS if Curve.kind in batch.values else LIMIT
+        if Picture.kind in batch.values:
+            limit = min(limit, max(PIXELS // batch.values[Picture.kind][0].numel(), 64))
         whitening = None
-        if Curve.kind in codes.values:
-            whitening = _whitening(codes, _apart(positions, codes.values[Curve.kind].shape[-1]))
-        picked = torch.linspace(0, len(codes) - 1, min(limit, len(codes))).round().long()
+        if Curve.kind in batch.values:
+            whitening = _whitening(batch, _apart(positions, batch.values[Curve.kind].shape[-1]))
+        picked = torch.linspace(0, len(batch) - 1, min(limit, len(batch))).round().long()
         where = positions[picked.numpy()] if positions is not None else None
-        reach = _reach(codes, scored[Real.kind].cpu()) if Real.kind in codes.values else None
-        return cls(codes[picked], scored, where, whitening, reach)
+        reach = _reach(batch, scored[Real.kind].cpu()) if Real.kind in batch.values else None
+        return cls(batch[picked], scored, where, whitening, reach)
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return len(self.rows)
 
     def search(
-        self, codes: Codes, positions: np.ndarray | None = None, *, apart: int = 1, k: int = 1, skip: int = 0
+        self, batch: Batch, positions: np.ndarray | None = None, *, apart: int = 1, k: int = 1, skip: int = 0
     ) -> Neighbours:
         """The nearest remembered rows; a row never counts as its own neighbour.
 
@@ -103,22 +103,22 @@ class Memory:
         overlap in time (fewer than `apart` steps between their starts) are the same stretch.
 
         Args:
-            codes: rows, on the CPU.
+            batch: rows, on the CPU.
             positions: (rows,) their places in time.
             apart: steps between windows that count as different.
             k: neighbours wanted.
             skip: nearer ones that are passed over.
         """
-        index = np.full((len(codes), k), -1, np.int64)
-        distances = np.full((len(codes), k), np.inf)
+        index = np.full((len(batch), k), -1, np.int64)
+        distances = np.full((len(batch), k), np.inf)
         timed = positions is not None and self.positions is not None
-        prints = None if timed else fingerprints(codes)
-        first = {} if timed else {p: i for i, p in reversed(list(enumerate(self.prints.tolist())))}
+        prints = None if timed else fingerprints(batch)
+        first = {} if timed else {p: i for i, p in reversed(list(enumerate(self.fingerprints.tolist())))}
         spare = SPARE_WINDOWS if timed else SPARE
         # Measuring again takes every wanted row apart: of wide rows, fewer at once.
         step = min(QUERIES, max(PIXELS // ((k + 2 * SPARE) * max(self._numbers.shape[1], 1)), 16))
-        for start in range(0, len(codes), step):
-            chunk = codes[start : start + step]
+        for start in range(0, len(batch), step):
+            chunk = batch[start : start + step]
             mine = *self._features(chunk), *self._labels(chunk)
             squares = self._squares(mine)
             if prints is None:
@@ -146,13 +146,13 @@ class Memory:
             )
         return Neighbours(index, distances)
 
-    def shares(self, codes: Codes, index: np.ndarray) -> dict[str, np.ndarray]:
+    def shares(self, batch: Batch, index: np.ndarray) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell): each cell's part of the squared distance to the row `index`."""
-        nearest = self.codes[torch.from_numpy(np.maximum(index, 0))]
+        nearest = self.rows[torch.from_numpy(np.maximum(index, 0))]
         found = {}
-        for kind, value in codes.values.items():
-            there = codes.visible[kind] & nearest.visible[kind]
-            there = there & by_field(self.scored[kind], value)
+        for kind, value in batch.values.items():
+            there = batch.visible[kind] & nearest.visible[kind]
+            there = there & broadcast_fields(self.scored[kind], value)
             if kind == Symbol.kind:
                 part = MISMATCH * (value != nearest.values[kind]).float()
             elif kind == Curve.kind and self.whitening is not None:
@@ -163,20 +163,20 @@ class Memory:
             found[kind] = torch.where(there, part, 0.0).numpy().astype(np.float64)
         return found
 
-    def _features(self, codes: Codes) -> tuple[Tensor, Tensor]:
+    def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Everything that is a number, side by side, and what is there."""
         numbers, known = [], []
         for kind in (Real.kind, Picture.kind):
-            if kind in codes.values:
+            if kind in batch.values:
                 scored = self.scored[kind]
-                numbers.append(self._near(kind, codes.values[kind])[:, scored].flatten(1))
-                known.append(codes.visible[kind][:, scored].flatten(1))
-        if Curve.kind in codes.values and self.whitening is not None:
-            curve = (codes.values[Curve.kind] * codes.visible[Curve.kind]).flatten(1)
+                numbers.append(self._near(kind, batch.values[kind])[:, scored].flatten(1))
+                known.append(batch.visible[kind][:, scored].flatten(1))
+        if Curve.kind in batch.values and self.whitening is not None:
+            curve = (batch.values[Curve.kind] * batch.visible[Curve.kind]).flatten(1)
             numbers.append(curve @ torch.from_numpy(self.whitening))
             known.append(torch.ones_like(numbers[-1], dtype=torch.bool))
         if not numbers:
-            return torch.zeros(len(codes), 0), torch.zeros(len(codes), 0)
+            return torch.zeros(len(batch), 0), torch.zeros(len(batch), 0)
         seen = torch.cat(known, 1)
         # Clipped, so that squares of infinities stay finite.
         return torch.where(seen, torch.cat(numbers, 1).clamp(-1e6, 1e6), 0.0), seen.float()
@@ -218,7 +218,7 @@ class Memory:
     def _plain(self, mine: tuple[Tensor, Tensor, Tensor, Tensor]) -> bool:
         """Whether rows and remembered rows are windows, and nothing is missing."""
         return (
-            Curve.kind in self.codes.values and self._whole and mine[2].shape[1] == 0 and bool(mine[1].all())
+            Curve.kind in self.rows.values and self._whole and mine[2].shape[1] == 0 and bool(mine[1].all())
         )
 
     def _measure(self, mine: tuple[Tensor, Tensor, Tensor, Tensor], index: Tensor) -> Tensor:
@@ -233,12 +233,12 @@ class Memory:
         total = total + MISMATCH * (unlike & shared).sum(2)
         return total / (both.sum(2) + shared.sum(2)).clamp_min(1)
 
-    def _labels(self, codes: Codes) -> tuple[Tensor, Tensor]:
+    def _labels(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The symbols of the scored fields, and which are there; symbol 0 is unlike everything."""
-        if Symbol.kind not in codes.values:
-            return torch.zeros(len(codes), 0, dtype=torch.long), torch.zeros(len(codes), 0, dtype=torch.bool)
+        if Symbol.kind not in batch.values:
+            return torch.zeros(len(batch), 0, dtype=torch.long), torch.zeros(len(batch), 0, dtype=torch.bool)
         scored = self.scored[Symbol.kind]
-        return codes.values[Symbol.kind][:, scored], codes.visible[Symbol.kind][:, scored]
+        return batch.values[Symbol.kind][:, scored], batch.visible[Symbol.kind][:, scored]
 
     def _one_hot(self, labels: Tensor, known: Tensor) -> Tensor:
         hot = [torch.zeros(len(labels), 0)]
@@ -271,14 +271,14 @@ def _apart(positions: np.ndarray | None, length: int) -> float:
     return float(np.minimum(np.diff(np.unique(positions)), length).sum() / length + 1)
 
 
-def _whitening(codes: Codes, apart: float) -> np.ndarray:
+def _whitening(batch: Batch, apart: float) -> np.ndarray:
     """(points, points) what windows are multiplied by: directions in which they hardly vary count more.
 
     Each channel is brought to a mean of 0 first: how high it lies is the level's question, and as one of the
     directions a slow drift would count as an odd shape. Of few windows that do not overlap, directions in
     which they hardly vary are not known: the fewer, the more like each other all are held to be.
     """
-    curve = (codes.values[Curve.kind] * codes.visible[Curve.kind]).double()
+    curve = (batch.values[Curve.kind] * batch.visible[Curve.kind]).double()
     flat = (curve - curve.mean(2, keepdim=True)).flatten(1)
     flat = flat - flat.mean(0)
     covariance = flat.T @ flat / max(len(flat), 1)
@@ -300,14 +300,14 @@ def near(values: Tensor) -> Tensor:
     return KNEE * torch.asinh(values / KNEE)
 
 
-def _reach(codes: Codes, scored: Tensor) -> np.ndarray:
+def _reach(batch: Batch, scored: Tensor) -> np.ndarray:
     """(numbers,) one over the range of each column; so that scored numbers have a mean variance of 1.
 
     A column that is nearly always the same has a small deviation: in its units, one row that differs would be
     far from all others, whatever else it holds. The range is the geometric mean of that of all values and of
     that without the farthest thousandth at each end: a single wild value does not hide itself.
     """
-    near_all, seen = near(codes.values[Real.kind]).numpy(), codes.visible[Real.kind].numpy()
+    near_all, seen = near(batch.values[Real.kind]).numpy(), batch.visible[Real.kind].numpy()
     ranges, variances = np.ones(near_all.shape[1]), np.zeros(near_all.shape[1])
     for field in range(len(ranges)):
         values = np.sort(near_all[seen[:, field], field]).astype(float)
@@ -321,14 +321,14 @@ def _reach(codes: Codes, scored: Tensor) -> np.ndarray:
     return (1 / (ranges * scale)).astype(np.float32)
 
 
-def fingerprints(codes: Codes) -> np.ndarray:
+def fingerprints(batch: Batch) -> np.ndarray:
     """(rows,) one whole number for each row; equal rows have equal ones."""
     parts = []
-    for kind in sorted(codes.values):
-        value = torch.where(codes.visible[kind], codes.values[kind], torch.zeros_like(codes.values[kind]))
+    for kind in sorted(batch.values):
+        value = torch.where(batch.visible[kind], batch.values[kind], torch.zeros_like(batch.values[kind]))
         flat = value.flatten(1).contiguous().numpy()
         parts.append(flat.view(np.uint32) if flat.dtype == np.float32 else flat.astype(np.uint32))
-        parts.append(codes.visible[kind].flatten(1).numpy().astype(np.uint32))
+        parts.append(batch.visible[kind].flatten(1).numpy().astype(np.uint32))
     table = np.concatenate(parts, 1).astype(np.uint64)
     mixed = np.full(len(table), 1469598103934665603, np.uint64)
     with np.errstate(over="ignore"):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Curve, Real, Symbol, by_field
+from diabolo.data.fields import Batch, Curve, Real, Symbol, broadcast_fields
 from diabolo.networks.network import Network
 
 ROWS = 4096  # rows that a network reads at once
@@ -36,11 +36,11 @@ class Residuals:
         self.arrays = dict(arrays)
 
     @classmethod
-    def fit(cls, network: Network, codes: Codes) -> Residuals:
+    def fit(cls, network: Network, batch: Batch) -> Residuals:
         """Learn the size of the errors on training rows."""
         arrays: dict[str, np.ndarray] = {}
         errors: dict[str, list[np.ndarray]] = {}
-        for chunk in codes.chunks(ROWS):
+        for chunk in batch.chunks(ROWS):
             for kind, (error, there) in raw_errors(network, chunk).items():
                 errors.setdefault(kind, []).append(np.where(there, error, np.nan))
         for kind, parts in errors.items():
@@ -60,16 +60,16 @@ class Residuals:
                 arrays["worst"] = np.array([largest], np.float32)
         return cls(arrays)
 
-    def of(self, network: Network, codes: Codes, symbols: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def of(self, network: Network, batch: Batch, symbols: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell) squared errors in training units; 0 where there is no value.
 
         Args:
             network: the one that `fit` saw.
-            codes: rows.
+            batch: rows.
             symbols: (rows, fields) the surprise of the symbols in nats, if another network reads them.
         """
         found = {}
-        for kind, (error, there) in raw_errors(network, codes).items():
+        for kind, (error, there) in raw_errors(network, batch).items():
             if kind == Symbol.kind:
                 nats = error if symbols is None else symbols
                 found[kind] = np.where(there, 2 * nats, 0.0)
@@ -96,38 +96,38 @@ class Residuals:
 
 
 @torch.no_grad()
-def raw_errors(network: Network, codes: Codes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def raw_errors(network: Network, batch: Batch) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Kind -> (errors, which count): value minus expected value, or -log p of a symbol."""
-    rows = len(codes)
-    codes = codes.padded()
-    likelihoods = network(codes).likelihoods
+    rows = len(batch)
+    batch = batch.padded()
+    likelihoods = network(batch).likelihoods
     found = {}
     for kind, scored in network.scored.items():
-        value: Tensor = codes.values[kind]
+        value: Tensor = batch.values[kind]
         likelihood = likelihoods[kind]
         error = -likelihood.log_prob(value) if kind == Symbol.kind else value - likelihood.mean
-        there = codes.visible[kind] & by_field(scored, value)
+        there = batch.visible[kind] & broadcast_fields(scored, value)
         found[kind] = (error.cpu().numpy()[:rows], there.cpu().numpy()[:rows])
     return found
 
 
 @torch.no_grad()
-def fill_holes(network: Network, codes: Codes, device: str) -> Codes:
+def fill_holes(network: Network, batch: Batch, device: str) -> Batch:
     """The rows with what a network expects in their holes."""
-    if all(bool(v.all()) for v in codes.visible.values()):
-        return codes
-    filled = codes
+    if all(bool(v.all()) for v in batch.visible.values()):
+        return batch
+    filled = batch
     # A network that has not learnt to read holes is read again with its own answers in them.
-    for _ in range(1 if network.corruption.hides or network.white is not None else 5):
+    for _ in range(1 if network.corruption.masks or network.white is not None else 5):
         said = network(filled.padded().to(device)).likelihoods
-        filled = codes.fill({k: said[k].mean.cpu()[: len(codes)] for k in said})
+        filled = batch.fill({k: said[k].mean.cpu()[: len(batch)] for k in said})
     return filled
 
 
-def whole_windows(network: Network, codes: Codes, device: str) -> Codes:
+def whole_windows(network: Network, batch: Batch, device: str) -> Batch:
     """The rows with the holes of their windows filled: a distance after whitening needs every point."""
-    if Curve.kind not in codes.values or bool(codes.visible[Curve.kind].all()):
-        return codes
-    parts = [fill_holes(network, chunk, device) for chunk in codes.chunks(ROWS)]
+    if Curve.kind not in batch.values or bool(batch.visible[Curve.kind].all()):
+        return batch
+    parts = [fill_holes(network, chunk, device) for chunk in batch.chunks(ROWS)]
     curve = torch.cat([part.values[Curve.kind] for part in parts])
-    return codes.replace({Curve.kind: curve}, {Curve.kind: torch.ones_like(curve, dtype=torch.bool)})
+    return batch.replace({Curve.kind: curve}, {Curve.kind: torch.ones_like(curve, dtype=torch.bool)})

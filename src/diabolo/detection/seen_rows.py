@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.detection.calibration import Calibration
 from diabolo.detection.memory import fingerprints
 
@@ -17,7 +17,7 @@ ALONE = 1 / 8  # of the chances that a row of the fit has to be odd, those of be
 
 
 @dataclass
-class Crowd:
+class SeenRows:
     """Rows of the fit are judged by their distance from the crowd: to the nearest tenth of the table.
 
     What is odd and comes in groups was learnt as normal, and each row of a group finds its like nearby: such
@@ -35,11 +35,11 @@ class Crowd:
         calibration: from evidence to bits, of rows of the fit.
     """
 
-    prints: np.ndarray
+    fingerprints: np.ndarray
     calibration: Calibration
 
     @classmethod
-    def fit(cls, prints: np.ndarray, evidence: Mapping[str, np.ndarray]) -> Crowd:
+    def fit(cls, prints: np.ndarray, evidence: Mapping[str, np.ndarray]) -> SeenRows:
         """Know these rows again, and rank by the evidence of some of them."""
         return cls(np.unique(prints), Calibration.fit(_weighed(evidence)))
 
@@ -52,18 +52,18 @@ class Crowd:
         rarer = np.maximum(alone + np.log2(ALONE), beside + np.log2(1 - ALONE))
         return np.where(np.isnan(beside), alone, np.maximum(rarer, 0))
 
-    def knows(self, codes: Codes) -> np.ndarray:
+    def contains(self, batch: Batch) -> np.ndarray:
         """(rows,) whether the fit has seen a row with this content."""
-        found = short_prints(codes)
-        place = np.minimum(np.searchsorted(self.prints, found), len(self.prints) - 1)
-        return np.asarray(self.prints[place] == found)
+        found = short_fingerprints(batch)
+        place = np.minimum(np.searchsorted(self.fingerprints, found), len(self.fingerprints) - 1)
+        return np.asarray(self.fingerprints[place] == found)
 
 
 def _weighed(evidence: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {**evidence, "residual": evidence["residual"] ** EXPONENT}
 
 
-def short_prints(codes: Codes) -> np.ndarray:
+def short_fingerprints(batch: Batch) -> np.ndarray:
     """(rows,) fingerprints of 32 bits: two of a million new rows are taken for one of 10,000 known ones."""
-    prints = fingerprints(codes)
+    prints = fingerprints(batch)
     return np.asarray((prints ^ (prints >> np.uint64(32))).astype(np.uint32).view(np.int32))

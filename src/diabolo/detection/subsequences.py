@@ -10,9 +10,9 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Curve
+from diabolo.data.fields import Batch, Curve
 from diabolo.data.sources import Frame
-from diabolo.utils.sampling import even
+from diabolo.utils.sampling import evenly_spaced
 
 LENGTH = 16  # points of a stretch
 REMEMBERED = 512
@@ -29,10 +29,10 @@ FINEST = 1e-6
 UNKNOWN = 1e30  # of a channel that training does not show: nothing is beyond
 POINTS = 16_384  # that are judged at once
 KEPT = 16  # sets of channels whose solution is kept
-CALMEST = 1e-3  # deviations from one point to the next; less is nothing
+MIN_STEP = 1e-3  # deviations from one point to the next; less is nothing
 
 
-class Course:
+class CoveredPoints:
     """The points that windows cover, each once, in the order of time.
 
     Args:
@@ -61,11 +61,11 @@ class Course:
     def of(cls, frame: Frame, length: int, channels: int, rows: slice | np.ndarray = slice(None)) -> Self:
         """A place for the points of windows, all or some."""
         assert frame.positions is not None
-        return cls(frame.place.start[rows], frame.positions[rows], length, channels)
+        return cls(frame.layout.start[rows], frame.positions[rows], length, channels)
 
-    def take(self, windows: slice | np.ndarray, codes: Codes) -> None:
+    def take(self, windows: slice | np.ndarray, batch: Batch) -> None:
         """Take in some of the windows."""
-        values, seen = codes.values[Curve.kind], codes.visible[Curve.kind]
+        values, seen = batch.values[Curve.kind], batch.visible[Curve.kind]
         cells = self._first[windows][:, None] + self._offsets
         self.values[cells] = torch.where(seen, values, torch.nan).transpose(1, 2).numpy()
         for places, first in zip((self.at, self.positions), self._windows, strict=True):
@@ -73,9 +73,9 @@ class Course:
 
     def fold(self, frame: Frame, found: np.ndarray) -> np.ndarray:
         """(cells, channels) -> (user rows, channels); 0 for those that no window covers."""
-        table = np.zeros((frame.place.points + 1, found.shape[1]))  # the last place is of cells between runs
+        table = np.zeros((frame.layout.points + 1, found.shape[1]))  # the last place is of cells between runs
         table[self.at] = found
-        return np.asarray(table[frame.place.point])
+        return np.asarray(table[frame.layout.point])
 
     def runs(self) -> Iterator[slice]:
         """Cells that follow each other."""
@@ -128,7 +128,7 @@ class Joint:
         return self._solved[key]
 
 
-class Brief:
+class SubsequenceEvidence:
     """What single points and short stretches of a series are like.
 
     Three questions are asked of a point. Does it lie where the other points of 16 say, all channels together,
@@ -155,17 +155,17 @@ class Brief:
         self._joint = Joint(self.arrays["mean"], self.arrays["covariance"])
 
     @classmethod
-    def fit(cls, codes: Codes, positions: np.ndarray) -> Brief:
+    def fit(cls, batch: Batch, positions: np.ndarray) -> SubsequenceEvidence:
         """Learn from training windows.
 
         Args:
-            codes: windows.
+            batch: windows.
             positions: (windows,) their places in time.
         """
-        pieces, whole, where, count = _sample(codes, positions)
+        pieces, whole, where, count = _sample(batch, positions)
         _, channels, length = pieces.shape
         flat = pieces.reshape(len(pieces), -1).astype(np.float64)
-        kept = even(len(pieces), REMEMBERED)
+        kept = evenly_spaced(len(pieces), REMEMBERED)
         centred = pieces - pieces.mean(2, keepdims=True)
         whitening = np.stack([_root(_moments(centred[:, c].astype(np.float64))[1]) for c in range(channels)])
         joint = Joint.fit(flat)
@@ -178,7 +178,7 @@ class Brief:
                 "stretches": np.matmul(pieces[kept].transpose(1, 0, 2), whitening),
                 "positions": where[kept],
                 "distance": np.ones(channels, np.float32),
-                "calm": _stillest(pieces, whole),
+                "calm": _max_stillness(pieces, whole),
             }
         )
         # Each half by the other one: their own moments guess few stretches of many channels too well.
@@ -189,12 +189,12 @@ class Brief:
         made.arrays["distance"] = _largest(distances, count / length, count)
         return made
 
-    def be_as_still_as(self, *calm: np.ndarray) -> None:
-        """Take the stillest of these for usual; (channels,) each, as `stillest` has it."""
+    def allow_stillness(self, *calm: np.ndarray) -> None:
+        """Take the stillest of these for usual; (channels,) each, as `max_stillness` has it."""
         most = np.max([np.where(c < UNKNOWN, c, 0.0) for c in calm], axis=0)
         self.arrays["calm"] = np.where(most > 0, most, UNKNOWN).astype(np.float32)
 
-    def evidence(self, course: Course, at: int | None = None) -> np.ndarray:
+    def evidence(self, course: CoveredPoints, at: int | None = None) -> np.ndarray:
         """(cells, channels) the logarithm of the evidence; 0 where there is none.
 
         Args:
@@ -222,7 +222,7 @@ class Brief:
             return np.zeros(values.shape)
         pieces, whole = _cut(values, bridged, self.length)
         nearest = self._distances(pieces, positions[: len(pieces)]) / self.arrays["distance"]
-        calm = _calm(pieces) / self.arrays["calm"]
+        calm = _stillness(pieces) / self.arrays["calm"]
         log = np.where(whole, np.maximum(_log(nearest), _log(calm)), 0.0)
         total, covers = np.zeros(values.shape), np.zeros(values.shape)
         for offset in range(self.length):
@@ -249,15 +249,15 @@ class Brief:
         return found
 
 
-def _sample(codes: Codes, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def _sample(batch: Batch, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """An even choice of the stretches of windows, which count, their positions; and how many there are."""
-    _, channels, points = codes.values[Curve.kind].shape
-    course, length = Course(positions, positions, points, channels), min(LENGTH, points // 2)
-    course.take(slice(None), codes)
+    _, channels, points = batch.values[Curve.kind].shape
+    course, length = CoveredPoints(positions, positions, points, channels), min(LENGTH, points // 2)
+    course.take(slice(None), batch)
     runs = [course.values[run] for run in course.runs()]
     cut = [_cut(run, _bridged(run, length), length) for run in runs]
     ends = np.cumsum([len(pieces) for pieces, _ in cut])
-    picked = even(int(ends[-1]), min(STRETCHES, NUMBERS // (channels * length)))
+    picked = evenly_spaced(int(ends[-1]), min(STRETCHES, NUMBERS // (channels * length)))
     chosen = []
     for (pieces, whole), run, end in zip(cut, course.runs(), ends, strict=True):
         mine = picked[(picked < end) & (picked >= end - len(pieces))] - (end - len(pieces))
@@ -266,22 +266,22 @@ def _sample(codes: Codes, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return pieces, whole, positions, int(ends[-1])
 
 
-def stillest(codes: Codes, positions: np.ndarray) -> np.ndarray:
+def max_stillness(batch: Batch, positions: np.ndarray) -> np.ndarray:
     """(channels,) how still the stillest stretches of these windows are: one over their movement."""
-    pieces, whole, *_ = _sample(codes, positions)
-    return _stillest(pieces, whole)
+    pieces, whole, *_ = _sample(batch, positions)
+    return _max_stillness(pieces, whole)
 
 
-def _stillest(pieces: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _max_stillness(pieces: np.ndarray, whole: np.ndarray) -> np.ndarray:
     # A series that ever stood so still does so again: no tail is cut here.
-    calm = np.where(whole, _calm(pieces), 0.0).max(0)
+    calm = np.where(whole, _stillness(pieces), 0.0).max(0)
     return np.asarray(np.where(calm > 0, calm, UNKNOWN).astype(np.float32))
 
 
-def _calm(pieces: np.ndarray) -> np.ndarray:
+def _stillness(pieces: np.ndarray) -> np.ndarray:
     """(stretches, channels) one over the root mean squared step from a point to the next, in deviations."""
     steps = np.sqrt(np.mean(np.diff(pieces.astype(np.float64)) ** 2, axis=2))
-    return np.asarray(1 / np.maximum(steps, CALMEST))
+    return np.asarray(1 / np.maximum(steps, MIN_STEP))
 
 
 def _nearest(white: Tensor, kept: Tensor, where: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from diabolo import tasks
 from diabolo.data.columns import Column
 from diabolo.data.schema import Schema
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from diabolo.errors import DiaboloWarning, ModelFileError, OptionError
 from diabolo.estimator.sklearn_api import Estimator
 from diabolo.networks.network import Member
@@ -20,9 +20,9 @@ from diabolo.networks.objectives import Objective
 from diabolo.networks.recipes import make_members
 from diabolo.persistence import storage
 from diabolo.streaming.stream import Stream
-from diabolo.tracking import NAMING, follow
+from diabolo.tracking import NAMING, record_run
 from diabolo.training.fitting import fit_engine
-from diabolo.training.options import check_width, choose_device, training_options, understand
+from diabolo.training.options import check_width, choose_device, read_fit_data, training_options
 from diabolo.utils.progress import Progress
 from diabolo.version import __version__
 
@@ -232,13 +232,13 @@ class Autoencoder(Estimator):
             DataError: the data cannot be read, or nothing in it can be scored.
             OptionError: an option cannot work.
         """
-        native = read_native(X)
+        user_table = read_user_table(X)
         options = self.get_params(deep=False)
-        data = understand(options, native)
+        data = read_fit_data(options, user_table)
         members = self.members or make_members(self.recipe, options, data.schema.fields)
         check_width(data.schema, members)
         training, device = training_options(options), choose_device(self.device)
-        with follow(options) as run:
+        with record_run(options) as run:
             engine = fit_engine(
                 data.frame,
                 data.source,
@@ -257,7 +257,7 @@ class Autoencoder(Estimator):
         engine.notes += run.notes
         for note in engine.notes:
             warnings.warn(note, DiaboloWarning, stacklevel=2)
-        return self.take(engine, native)
+        return self._adopt(engine, user_table)
 
     def inspect(self, X: Any) -> Schema:
         """What `fit` would read the columns as, without fitting.
@@ -268,7 +268,7 @@ class Autoencoder(Estimator):
             age     number    scored  0.0%     int64 values   28 to 45, mean 34.67
             city    category  scored  0.0%     string values  2 levels: Oslo, Bergen
         """
-        return understand(self.get_params(deep=False), read_native(X)).schema
+        return read_fit_data(self.get_params(deep=False), read_user_table(X)).schema
 
     def report(
         self,
@@ -385,9 +385,9 @@ class Autoencoder(Estimator):
     def _bar(self) -> Progress | None:
         if not self.verbose:
             return None
-        from diabolo.utils.progress import bar
+        from diabolo.utils.progress import progress_bar
 
-        return bar()
+        return progress_bar()
 
 
 def load(path: str | Path, *, device: str = "auto", threads: int | None = 1) -> Autoencoder:

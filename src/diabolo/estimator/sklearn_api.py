@@ -15,10 +15,10 @@ from sklearn.exceptions import NotFittedError
 from diabolo import tasks
 from diabolo.data.columns.image import to_pixels
 from diabolo.data.schema import Schema
-from diabolo.data.sources import PICTURES, Native, Series, read_native
+from diabolo.data.sources import IMAGE_COLUMN, Series, UserTable, read_user_table
 from diabolo.engine import Engine
 from diabolo.errors import DiaboloWarning, UnsupportedError
-from diabolo.training.updating import check_goes_on, refresh
+from diabolo.training.updating import check_updatable, update
 
 
 class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -72,7 +72,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
             False
         """
         if hasattr(self, "_engine"):
-            check_goes_on(self._engine)
+            check_updatable(self._engine)
         elif not Series.claims(self.get_params(deep=False)):
             raise UnsupportedError("only a model of a series learns bit by bit", hint="model.fit(X)")
         return self._partial_fit
@@ -81,7 +81,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         if not hasattr(self, "_engine"):
             return cast(Self, self.fit(X, y))
         frame = self._engine.read(X)
-        drift, engine = tasks.drift(self, X), refresh(self._engine, frame, self.threshold_)
+        drift, engine = tasks.drift(self, X), update(self._engine, frame, self.threshold_)
         engine.facts["drift"] = drift.verdict
         engine.notes += [drift.verdict] if drift.moved or drift.odder else []
         for note in engine.notes:
@@ -91,13 +91,13 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         self._engine = engine
         return self
 
-    def take(self, engine: Engine, native: Native) -> Self:
+    def _adopt(self, engine: Engine, user_table: UserTable) -> Self:
         """Become the model of an engine that was fitted on this data."""
         engine.calibration.alarm(self.alarm_rate)  # refuses a rate that cannot be kept
-        self._engine, self._library = engine, native.library
-        self.n_features_in_ = native.table.num_columns
-        if native.named:
-            self.feature_names_in_ = np.asarray(native.table.column_names, dtype=object)
+        self._engine, self._library = engine, user_table.library
+        self.n_features_in_ = user_table.table.num_columns
+        if user_table.named:
+            self.feature_names_in_ = np.asarray(user_table.table.column_names, dtype=object)
         return self
 
     @property
@@ -125,7 +125,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         """The losses, one line for each look at the held-out rows, in the dataframe library of the fit."""
         rows = self.engine_.history
         names = rows[0].keys() if rows else []
-        return Native(read_native({"_": [0]}).table, self._library).give(
+        return UserTable(read_user_table({"_": [0]}).table, self._library).to_native(
             {n: [r[n] for r in rows] for n in names}
         )
 
@@ -147,7 +147,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     @property
     def error_rate_(self) -> float:
         """The share of the cells with a value that are wrong, as estimated in the fit."""
-        return self.engine_.faults.rate
+        return self.engine_.cell_errors.rate
 
     @property
     def offset_(self) -> float:
@@ -192,19 +192,19 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
             UnsupportedError: the model has no bottleneck, so its coordinates are not all of a row.
         """
         if hasattr(self, "_engine"):
-            tasks.check_way_back(self._engine)
+            tasks.check_decodable(self._engine)
         return self._inverse_transform
 
     def _inverse_transform(self, Z: Any) -> Any:
-        columns = tasks.way_back(self.engine_, Z)
-        if not hasattr(self, "feature_names_in_") and self.schema_.scored == [PICTURES]:
-            return to_pixels(columns[PICTURES])
-        return Native(read_native({"_": [0]}).table, self._library).give(columns)
+        columns = tasks.decode_latents(self.engine_, Z)
+        if not hasattr(self, "feature_names_in_") and self.schema_.scored == [IMAGE_COLUMN]:
+            return to_pixels(columns[IMAGE_COLUMN])
+        return UserTable(read_user_table({"_": [0]}).table, self._library).to_native(columns)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """The names of what `transform` returns."""
         engine = self.engine_
-        size = getattr(engine.cell_reader.bottleneck, "latent", None)
+        size = getattr(engine.cell_network.bottleneck, "latent", None)
         if size is None:
             size = len(engine.axes[1]) if engine.axes is not None else 0
         return np.asarray([f"z{i}" for i in range(size)], dtype=object)

@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from diabolo.evaluation.tables import Table, coded, is_number, length, taken
+from diabolo.evaluation.tables import Table, coded, is_number, row_count, take_rows
 
 JUDGED = 6_000  # rows of each table that a judge learns from
 MOST_LABELS = 255  # that the trees of scikit-learn take
@@ -37,7 +37,9 @@ class Verdict:
     of_each: tuple[int, int] = (0, 0)
 
 
-def call(real: Table, other: Table, *, seed: int = 0, rows: int = JUDGED, reasons: bool = False) -> Verdict:
+def two_sample_test(
+    real: Table, other: Table, *, seed: int = 0, rows: int = JUDGED, reasons: bool = False
+) -> Verdict:
     """Ask boosted trees to tell rows of the other table from real ones.
 
     A classifier two-sample test (Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", 2017) by
@@ -50,7 +52,7 @@ def call(real: Table, other: Table, *, seed: int = 0, rows: int = JUDGED, reason
         rows: at most so many of each.
         reasons: also ask what it looked at.
     """
-    picked = [_some(length(table), rows, seed) for table in (real, other)]
+    picked = [_some(row_count(table), rows, seed) for table in (real, other)]
     both, labels = _mixed(real, other, picked)
     names = list(both)
     places = [i for i, n in enumerate(names) if not is_number(real[n]) and both[n].max() < MOST_LABELS]
@@ -84,7 +86,7 @@ def _some(count: int, most: int, seed: int) -> np.ndarray:
 
 def _mixed(real: Table, other: Table, picked: list[np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Some rows of both tables, one below the other, as numbers; and which come from the second."""
-    one, two = (taken(table, rows) for table, rows in zip((real, other), picked, strict=True))
+    one, two = (take_rows(table, rows) for table, rows in zip((real, other), picked, strict=True))
     both = {
         name: np.concatenate(
             [values, two[name]]

@@ -8,13 +8,13 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from diabolo.evaluation.tables import Table, coded, is_number, length
+from diabolo.evaluation.tables import Table, coded, is_number, row_count
 
 NEAR = 4_000  # rows of each table between which distances are measured
 
 
 @dataclass(frozen=True)
-class Leaks:
+class PrivacyReport:
     """What new rows tell of fitted ones, beside what unseen real rows tell of them (None without any).
 
     Attributes:
@@ -38,7 +38,7 @@ class Leaks:
     attribute_real: float | None = None
 
 
-def leaks(fitted: Table, new: Table, unseen: Table | None, *, target: str) -> Leaks:
+def privacy_report(fitted: Table, new: Table, unseen: Table | None, *, target: str) -> PrivacyReport:
     """Measure what new rows give away.
 
     Args:
@@ -48,9 +48,9 @@ def leaks(fitted: Table, new: Table, unseen: Table | None, *, target: str) -> Le
         target: the column that an attacker wants to know.
     """
     space = Space(fitted)
-    count = min(NEAR, *(length(table) for table in (fitted, new, unseen) if table is not None))
+    count = min(NEAR, *(row_count(table) for table in (fitted, new, unseen) if table is not None))
     made, every = space(new, count), space(fitted, 10 * NEAR)
-    found = Leaks(
+    found = PrivacyReport(
         copies=_copies(new, fitted),
         closest=float(np.median(nearest(made, every)[0])),
         attribute=_guessed(fitted, fitted, new, target, count),
@@ -109,7 +109,7 @@ class Space:
             parts.append(np.where(np.isnan(x), -1.0, rank)[:, None])
         for name, values in self.labels.items():
             parts.append((table[name][:rows].astype(str)[:, None] == values) / 2)
-        return np.concatenate(parts, axis=1) if parts else np.zeros((min(rows, length(table)), 1))
+        return np.concatenate(parts, axis=1) if parts else np.zeros((min(rows, row_count(table)), 1))
 
 
 def nearest(points: np.ndarray, others: np.ndarray, *, itself: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from diabolo.evaluation.tables import Table, coded, is_number
 BINS = 10  # of a number, where it is counted together with another column
 
 
-def alike(real: Table, other: Table) -> dict[str, float]:
+def column_similarity(real: Table, other: Table) -> dict[str, float]:
     """Column -> how alike its distributions are, 0 to 1.
 
     1 - their distance: Kolmogorov and Smirnov's of numbers (and the difference of the shares of missing
@@ -43,7 +43,7 @@ def _kolmogorov(one: np.ndarray, two: np.ndarray) -> float:
     return float(np.abs(below[0] - below[1]).max())
 
 
-def pairs(real: Table, other: Table) -> dict[tuple[str, str], float]:
+def pair_similarity(real: Table, other: Table) -> dict[tuple[str, str], float]:
     """Two columns -> how alike they go together, 0 to 1.
 
     1 - half the difference of the correlations of two numbers, or 1 - the total variation between the joint

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import numpy as np
 
 Table: TypeAlias = "Mapping[str, np.ndarray]"
-"""Name -> (rows,): floats, NaN where missing; or labels as objects, `GONE` where missing."""
+"""Name -> (rows,): floats, NaN where missing; or labels as objects, `MISSING` where missing."""
 
-GONE = "?"  # a missing label
+MISSING = "?"  # a missing label
 
 
 def is_number(values: np.ndarray) -> bool:
@@ -18,12 +18,12 @@ def is_number(values: np.ndarray) -> bool:
     return values.dtype.kind == "f"
 
 
-def length(table: Table) -> int:
+def row_count(table: Table) -> int:
     """Rows of a table."""
     return len(next(iter(table.values())))
 
 
-def taken(table: Table, rows: np.ndarray | slice) -> Table:
+def take_rows(table: Table, rows: np.ndarray | slice) -> Table:
     """Some of the rows."""
     return {name: values[rows] for name, values in table.items()}
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.generation.conditions import LEAST, Choice, Wishes
-from diabolo.generation.incremental import Turns
+from diabolo.generation.conditions import LEAST, AllowedValues, Conditions
+from diabolo.generation.incremental import IncrementalEncoder
 from diabolo.generation.sampling import draw_cell, put
 
 FEWEST, MOST = 64, 1024  # rows that are drawn in one order of the columns
@@ -19,7 +19,7 @@ ORDERS = 16  # of few rows
 TRIES = 8  # rows that are begun for each that is wanted, where several columns are not free
 
 
-class Drawer:
+class ColumnwiseSampler:
     """Draws rows block by block; every block has an order of columns of its own.
 
     Args:
@@ -28,29 +28,29 @@ class Drawer:
         keep: columns of given rows that are kept.
     """
 
-    def __init__(self, engine: Engine, wishes: Wishes, keep: frozenset[str] = frozenset()) -> None:
+    def __init__(self, engine: Engine, wishes: Conditions, keep: frozenset[str] = frozenset()) -> None:
         self.engine, self.wishes, self.keep = engine, wishes, keep
-        self.turns = Turns(engine.cell_reader)
+        self.turns = IncrementalEncoder(engine.cell_network)
         done = {*wishes.fixed, *wishes.choices, *keep}
         self.left = [name for name in engine.schema.scored if name not in done]
         context = len(engine.schema.used) > len(engine.schema.scored)
         self.weighed = bool(wishes.choices) and (context or len(wishes.choices) > 1)
 
-    def rows(self, count: int) -> Codes:
+    def rows(self, count: int) -> Batch:
         """New rows; what is read beside them is that of remembered rows."""
-        remembered = self.engine.memory.codes
+        remembered = self.engine.memory.rows
         blocks = []
         turn = _turn(count)
         for start in range(0, count, turn):
             size = min(turn, count - start) * (TRIES if self.weighed else 1)
             blocks.append(self._block(remembered[torch.randint(len(remembered), (size,))]))
-        return Codes.concatenate(blocks)
+        return Batch.concatenate(blocks)
 
-    def like(self, codes: Codes) -> Codes:
+    def like(self, batch: Batch) -> Batch:
         """Rows with the kept columns, and the context, of these."""
-        return Codes.concatenate([self._block(block) for block in codes.chunks(_turn(len(codes)))])
+        return Batch.concatenate([self._block(block) for block in batch.chunks(_turn(len(batch)))])
 
-    def _block(self, known: Codes) -> Codes:
+    def _block(self, known: Batch) -> Batch:
         schema = self.engine.schema
         kept = {slot for name in self.keep for slot in schema.slots_of(name)}
         shown = {k: torch.zeros_like(v) for k, v in known.visible.items()}
@@ -62,42 +62,42 @@ class Drawer:
                 if slot in kept and slot.kind in absent:
                     absent[slot.kind][:, slot.index] = ~there
         values = {k: v.clone() for k, v in known.values.items()}
-        codes = Codes(values, shown)
+        batch = Batch(values, shown)
         for name, value in self.wishes.fixed.items():
-            codes = put(self.engine, codes, name, value.take([0] * len(codes)))
-        self.turns.begin(replace(codes, absent=absent).to(self.engine.device))
+            batch = put(self.engine, batch, name, value.take([0] * len(batch)))
+        self.turns.begin(replace(batch, absent=absent).to(self.engine.device))
         if self.wishes.choices:
-            codes = self._choose(codes)
+            batch = self._choose(batch)
         for place in torch.randperm(len(self.left)).tolist():
-            self._draw(self.left[place], codes)
-        return codes
+            self._draw(self.left[place], batch)
+        return batch
 
-    def _choose(self, codes: Codes) -> Codes:
+    def _choose(self, batch: Batch) -> Batch:
         """Draw the columns of which only some values are wanted, then keep rows by how probable those were.
 
         A row that was begun so that the later choices are improbable should have been begun less often:
         sampling and importance resampling (Rubin, 1987), exact as the number of rows begun grows.
         """
-        log_p = torch.zeros(len(codes))
+        log_p = torch.zeros(len(batch))
         names = list(self.wishes.choices)
         for place in torch.randperm(len(names)).tolist():
-            log_p += self._draw(names[place], codes, self.wishes.choices[names[place]])
+            log_p += self._draw(names[place], batch, self.wishes.choices[names[place]])
         if not bool((log_p > torch.tensor(LEAST).log()).any()):
             raise OptionError(
                 "given: rows with such values were never seen, and are too improbable to draw",
                 hint="give fewer columns, or wider ranges",
             )
         if not self.weighed:
-            return codes
+            return batch
         # The context is what remembered rows have, so the choices weigh it as well.
-        kept = torch.multinomial((log_p - log_p.max()).exp(), len(codes) // TRIES, replacement=True)
+        kept = torch.multinomial((log_p - log_p.max()).exp(), len(batch) // TRIES, replacement=True)
         self.turns.only(kept.to(self.engine.device))
-        return codes[kept]
+        return batch[kept]
 
-    def _draw(self, name: str, codes: Codes, choice: Choice | None = None) -> Tensor:
+    def _draw(self, name: str, batch: Batch, choice: AllowedValues | None = None) -> Tensor:
         """Draw a column into the codes; (rows,) the log of how probable the choice was."""
         schema, column = self.engine.schema, self.engine.schema[name]
-        slots, turns, rows = schema.slots_of(name), self.turns, len(codes)
+        slots, turns, rows = schema.slots_of(name), self.turns, len(batch)
         h = turns.known()
         there, log_p = torch.ones(rows, dtype=torch.bool), torch.zeros(rows)
         sure = turns.presence(h, slots[0].kind, slots[0].index)
@@ -119,8 +119,8 @@ class Drawer:
             again = column.encode(column.decode([part.numpy() for part in parts]), name)
             parts = [torch.from_numpy(part) for part, _ in again]
         for slot, part in zip(slots, parts, strict=True):
-            codes.values[slot.kind][:, slot.index] = part
-            codes.visible[slot.kind][:, slot.index] = there
+            batch.values[slot.kind][:, slot.index] = part
+            batch.visible[slot.kind][:, slot.index] = there
             turns.show(slot.kind, slot.index, part.to(h.device), there.to(h.device))
         return log_p
 

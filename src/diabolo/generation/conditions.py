@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Real, Symbol
+from diabolo.data.fields import Batch, Real, Symbol
 from diabolo.data.schema import Slot
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, OptionError
@@ -31,7 +31,7 @@ LEAST = 1e-9  # a smaller probability is none
 
 
 @dataclass(frozen=True)
-class Choice:
+class AllowedValues:
     """A column of which some values are wanted: one of these, or one within a range.
 
     Attributes:
@@ -65,7 +65,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Conditions:
     """What all rows are to be like.
 
     Attributes:
@@ -75,7 +75,7 @@ class Wishes:
     """
 
     fixed: Mapping[str, pa.Array] = field(default_factory=dict)
-    choices: Mapping[str, Choice] = field(default_factory=dict)
+    choices: Mapping[str, AllowedValues] = field(default_factory=dict)
     rules: Mapping[str, Callable[[Mapping[str, Any]], np.ndarray]] = field(default_factory=dict)
 
     def obeyed(self, table: Mapping[str, Any]) -> np.ndarray:
@@ -87,9 +87,9 @@ class Wishes:
         return good
 
 
-def read_wishes(
+def read_conditions(
     engine: Engine, given: Mapping[str, Any], where: Iterable[str], observed: Iterable[Sequence[str]]
-) -> Wishes:
+) -> Conditions:
     """The options of `generate`, checked.
 
     Raises:
@@ -106,7 +106,7 @@ def read_wishes(
     groups: list[Any] = list(observed)
     for names in [groups] if groups and all(isinstance(g, str) for g in groups) else groups:
         rules[f"observed {', '.join(names)}"] = _observed(engine, list(names))
-    return Wishes(fixed, choices, rules)
+    return Conditions(fixed, choices, rules)
 
 
 def _listed(where: Iterable[str]) -> list[str]:
@@ -145,7 +145,7 @@ def _one(engine: Engine, name: str, value: Any) -> pa.Array:
     return decoded
 
 
-def _choice(engine: Engine, name: str, value: Any) -> Choice:
+def _choice(engine: Engine, name: str, value: Any) -> AllowedValues:
     slot, *more = engine.schema.slots_of(name)
     if isinstance(value, tuple) and len(value) == 2 and slot.kind == Real.kind:
         low, high = (
@@ -160,16 +160,16 @@ def _choice(engine: Engine, name: str, value: Any) -> Choice:
                 f"given: {name!r} never was between {value[0]!r} and {value[1]!r} in the data of the fit",
                 hint=engine.schema[name].describe(),
             )
-        return Choice(slot, None, low, high)
+        return AllowedValues(slot, None, low, high)
     if more:
         raise OptionError(
             f"given: {name!r} takes one date or a range of dates",
             hint=f'given={{"{name}": (datetime(2025, 1, 1), datetime(2025, 12, 31))}}',
         )
-    codes = [_encoded(engine, name, one)[0] for one in value]
-    if not codes:
+    batch = [_encoded(engine, name, one)[0] for one in value]
+    if not batch:
         raise OptionError(f"given: there is no value for {name!r}", hint=engine.schema[name].describe())
-    return Choice(slot, torch.from_numpy(np.concatenate(codes)))
+    return AllowedValues(slot, torch.from_numpy(np.concatenate(batch)))
 
 
 def _rule(engine: Engine, text: str) -> Callable[[Mapping[str, Any]], np.ndarray]:
@@ -200,7 +200,7 @@ def _rule(engine: Engine, text: str) -> Callable[[Mapping[str, Any]], np.ndarray
 def _observed(engine: Engine, names: list[str]) -> Callable[[Mapping[str, Any]], np.ndarray]:
     for name in names:
         _check_name(engine, "observed", name)
-    known = set(_tuples(decoded_rows(engine, engine.memory.codes, names), names))
+    known = set(_tuples(decoded_rows(engine, engine.memory.rows, names), names))
 
     def occurred(table: Mapping[str, Any]) -> np.ndarray:
         return np.array([values in known for values in _tuples(table, names)], dtype=bool)
@@ -212,13 +212,13 @@ def _tuples(table: Mapping[str, Any], names: Sequence[str]) -> Iterable[tuple[An
     return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 
-def decoded_rows(engine: Engine, codes: Codes, names: Iterable[str]) -> dict[str, pa.Array]:
+def decoded_rows(engine: Engine, batch: Batch, names: Iterable[str]) -> dict[str, pa.Array]:
     """Columns of rows, with holes where the rows show nothing."""
-    values = {k: v.numpy() for k, v in codes.values.items()}
+    values = {k: v.numpy() for k, v in batch.values.items()}
     table = {}
     for name in names:
         slot = engine.schema.slots_of(name)[0]
-        column, seen = engine.schema.decode(name, values), codes.visible[slot.kind][:, slot.index].numpy()
+        column, seen = engine.schema.decode(name, values), batch.visible[slot.kind][:, slot.index].numpy()
         assert isinstance(column, pa.Array)
-        table[name] = column if seen.all() else column.take(pa.array(np.arange(len(codes)), mask=~seen))
+        table[name] = column if seen.all() else column.take(pa.array(np.arange(len(batch)), mask=~seen))
     return table

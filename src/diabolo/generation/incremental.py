@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Symbol
+from diabolo.data.fields import Batch, Symbol
 from diabolo.networks.network import Network
 
 
-class Turns:
+class IncrementalEncoder:
     """Some rows as a network reads them, with more and more of their cells known.
 
     What a cell adds to the first layer is added when the cell becomes known, and only the column that is
@@ -34,9 +34,9 @@ class Turns:
         self.weights: dict[tuple[str, int], Tensor] = {}
         self.read = self.sums = torch.empty(0)
 
-    def begin(self, codes: Codes) -> None:
+    def begin(self, batch: Batch) -> None:
         """New rows, and what is known of them already."""
-        self.read = self.network.read(codes)
+        self.read = self.network.read(batch)
         self.sums = self.network.encoder.first(self.read)
 
     def only(self, rows: Tensor) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.networks.bottlenecks import Quantized
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 PRIORS = ("mixture", "normal")
 CODES = 4_096  # codes that a mixture is fitted on
@@ -20,7 +20,7 @@ CLASSES, MEMBERS = 100, 40  # of a mixture of classes, likewise
 ROUNDS = 60  # of the fit of classes
 
 
-class Prior:
+class LatentPrior:
     """Draws codes as those of remembered rows are distributed, or as the bottleneck has it.
 
     Attributes:
@@ -33,7 +33,7 @@ class Prior:
     """
 
     def __init__(self, engine: Engine, seed: int, prior: str) -> None:
-        self.bottleneck, self.known = engine.cell_reader.bottleneck, _remembered(engine)
+        self.bottleneck, self.known = engine.cell_network.bottleneck, _remembered(engine)
         self.random = np.random.RandomState(seed % 2**32)
         self.mixture = None if prior == "normal" else self._fit()
 
@@ -48,7 +48,7 @@ class Prior:
             return self.bottleneck.sample(rows)
         drawn = torch.from_numpy(self.mixture.draw(rows, self.random))
         if isinstance(self.bottleneck, Quantized):
-            return self.bottleneck.codes(drawn)
+            return self.bottleneck.to_codes(drawn)
         return drawn.float()
 
 
@@ -108,19 +108,19 @@ class _Classes:
 
 def places(engine: Engine) -> Tensor:
     """The remembered rows whose codes are looked at, evenly chosen."""
-    remembered = len(engine.memory.codes)
+    remembered = len(engine.memory.rows)
     return torch.linspace(0, remembered - 1, min(remembered, CODES)).round().long()
 
 
 def _remembered(engine: Engine) -> Tensor:
     """(rows, latent) codes of remembered rows."""
     # They are drawn, as in training, not only their means: between the codes of two rows are more.
-    bottleneck = engine.cell_reader.bottleneck
-    read = engine.filled(engine.memory.codes)[places(engine)]
+    bottleneck = engine.cell_network.bottleneck
+    read = engine.filled(engine.memory.rows)[places(engine)]
     bottleneck.train()
     try:
-        with private_draws(0), torch.no_grad():
-            z = [engine.cell_reader.encode(c.to(engine.device))[0] for c in read.chunks(ROWS)]
+        with forked_rng(0), torch.no_grad():
+            z = [engine.cell_network.encode(c.to(engine.device))[0] for c in read.chunks(ROWS)]
     finally:
         bottleneck.eval()
     return torch.cat(z).cpu()

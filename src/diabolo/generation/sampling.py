@@ -11,30 +11,30 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from diabolo.data.fields import Codes, Picture, Real
-from diabolo.data.fields.batch import BLOCK
+from diabolo.data.fields import Batch, Picture, Real
+from diabolo.data.fields.batch import BLOCK_ROWS
 from diabolo.data.sources import Frame
 from diabolo.detection.memory import fingerprints
 from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
-from diabolo.networks.likelihoods import Binned, Levels
-from diabolo.utils.checks import whole
-from diabolo.utils.torch_state import threads
+from diabolo.networks.likelihoods import Binned, Categorical
+from diabolo.utils.checks import check_int
+from diabolo.utils.torch_state import torch_threads
 
 
 def column_by_column(engine: Engine) -> bool:
     """Whether rows can be drawn one column after the other."""
-    return engine.cell_reader.corruption.hides and Picture.kind not in engine.schema.fields
+    return engine.cell_network.corruption.masks and Picture.kind not in engine.schema.fields
 
 
-def some_seed(seed: int | np.integer[Any] | None) -> int:
+def resolve_seed(seed: int | np.integer[Any] | None) -> int:
     """The seed; a new one at each call where there is none."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    return whole("seed", int(seed) if isinstance(seed, np.integer) else seed, least=0)
+    return check_int("seed", int(seed) if isinstance(seed, np.integer) else seed, least=0)
 
 
-def derived(seed: int, number: int) -> int:
+def derive_seed(seed: int, number: int) -> int:
     """The seed of a later batch."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
@@ -48,11 +48,11 @@ def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None =
         share: (rows, fields) numbers that were drawn between 0 and 1, to take the quantiles of (inverse
             transform sampling); torch's generator draws if not given.
     """
-    if isinstance(likelihood, Levels):
+    if isinstance(likelihood, Categorical):
         # Symbol 0 stands for labels that were not seen: there is none to give.
         seen = likelihood.logits.clone()
         seen[..., 0] = -1e9
-        likelihood = Levels(seen)
+        likelihood = Categorical(seen)
     said = likelihood.sample() if share is None else likelihood.icdf(share)
     drawn = said.cpu()
     if fields[0].kind == Real.kind:
@@ -97,16 +97,16 @@ def draw_column(
 
 
 def put(
-    engine: Engine, codes: Codes, name: str, values: pa.Array, rows: np.ndarray | slice = slice(None)
-) -> Codes:
+    engine: Engine, batch: Batch, name: str, values: pa.Array, rows: np.ndarray | slice = slice(None)
+) -> Batch:
     """The codes with a column's values in some rows: all parts of a date agree, digits are those shown."""
-    new = {k: v.clone() for k, v in codes.values.items()}
-    seen = {k: v.clone() for k, v in codes.visible.items()}
+    new = {k: v.clone() for k, v in batch.values.items()}
+    seen = {k: v.clone() for k, v in batch.visible.items()}
     parts = engine.schema[name].encode(values, name)
     for slot, (value, visible) in zip(engine.schema.slots_of(name), parts, strict=True):
         new[slot.kind][rows, slot.index] = torch.from_numpy(value)
         seen[slot.kind][rows, slot.index] = torch.from_numpy(visible)
-    return Codes(new, seen)
+    return Batch(new, seen)
 
 
 def draw_holes(
@@ -129,16 +129,16 @@ def draw_holes(
     # All columns, with holes or without: which of them other rows lack must not move a row's draws.
     names, whole_column = engine.schema.scored, np.zeros(frame.rows, bool)
     holes = np.stack([gone.get(name, whole_column) for name in names], axis=1)
-    prints = np.concatenate([fingerprints(codes) for _, codes in engine.chunks(frame)])
+    prints = np.concatenate([fingerprints(batch) for _, batch in engine.chunks(frame)])
     streams = np.stack([prints, _place_among_equals(prints)], axis=1)
     made: dict[str, list[np.ndarray]] = {}
     done = 0
-    for _, codes in engine.chunks(frame):
-        for some in codes.chunks(ROWS):
+    for _, batch in engine.chunks(frame):
+        for some in batch.chunks(ROWS):
             part = slice(done, done + len(some))
             done = part.stop
             read = some.hide({k: torch.from_numpy(u[part]) for k, u in unsure.items()})
-            with torch.no_grad(), threads(engine.threads):
+            with torch.no_grad(), torch_threads(engine.threads):
                 drawn = _drawn(engine, read, names, holes[part], streams[part], seed)
             for kind, values in drawn.values.items():
                 made.setdefault(kind, []).append(values.numpy())
@@ -146,8 +146,8 @@ def draw_holes(
 
 
 def _drawn(
-    engine: Engine, codes: Codes, names: list[str], holes: np.ndarray, streams: np.ndarray, seed: int
-) -> Codes:
+    engine: Engine, batch: Batch, names: list[str], holes: np.ndarray, streams: np.ndarray, seed: int
+) -> Batch:
     """The rows with their holes drawn; in each reading, every row draws the next one of its own."""
     slots = [engine.schema.slots_of(name) for name in names]
     count, order = holes.sum(1), np.zeros(holes.shape, np.int64)
@@ -157,23 +157,23 @@ def _drawn(
         order[row] = np.where(holes[row], random.random(len(names)), 2.0).argsort()
         # Not the very ends: there is nothing to draw there.
         share[row] = random.uniform(1e-6, 1 - 1e-6, share.shape[1:])
-    hidden = {k: torch.zeros(v.shape, dtype=torch.bool) for k, v in codes.visible.items()}
+    hidden = {k: torch.zeros(v.shape, dtype=torch.bool) for k, v in batch.visible.items()}
     for column, places in enumerate(slots):
         for slot in places:
             hidden[slot.kind][:, slot.index] |= torch.from_numpy(holes[:, column])
-    codes = codes.hide(hidden)
+    batch = batch.hide(hidden)
     for turn in range(int(count.max(initial=0))):
         left = np.flatnonzero(count > turn)
-        said = engine.cell_reader(codes[torch.from_numpy(left)].padded().to(engine.device)).likelihoods
+        said = engine.cell_network(batch[torch.from_numpy(left)].padded().to(engine.device)).likelihoods
         column_of = order[left, turn]
         for column in np.unique(column_of):
             mine = column_of == column
             # Likelihoods are of padded rows.
-            padded = np.pad(share[left, column], ((0, -len(left) % BLOCK), (0, 0)))
+            padded = np.pad(share[left, column], ((0, -len(left) % BLOCK_ROWS), (0, 0)))
             levels = torch.from_numpy(padded).to(engine.device)
             values = draw_column(engine, said, names[column], np.flatnonzero(mine), levels)
-            codes = put(engine, codes, names[column], values, left[mine])
-    return codes
+            batch = put(engine, batch, names[column], values, left[mine])
+    return batch
 
 
 def _place_among_equals(prints: np.ndarray) -> np.ndarray:

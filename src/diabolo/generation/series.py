@@ -15,11 +15,11 @@ from diabolo.data.columns import Datetime, Values
 from diabolo.data.columns.datetime import from_seconds
 from diabolo.data.fields import Curve
 from diabolo.data.sources import Series
-from diabolo.data.sources.series import APART
+from diabolo.data.sources.series import SERIES_OFFSET
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.generation.conditions import decoded_rows
-from diabolo.generation.window_mixture import Loom
+from diabolo.generation.window_mixture import WindowMixture
 from diabolo.generation.window_mixture import beside as as_numbers
 
 BLOCK = 8  # an eighth of a window is drawn at a time
@@ -45,7 +45,7 @@ class Start:
     known: int
 
 
-def weave(
+def sample_series(
     engine: Engine,
     points: int,
     codes: Tensor | None,
@@ -71,12 +71,14 @@ def weave(
     half = source.length // 2 if beside else 0
     start = _after_the_fit(engine) if series is None else _anew(engine, series, half, given, random)
     total = max(start.known + points + half, source.length)
-    if engine.loom is None:
+    if engine.window_mixture is None:
         assert codes is not None
         drawn = np.stack([_overlapping(engine, total, start.window, codes).numpy() for _ in start.step])
     else:
         parts = np.array_split(np.arange(len(start.step)), -(-len(start.step) // ROWS))
-        drawn = np.concatenate([_blocks(engine, engine.loom, start, p, total, given, random) for p in parts])
+        drawn = np.concatenate(
+            [_blocks(engine, engine.window_mixture, start, p, total, given, random) for p in parts]
+        )
     new = slice(start.known, start.known + points)
     table: dict[str, Any] = {}
     if series is not None:
@@ -84,8 +86,8 @@ def weave(
     steps = start.step[:, None] + np.arange(total)[new]
     table |= _when(engine, np.repeat(start.group, points), steps.ravel())
     missing = np.zeros((len(drawn), points, drawn.shape[1]), bool)
-    if engine.loom is not None:
-        missing = engine.loom.holes(len(drawn), points, random)
+    if engine.window_mixture is not None:
+        missing = engine.window_mixture.holes(len(drawn), points, random)
     for number, slot in enumerate(s for s in engine.schema.slots if s.kind == Curve.kind):
         values = engine.schema[slot.name].decode([drawn[:, number, new].reshape(1, -1)])[0]
         gone = missing[..., number].ravel()
@@ -100,8 +102,8 @@ def _after_the_fit(engine: Engine) -> Start:
     source, positions = engine.source, engine.memory.positions
     assert isinstance(source, Series) and positions is not None
     latest = int(positions.argmax())
-    group, begin = np.divmod(positions[latest : latest + 1], APART)
-    window = engine.memory.codes.values[Curve.kind][latest]
+    group, begin = np.divmod(positions[latest : latest + 1], SERIES_OFFSET)
+    window = engine.memory.rows.values[Curve.kind][latest]
     return Start(group, begin, window, max(source.end - int(begin[0]), source.length))
 
 
@@ -111,15 +113,15 @@ def _anew(
     """When and where remembered windows were, and so many points before."""
     source, positions = engine.source, engine.memory.positions
     assert isinstance(source, Series) and positions is not None
-    group, step = np.divmod(random.choice(positions, series), APART)
+    group, step = np.divmod(random.choice(positions, series), SERIES_OFFSET)
     name = source.by
     if name is not None and name in given:
-        if str(given[name]) not in source.groups:
+        if str(given[name]) not in source.series_names:
             raise OptionError(
                 f"given: {name!r} never was {given[name]!r} in the data of the fit",
-                hint=f"one of {', '.join(source.groups[:20])}",
+                hint=f"one of {', '.join(source.series_names[:20])}",
             )
-        group = np.full_like(group, source.groups.index(str(given[name])))
+        group = np.full_like(group, source.series_names.index(str(given[name])))
     return Start(group, step - before, None, before)
 
 
@@ -137,7 +139,7 @@ def _when(engine: Engine, group: np.ndarray, steps: np.ndarray) -> dict[str, pa.
     assert isinstance(source, Series)
     columns: dict[str, pa.Array] = {}
     if source.by is not None:
-        columns[source.by] = pa.array(np.array(source.groups)[group])
+        columns[source.by] = pa.array(np.array(source.series_names)[group])
     if source.time is not None:
         seconds = steps * (source.step or 1.0)
         known = {e.name: e.column for e in engine.schema.used}
@@ -173,7 +175,7 @@ def _context(
 
 def _blocks(
     engine: Engine,
-    loom: Loom,
+    loom: WindowMixture,
     start: Start,
     chosen: np.ndarray,
     total: int,
@@ -188,16 +190,16 @@ def _blocks(
     drawn = np.zeros((len(chosen), channels, length + (windows - 1) * size))
     seen = np.zeros((channels, length), bool)
     if start.window is None:
-        anew = loom.given(seen, known)
-        drawn[..., :length] = loom.draw(anew, drawn[..., :length], numbers[:, 0], random)
+        anew = loom.condition_on(seen, known)
+        drawn[..., :length] = loom.sample(anew, drawn[..., :length], numbers[:, 0], random)
     else:
         drawn[..., :length] = start.window.numpy()
     seen[:, :-size] = True
-    goes_on = loom.given(seen, known) if windows > 1 else None
+    goes_on = loom.condition_on(seen, known) if windows > 1 else None
     for number in range(1, windows):
         assert goes_on is not None
         part = slice(number * size, number * size + length)
-        found = loom.draw(goes_on, drawn[..., part], numbers[:, number], random)
+        found = loom.sample(goes_on, drawn[..., part], numbers[:, number], random)
         drawn[..., part][..., -size:] = found[..., -size:]
     return drawn[..., :total]
 
@@ -208,13 +210,13 @@ def _alike(engine: Engine, drawn: np.ndarray, new: slice, names: list[str]) -> d
         return {}
     length, total = engine.source.length, drawn.shape[2]
     first = np.clip(np.arange(total)[new] - length // 2, 0, total - length)
-    remembered = engine.memory.codes.values[Curve.kind].flatten(1)
+    remembered = engine.memory.rows.values[Curve.kind].flatten(1)
     places = []
     for stretch in torch.from_numpy(drawn).to(remembered.dtype):
         windows = stretch.unfold(1, length, 1)[:, first].transpose(0, 1).flatten(1)
         # By their values: of two windows of one shape, the label is that of the one that is as high.
         places.append(torch.cdist(windows, remembered).argmin(1))
-    return decoded_rows(engine, engine.memory.codes[torch.cat(places)], names)
+    return decoded_rows(engine, engine.memory.rows[torch.cat(places)], names)
 
 
 def _overlapping(engine: Engine, points: int, window: Tensor | None, codes: Tensor) -> Tensor:
@@ -243,7 +245,7 @@ def _overlapping(engine: Engine, points: int, window: Tensor | None, codes: Tens
 
 
 def _decoded(engine: Engine, codes: Tensor) -> Any:
-    return engine.cell_reader.decode(codes.to(engine.device))[Curve.kind]
+    return engine.cell_network.decode(codes.to(engine.device))[Curve.kind]
 
 
 def _within(engine: Engine, drawn: Tensor) -> Tensor:

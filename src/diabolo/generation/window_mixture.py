@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from diabolo.data.fields import Codes, Curve, Field, Real, Symbol
-from diabolo.utils.sampling import even
+from diabolo.data.fields import Batch, Curve, Field, Real, Symbol
+from diabolo.utils.sampling import evenly_spaced
 
 # Where the curve of a channel bends: few knots, so that it follows the tails and not every bump.
 SHARES = np.array([0.0, 0.002, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.998, 1.0])
@@ -29,7 +29,7 @@ PATTERNS = 64  # of missing values
 SYMBOLS = 64  # a label with more of them is not looked at
 
 
-class Given(NamedTuple):
+class Conditional(NamedTuple):
     """What follows from one pattern of known numbers, for each part of the mixture.
 
     Attributes:
@@ -51,7 +51,7 @@ class Given(NamedTuple):
     log: np.ndarray
 
 
-class Loom:
+class WindowMixture:
     """A mixture of normal distributions over windows in normal scores, with what stands beside them.
 
     Values of a channel become normal scores: along a straight line, or along a curve through some quantiles
@@ -74,17 +74,17 @@ class Loom:
         self.arrays = {name: np.asarray(array) for name, array in arrays.items()}
 
     @classmethod
-    def fit(cls, codes: Codes, context: np.ndarray, there: np.ndarray, seed: int) -> Loom:
+    def fit(cls, batch: Batch, context: np.ndarray, there: np.ndarray, seed: int) -> WindowMixture:
         """Learn from windows without holes, in their order.
 
         Args:
-            codes: the windows.
+            batch: the windows.
             context: (rows, context) what stands beside them.
             there: (points, channels) which values of the series were there.
             seed: of the mixture.
         """
-        rows = even(len(codes), WINDOWS)
-        values = codes.values[Curve.kind].numpy()[rows].astype(float)
+        rows = evenly_spaced(len(batch), WINDOWS)
+        values = batch.values[Curve.kind].numpy()[rows].astype(float)
         _, channels, length = values.shape
         # Windows overlap: a few show all points.
         points = values[:: max(len(rows) * length // POINTS, 1)].transpose(0, 2, 1).reshape(-1, channels)
@@ -105,7 +105,7 @@ class Loom:
         tail = code[:, size:].var(0).clip(FINEST**2)
         code = np.hstack([code[:, :size], context[rows]])
         # A part must hold windows enough to tell its directions: neighbours share nearly all points.
-        parts = int(np.clip(len(codes) / length * ENOUGH / code.shape[1], 1, PARTS))
+        parts = int(np.clip(len(batch) / length * ENOUGH / code.shape[1], 1, PARTS))
         loom.arrays |= {"mean": mean, "directions": directions, "tail": tail, "noise": left.clip(FINEST**2)}
         loom.arrays |= _mixture(code, parts, WORK * scores.size, seed) | _gaps(there)
         return loom
@@ -129,7 +129,7 @@ class Loom:
                 found[:, c] = np.interp(scores[:, c], score, value)
         return found
 
-    def given(self, points: np.ndarray, beside: np.ndarray) -> Given:
+    def condition_on(self, points: np.ndarray, beside: np.ndarray) -> Conditional:
         """What has to be worked out once for a pattern of known numbers.
 
         Args:
@@ -159,10 +159,10 @@ class Loom:
             inverse[part] = np.linalg.inv(own)
             log[part] -= (np.linalg.slogdet(own)[1] + np.linalg.slogdet(covariance)[1]) / 2
         inverse = (inverse + inverse.transpose(0, 2, 1)) / 2
-        return Given(known, back, means, pull, inverse, np.linalg.cholesky(inverse), log)
+        return Conditional(known, back, means, pull, inverse, np.linalg.cholesky(inverse), log)
 
-    def draw(
-        self, given: Given, values: np.ndarray, beside: np.ndarray, random: np.random.Generator
+    def sample(
+        self, given: Conditional, values: np.ndarray, beside: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
         """(rows, channels, length) whole windows in standard units, drawn given what is known of them.
 
@@ -212,13 +212,13 @@ class Loom:
 
 
 def beside(
-    codes: Codes, fields: Mapping[str, Sequence[Field]], scored: Mapping[str, np.ndarray]
+    batch: Batch, fields: Mapping[str, Sequence[Field]], scored: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """(rows, numbers) what stands beside windows, not scored, and (rows, numbers) what of it is known."""
-    numbers, known = [np.zeros((len(codes), 0))], [np.zeros((len(codes), 0), bool)]
+    numbers, known = [np.zeros((len(batch), 0))], [np.zeros((len(batch), 0), bool)]
     for kind in (Real.kind, Symbol.kind):
         for index in np.flatnonzero(~scored.get(kind, np.ones(0, bool))).tolist():
-            value, there = (part[kind][:, index].numpy() for part in (codes.values, codes.visible))
+            value, there = (part[kind][:, index].numpy() for part in (batch.values, batch.visible))
             field = fields[kind][index]
             if isinstance(field, Symbol):
                 size = len(field.counts) - 1
@@ -314,7 +314,7 @@ def _mixture(code: np.ndarray, parts: int, work: float, seed: int) -> dict[str, 
         from sklearn.mixture import GaussianMixture
 
         most = max(int(work / (parts * code.shape[1] ** 2)), 2 * code.shape[1])
-        few = even(len(code), most)
+        few = evenly_spaced(len(code), most)
         mixture = GaussianMixture(parts, reg_covar=spread, max_iter=ROUNDS, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

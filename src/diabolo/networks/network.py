@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from diabolo.data.fields import FIELDS, Codes, Curve, Field, Reading
+from diabolo.data.fields import FIELDS, Batch, Curve, Field, Reading
 from diabolo.networks.bottlenecks import BOTTLENECKS, Bottleneck, Identity
-from diabolo.networks.corruptions import CORRUPTIONS, Clean, Corruption, Damaged, Noise
-from diabolo.networks.layers import MLP, Restorer, Whitener
+from diabolo.networks.corruptions import CORRUPTIONS, Clean, Corrupted, Corruption, Noise
+from diabolo.networks.layers import MLP, Whitener, WienerFilter
 from diabolo.networks.layers.wiener import bridged
 from diabolo.networks.likelihoods import Normal
 from diabolo.networks.objectives import OBJECTIVES, Likelihood, Objective
-from diabolo.networks.stems.rebuilt import PlainStem
+from diabolo.networks.stems.rebuilt import FlatStem
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Network(nn.Module):
         scored: kind -> (fields,) which are predicted and may be damaged.
         member: what it is like.
         holes: kind -> (fields,) which may have no value. A network that learns from hidden cells learns
-            where values are missing too, and reads that of rows that say so (`Codes.absent`).
+            where values are missing too, and reads that of rows that say so (`Batch.absent`).
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Network(nn.Module):
         stems = {k: kinds[k].stem(fields[k], reading) for k in self.kinds}
         self.stems = nn.ModuleDict(stems)
         options: dict[str, Any] = {k: getattr(member, k) for k in ("activation", "batch_norm", "residual")}
-        reads_holes = member.corruption.hides and not reading.rebuild
+        reads_holes = member.corruption.masks and not reading.rebuild
         self.gaps = {k: int(h.sum()) for k, h in (holes or {}).items() if reads_holes and h.any()}
         for kind in self.gaps:
             self.register_buffer(f"holes_{kind}", torch.as_tensor((holes or {})[kind]), persistent=False)
@@ -155,7 +155,7 @@ class Network(nn.Module):
         self.corruption = copy.deepcopy(member.corruption)
         for kind in self.kinds:
             self.register_buffer(f"scored_{kind}", torch.as_tensor(scored[kind]))
-        self.linear: Restorer | None = None
+        self.linear: WienerFilter | None = None
         self.white: Whitener | None = None
         if (
             member.linear
@@ -164,7 +164,7 @@ class Network(nn.Module):
             and not reading.rebuild
         ):
             points = sum(f.length for f in fields[Curve.kind])  # type: ignore[attr-defined]
-            self.linear = Restorer(points, trained=not member.corruption.hides)
+            self.linear = WienerFilter(points, trained=not member.corruption.masks)
             if member.white:
                 self.white = Whitener(points, len(fields[Curve.kind]))
             spread = self.heads[Curve.kind].spread
@@ -182,25 +182,25 @@ class Network(nn.Module):
         """Kind -> (fields,) which may have no value, where the network learns that."""
         return {k: self.get_buffer(f"holes_{k}") for k in self.gaps}
 
-    def read(self, codes: Codes) -> Tensor:
+    def read(self, batch: Batch) -> Tensor:
         """Rows -> what the encoder gets to see of them, (rows, width)."""
         # A plain stem only looks at what is visible in order to leave the rest out.
-        all_of_it = codes.whole and self.objective.rebuilds
-        seen = {k: None if all_of_it else codes.visible[k] for k in self.kinds}
-        parts = [self.stems[k](codes.values[k], seen[k]) for k in self.kinds]
+        all_of_it = batch.whole and self.objective.rebuilds
+        seen = {k: None if all_of_it else batch.visible[k] for k in self.kinds}
+        parts = [self.stems[k](batch.values[k], seen[k]) for k in self.kinds]
         for kind, holes in self.holes.items():
-            if codes.absent is None:
-                parts.append(parts[0].new_zeros(len(codes), self.gaps[kind]))
+            if batch.absent is None:
+                parts.append(parts[0].new_zeros(len(batch), self.gaps[kind]))
             else:
-                parts.append(codes.absent[kind][:, holes].to(parts[0].dtype))
+                parts.append(batch.absent[kind][:, holes].to(parts[0].dtype))
         return torch.cat(parts, 1)
 
-    def encode(self, codes: Codes) -> tuple[Tensor, Tensor]:
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Rows -> the latent code (rows, latent) and its KL divergence (rows,)."""
-        return self._code(self._whitened(codes))
+        return self._code(self._whitened(batch))
 
-    def _code(self, codes: Codes) -> tuple[Tensor, Tensor]:
-        latent, kl = self.bottleneck(self.encoder(self.read(codes)))
+    def _code(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        latent, kl = self.bottleneck(self.encoder(self.read(batch)))
         return latent, kl
 
     def rebuilt(self, latent: Tensor) -> Tensor:
@@ -208,124 +208,124 @@ class Network(nn.Module):
         vector: Tensor = self.output(self.decoder(latent))
         return vector
 
-    def decode(self, latent: Tensor, codes: Codes | None = None) -> dict[str, Distribution]:
+    def decode(self, latent: Tensor, batch: Batch | None = None) -> dict[str, Distribution]:
         """A latent code -> a distribution for every cell.
 
-        `codes` is what was read: the linear path of a network over windows starts from it.
+        `batch` is what was read: the linear path of a network over windows starts from it.
         """
         if self.objective.rebuilds:
             parts = torch.split(self.rebuilt(latent), self.widths, 1)
             return {k: self.plain(k).back(part) for k, part in zip(self.kinds, parts, strict=True)}
-        return self._heads(self.decoder(latent), codes)
+        return self._heads(self.decoder(latent), batch)
 
-    def _heads(self, h: Tensor, codes: Codes | None) -> dict[str, Distribution]:
+    def _heads(self, h: Tensor, batch: Batch | None) -> dict[str, Distribution]:
         base = {}
-        if self.linear is not None and codes is not None:
-            curve, seen = codes.values[Curve.kind], codes.visible[Curve.kind]
+        if self.linear is not None and batch is not None:
+            curve, seen = batch.values[Curve.kind], batch.visible[Curve.kind]
             mean, log = (p.view_as(curve) for p in self.linear(curve.flatten(1), seen.flatten(1)))
-            base[Curve.kind] = (mean, log if self.corruption.hides else None)
+            base[Curve.kind] = (mean, log if self.corruption.masks else None)
         return {k: self.heads[k](h, base.get(k)) for k in self.kinds}
 
-    def forward(self, codes: Codes) -> Prediction:
+    def forward(self, batch: Batch) -> Prediction:
         """Read rows, and predict each of their cells."""
         if self.white is None:
-            return self.predict(codes)
-        curve, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
+            return self.predict(batch)
+        curve, seen = (table[Curve.kind].flatten(1) for table in (batch.values, batch.visible))
         whole, log = self.white.whole(curve, seen)
-        prediction = self.predict(self._white(codes, whole))
+        prediction = self.predict(self._white(batch, whole))
         said = prediction.likelihoods[Curve.kind]
         mean, scale = self.white.back(said.mean.flatten(1), said.stddev.flatten(1), whole)
         # What is not there is guessed, not freed of noise.
         parts = torch.where(seen, mean, whole), torch.where(seen, scale, log.exp())
-        coloured = Normal(*(part.view_as(codes.values[Curve.kind]) for part in parts))
+        coloured = Normal(*(part.view_as(batch.values[Curve.kind]) for part in parts))
         return prediction._replace(likelihoods={**prediction.likelihoods, Curve.kind: coloured})
 
-    def bridged(self, codes: Codes) -> Codes:
+    def bridged(self, batch: Batch) -> Batch:
         """Rows to train on: lines cross the holes of windows that are whitened, as guesses cost more."""
         if self.white is None:
-            return codes
-        curve, seen = codes.values[Curve.kind], codes.visible[Curve.kind]
+            return batch
+        curve, seen = batch.values[Curve.kind], batch.visible[Curve.kind]
         flat = bridged(curve.flatten(1).cpu(), seen.flatten(1).cpu(), self.white.channels)
-        return codes.replace({Curve.kind: flat.to(curve).view_as(curve)}, {Curve.kind: torch.ones_like(seen)})
+        return batch.replace({Curve.kind: flat.to(curve).view_as(curve)}, {Curve.kind: torch.ones_like(seen)})
 
-    def _whitened(self, codes: Codes) -> Codes:
+    def _whitened(self, batch: Batch) -> Batch:
         """Rows as the layers read them."""
         if self.white is None:
-            return codes
-        curve, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
-        return self._white(codes, self.white.whole(curve, seen)[0])
+            return batch
+        curve, seen = (table[Curve.kind].flatten(1) for table in (batch.values, batch.visible))
+        return self._white(batch, self.white.whole(curve, seen)[0])
 
-    def _white(self, codes: Codes, whole: Tensor) -> Codes:
+    def _white(self, batch: Batch, whole: Tensor) -> Batch:
         """Rows with these windows, whitened."""
         assert self.white is not None
-        white = self.white(whole).view_as(codes.values[Curve.kind])
-        return codes.replace({Curve.kind: white}, {Curve.kind: torch.ones_like(white, dtype=torch.bool)})
+        white = self.white(whole).view_as(batch.values[Curve.kind])
+        return batch.replace({Curve.kind: white}, {Curve.kind: torch.ones_like(white, dtype=torch.bool)})
 
-    def predict(self, codes: Codes) -> Prediction:
+    def predict(self, batch: Batch) -> Prediction:
         """The same, of rows as the layers read them, for a network's own loss: windows may be whitened."""
-        latent, kl = self._code(codes)
+        latent, kl = self._code(batch)
         if self.presence is None:
-            return Prediction(latent, kl, self.decode(latent, codes))
+            return Prediction(latent, kl, self.decode(latent, batch))
         h = self.decoder(latent)
         there = torch.split(self.presence(h), list(self.gaps.values()), 1)
-        return Prediction(latent, kl, self._heads(h, codes), dict(zip(self.gaps, there, strict=True)))
+        return Prediction(latent, kl, self._heads(h, batch), dict(zip(self.gaps, there, strict=True)))
 
-    def plain(self, kind: str) -> PlainStem:
+    def plain(self, kind: str) -> FlatStem:
         """The stem of a kind, where it can be read backwards."""
         stem = self.stems[kind]
-        assert isinstance(stem, PlainStem)
+        assert isinstance(stem, FlatStem)
         return stem
 
-    def loss(self, codes: Codes) -> Loss:
+    def loss(self, batch: Batch) -> Loss:
         """Damage some clean rows, and say how badly they are restored."""
-        codes = self._whitened(codes)
-        rows = self.objective.rows(self, codes, self._damage(codes))
+        batch = self._whitened(batch)
+        rows = self.objective.rows(self, batch, self._damage(batch))
         reconstruction, kl = (part.mean() for part in rows)
         return Loss(reconstruction + self.bottleneck.beta * kl, reconstruction, kl)
 
-    def _damage(self, codes: Codes) -> Damaged:
+    def _damage(self, batch: Batch) -> Corrupted:
         if not self.gaps:
-            plainly: Damaged = self.corruption(codes, self.scored)
+            plainly: Corrupted = self.corruption(batch, self.scored)
             return plainly
         # That there is no value can be seen or hidden, like a value.
-        gone = {k: ~codes.visible[k] & holes for k, holes in self.holes.items()}
-        whole = codes.replace(visible={k: codes.visible[k] | g for k, g in gone.items()})
-        damaged: Damaged = self.corruption(whole, self.scored)
-        shown = damaged.codes.visible
+        gone = {k: ~batch.visible[k] & holes for k, holes in self.holes.items()}
+        whole = batch.replace(visible={k: batch.visible[k] | g for k, g in gone.items()})
+        damaged: Corrupted = self.corruption(whole, self.scored)
+        shown = damaged.batch.visible
         absent = {k: shown[k] & g for k, g in gone.items()}
-        read = damaged.codes.replace(visible={k: shown[k] & ~g for k, g in gone.items()})
-        return Damaged(Codes(read.values, read.visible, absent=absent), damaged.weights)
+        read = damaged.batch.replace(visible={k: shown[k] & ~g for k, g in gone.items()})
+        return Corrupted(Batch(read.values, read.visible, absent=absent), damaged.weights)
 
     @torch.no_grad()
-    def row_losses(self, codes: Codes) -> Tensor:
+    def row_losses(self, batch: Batch) -> Tensor:
         """(rows,) the loss of each row as it is, undamaged."""
-        codes = self._whitened(codes)
-        reconstruction, kl = self.objective.rows(self, codes, Clean()(codes, self.scored))
+        batch = self._whitened(batch)
+        reconstruction, kl = self.objective.rows(self, batch, Clean()(batch, self.scored))
         return reconstruction + self.bottleneck.beta * kl
 
     @torch.no_grad()
-    def start(self, codes: Codes) -> None:
+    def start(self, batch: Batch) -> None:
         """Set the linear path to the best linear guess of these windows, and the scales to its error."""
         if self.linear is None:
             return
         if self.white is not None:
-            self.white.learn(*(table[Curve.kind].flatten(1) for table in (codes.values, codes.visible)))
-            codes = self._whitened(codes)
-        values, seen = (table[Curve.kind].flatten(1) for table in (codes.values, codes.visible))
-        if self.corruption.hides:
-            self.linear.learn(values, seen, channels=codes.values[Curve.kind].shape[1])
+            self.white.learn(*(table[Curve.kind].flatten(1) for table in (batch.values, batch.visible)))
+            batch = self._whitened(batch)
+        values, seen = (table[Curve.kind].flatten(1) for table in (batch.values, batch.visible))
+        if self.corruption.masks:
+            self.linear.learn(values, seen, channels=batch.values[Curve.kind].shape[1])
             return
         sigma = self.corruption.sigma if isinstance(self.corruption, Noise) else 0.1
-        self.linear.learn(values, seen, sigma**2, codes.values[Curve.kind].shape[1])
+        self.linear.learn(values, seen, sigma**2, batch.values[Curve.kind].shape[1])
         error = sigma**2 * torch.diagonal(self.linear.weight).clamp_min(1e-6)
         head = self.heads[Curve.kind]
         head.log_scale.copy_((0.5 * error.log()).view_as(head.log_scale))  # type: ignore[operator,arg-type]
 
     @torch.no_grad()
-    def settle(self, codes: Codes) -> None:
+    def settle(self, batch: Batch) -> None:
         """After training: learn the size of the errors, where the objective did not."""
         if not self.objective.rebuilds:
             return
-        parts = torch.split(self.rebuilt(self.encode(codes)[0]), self.widths, 1)
+        parts = torch.split(self.rebuilt(self.encode(batch)[0]), self.widths, 1)
         for kind, part in zip(self.kinds, parts, strict=True):
-            self.plain(kind).settle(part, codes.values[kind], codes.visible[kind])
+            self.plain(kind).settle(part, batch.values[kind], batch.visible[kind])

@@ -12,7 +12,7 @@ from diabolo.networks.bottlenecks import Bottleneck, Quantized, Vanilla, Variati
 from diabolo.networks.corruptions import Clean, Mask, Noise
 from diabolo.networks.network import Member
 from diabolo.networks.objectives import LOSSES, Likelihood, Objective, Rebuild
-from diabolo.utils.checks import whole
+from diabolo.utils.checks import check_int
 
 Members = dict[str, Member]
 
@@ -130,7 +130,7 @@ def make_members(recipe: str, options: Mapping[str, Any], kinds: Collection[str]
         noisy = {
             n: replace(m, corruption=Noise(given["noise"]))
             for n, m in members.items()
-            if not m.corruption.hides
+            if not m.corruption.masks
         }
         if not noisy:
             raise OptionError(
@@ -146,7 +146,7 @@ def _plain(member: Member, given: Mapping[str, Any]) -> Member:
         raise OptionError(f"batch_norm={changes['batch_norm']!r}: expected true or false")
     # Sizes for single columns are the schema's.
     if "embedding" in given and not isinstance(given["embedding"], Mapping):
-        changes["embedding"] = whole("embedding", given["embedding"])
+        changes["embedding"] = check_int("embedding", given["embedding"])
     if "objective" in given:
         changes["objective"] = _objective(given["objective"])
     if "layers" in given:

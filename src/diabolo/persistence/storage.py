@@ -16,25 +16,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Symbol
+from diabolo.data.fields import Batch, Symbol
 from diabolo.data.files import FORMATS, kind_of_file
 from diabolo.detection.calibration import Calibration
-from diabolo.detection.cell_errors import Faults
-from diabolo.detection.level import Level
+from diabolo.detection.cell_errors import CellErrorModel
+from diabolo.detection.level import LevelEvidence
 from diabolo.detection.memory import Memory
 from diabolo.detection.residuals import Residuals
-from diabolo.detection.seen_rows import Crowd
-from diabolo.detection.subsequences import Brief
+from diabolo.detection.seen_rows import SeenRows
+from diabolo.detection.subsequences import SubsequenceEvidence
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
-from diabolo.generation.window_mixture import Loom
+from diabolo.generation.window_mixture import WindowMixture
 from diabolo.networks.network import Network
+from diabolo.persistence.upgrade import upgrade_card
 from diabolo.persistence.validation import Plan, check_values, fill_network, make_plan
-from diabolo.utils.files import under, write_whole
-from diabolo.utils.tensor_file import begins_like_one, opened, pack, plain
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.files import select_prefix, write_atomic
+from diabolo.utils.tensor_file import is_tensor_file, open_tensor_file, pack, parse_json
+from diabolo.utils.torch_state import forked_rng
 
-FORMAT = 2
+FORMAT = 3
 LEARNT = ("positions", "whitening", "reach")  # of a memory, beside its rows; each may be missing
 LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 
@@ -75,8 +76,8 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "schema": engine.schema.to_json(),
         "members": {name: net.member.to_json() for name, net in engine.networks.items()},
         "calibration": engine.calibration.to_json(),
-        "crowd": engine.crowd.calibration.to_json() if engine.crowd else None,
-        "faults": engine.faults.to_json(),
+        "crowd": engine.seen_rows.calibration.to_json() if engine.seen_rows else None,
+        "faults": engine.cell_errors.to_json(),
         "history": engine.history,
         "notes": engine.notes,
         "facts": engine.facts,
@@ -87,7 +88,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         raise DataError(
             f"{path} is not written: {error}", hint="leave out columns with very many labels: ignore=[...]"
         ) from error
-    write_whole(path, raw)
+    write_atomic(path, raw)
     return path
 
 
@@ -105,15 +106,16 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         raise ModelFileError(f"{path}: there is no such file")
     wrong = "is no diabolo model, or is damaged"
     try:
-        if kind_of_file(path)[0] in FORMATS and not begins_like_one(path):
+        if kind_of_file(path)[0] in FORMATS and not is_tensor_file(path):
             raise ModelFileError(
                 f"{path} is no diabolo model, it looks like a table",
                 hint=f'Autoencoder().fit("{path}").save("{path.stem}.diabolo"), or '
                 f"diabolo fit {path} -o {path.stem}.diabolo",
             )
-        with opened(path) as file:
-            card = plain(file.card)
+        with open_tensor_file(path) as file:
+            card = parse_json(file.card)
             _check_format(path, card)
+            card = card if card["format"] == FORMAT else upgrade_card(card)
             wrong = "is damaged, or does not fit together"
             plan = make_plan(card, file.specs)
             wrong = "is damaged"
@@ -150,19 +152,24 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         # Weights that two modules share are stored once: under the name that comes first.
         arrays |= {f"network/{name}/{k}": v.cpu() for k, v in network.state_dict().items()}
     memory = engine.memory
-    for kind, values in memory.codes.values.items():
+    for kind, values in memory.rows.values.items():
         # No field has as many symbols as would need more: half of a file would be zeros.
         arrays[f"memory/values/{kind}"] = values.to(torch.int16) if kind == Symbol.kind else values
-    arrays |= {f"memory/visible/{k}": v for k, v in memory.codes.visible.items()}
+    arrays |= {f"memory/visible/{k}": v for k, v in memory.rows.visible.items()}
     learnt = {f"memory/{name}": getattr(memory, name) for name in LEARNT}
     arrays |= {name: array for name, array in learnt.items() if array is not None}
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
     arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
-    arrays |= {f"brief/{k}": v for k, v in engine.brief.arrays.items()} if engine.brief else {}
-    arrays |= {f"loom/{k}": v for k, v in engine.loom.arrays.items()} if engine.loom else {}
+    arrays |= {f"brief/{k}": v for k, v in engine.subsequences.arrays.items()} if engine.subsequences else {}
+    arrays |= (
+        {f"loom/{k}": v for k, v in engine.window_mixture.arrays.items()} if engine.window_mixture else {}
+    )
     arrays["calibration/oddness"] = engine.calibration.oddness
-    if engine.crowd is not None:
-        arrays |= {"crowd/prints": engine.crowd.prints, "crowd/oddness": engine.crowd.calibration.oddness}
+    if engine.seen_rows is not None:
+        arrays |= {
+            "crowd/prints": engine.seen_rows.fingerprints,
+            "crowd/oddness": engine.seen_rows.calibration.oddness,
+        }
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
     return {k: torch.as_tensor(v).clone().contiguous() for k, v in arrays.items()}
@@ -172,19 +179,19 @@ def _restored(
     card: Mapping[str, Any], plan: Plan, tensors: dict[str, Tensor], device: str, threads: int | None
 ) -> Engine:
     schema, networks, known = plan.schema, {}, 0
-    with private_draws(0):  # fresh weights are drawn, and then replaced
+    with forked_rng(0):  # fresh weights are drawn, and then replaced
         for name, member in plan.members.items():
             network = Network(schema.fields, schema.scored_fields, member, schema.holes)
             fill_network(network, name, tensors)
             networks[name] = network.to(device).eval()
             known += len(network.state_dict())
-    if known != len(under(tensors, "network/")):
+    if known != len(select_prefix(tensors, "network/")):
         raise ValueError("it holds weights of no network")
     learnt = {name: tensors[f"memory/{name}"].numpy() for name in LEARNT if f"memory/{name}" in tensors}
-    remembered = under(tensors, "memory/values/")
+    remembered = select_prefix(tensors, "memory/values/")
     remembered |= {k: v.long() for k, v in remembered.items() if k == Symbol.kind}
     memory = Memory(
-        Codes(remembered, under(tensors, "memory/visible/")),
+        Batch(remembered, select_prefix(tensors, "memory/visible/")),
         {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()},
         **learnt,
     )
@@ -192,10 +199,10 @@ def _restored(
     crowd = None
     if card["crowd"] is not None:
         ranked = Calibration.from_json(card["crowd"], tensors["crowd/oddness"].numpy())
-        crowd = Crowd(tensors["crowd/prints"].numpy(), ranked)
-    level = {k: v.numpy() for k, v in under(tensors, "level/").items()}
-    brief = {k: v.numpy() for k, v in under(tensors, "brief/").items()}
-    loom = {k: v.numpy() for k, v in under(tensors, "loom/").items()}
+        crowd = SeenRows(tensors["crowd/prints"].numpy(), ranked)
+    level = {k: v.numpy() for k, v in select_prefix(tensors, "level/").items()}
+    brief = {k: v.numpy() for k, v in select_prefix(tensors, "brief/").items()}
+    loom = {k: v.numpy() for k, v in select_prefix(tensors, "loom/").items()}
     axes = None
     if "axes/centre" in tensors:
         axes = (tensors["axes/centre"].numpy(), tensors["axes/directions"].numpy())
@@ -203,14 +210,14 @@ def _restored(
         source=plan.source,
         schema=schema,
         networks=networks,
-        residuals=Residuals({k: v.numpy() for k, v in under(tensors, "residuals/").items()}),
+        residuals=Residuals({k: v.numpy() for k, v in select_prefix(tensors, "residuals/").items()}),
         memory=memory,
         calibration=calibration,
-        crowd=crowd,
-        level=Level(level) if level else None,
-        brief=Brief(brief) if brief else None,
-        loom=Loom(loom) if loom else None,
-        faults=Faults.from_json(card["faults"]),
+        seen_rows=crowd,
+        level=LevelEvidence(level) if level else None,
+        subsequences=SubsequenceEvidence(brief) if brief else None,
+        window_mixture=WindowMixture(loom) if loom else None,
+        cell_errors=CellErrorModel.from_json(card["faults"]),
         axes=axes,
         history=card["history"],
         notes=card["notes"],

@@ -28,8 +28,8 @@ from diabolo.detection.subsequences import LENGTH, REMEMBERED
 from diabolo.generation.window_mixture import PATTERNS
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.network import Member, Network
-from diabolo.utils.tensor_file import Spec
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.tensor_file import TensorSpec
+from diabolo.utils.torch_state import forked_rng
 
 EVIDENCE = {"residual", "distance"}
 KNOWN = {"residual", "crowd"}
@@ -65,7 +65,7 @@ class Plan:
     members: dict[str, Member]
 
 
-def make_plan(card: Any, specs: Mapping[str, Spec]) -> Plan:
+def make_plan(card: Any, specs: Mapping[str, TensorSpec]) -> Plan:
     """Read a card, and check it and the shapes that a header claims, by what they say of each other.
 
     Raises:
@@ -80,9 +80,9 @@ def make_plan(card: Any, specs: Mapping[str, Spec]) -> Plan:
     _need(len(set(names)) == len(names) and bool(schema.scored), "its columns")
     members = {name: Member.from_json(state) for name, state in card["members"].items()}
     _need(0 < len(members) <= len(specs), "its networks")
-    with private_draws(0):  # stems are built for their width, and begin at random
+    with forked_rng(0):  # stems are built for their width, and begin at random
         widths = [_width(name, member, schema, specs) for name, member in members.items()]
-    _check_shapes(schema, source, specs, widths[-1], crowd=card["crowd"] is not None)
+    _check_shapes(schema, source, specs, widths[-1], seen_rows=card["crowd"] is not None)
     for entry in schema.used:
         _try(entry)
     return Plan(source, schema, members)
@@ -187,7 +187,7 @@ def _source(state: Mapping[str, Any]) -> Source:
         _need(_is_number(source.step) and source.step >= 0, "its step")
         _need(type(source.end) is int, "its end")
         _need(type(source.length) is int and source.length >= 2, "the length of its windows")
-        names = (source.beside, source.channels, source.types, source.groups)
+        names = (source.extra_columns, source.channels, source.types, source.series_names)
         _need(all(_texts(v) for v in names), "its channels")
     return source
 
@@ -196,10 +196,10 @@ def _check_entry(entry: Entry, source: Source) -> None:
     name, column = f"column {str(entry.name)[:50]!r}", entry.column
     _need(_texts([entry.name, entry.reason]) and _is_number(entry.missing), name)
     _need(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
-    if entry.filler is not None:
-        made = entry.filler
-        _need(column is None and _texts(made.letters) and all(made.letters), name)
-        _need(len(made.letters) <= LONGEST and max(map(len, made.letters), default=0) <= MAX_SYMBOLS, name)
+    if entry.surrogate is not None:
+        made = entry.surrogate
+        _need(column is None and _texts(made.alphabet) and all(made.alphabet), name)
+        _need(len(made.alphabet) <= LONGEST and max(map(len, made.alphabet), default=0) <= MAX_SYMBOLS, name)
         _need(type(made.start) is int and type(made.step) is int and _is_number(made.missing), name)
         _need(made.constant is None or isinstance(made.constant, str), name)
         _need(len(made.make(0, 2, 0)) == 2, name)
@@ -255,7 +255,7 @@ def _try(entry: Entry) -> None:
     column.describe()
 
 
-def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec]) -> int:
+def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, TensorSpec]) -> int:
     """The width of a network's codes, once the network has been found to be no larger than what is stored."""
     what, layers, size = f"network {str(name)[:50]!r}", member.layers, member.embedding
     _need(all(type(v) is int and v > 0 for v in (*layers, size)) and len(layers) <= len(specs), what)
@@ -283,7 +283,7 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Spec])
 
 
 def _check_shapes(
-    schema: Schema, source: Source, specs: Mapping[str, Spec], latent: int, *, crowd: bool
+    schema: Schema, source: Source, specs: Mapping[str, TensorSpec], latent: int, *, seen_rows: bool
 ) -> None:
     """Every tensor that is no network's must be there, as the schema and the source have it."""
     kinds = schema.fields
@@ -292,7 +292,7 @@ def _check_shapes(
     _need(1 <= rows <= LIMIT and 1 <= ranked <= MAX_CALIBRATION, "the number of its rows")
     points = len(kinds.get(Curve.kind, ())) * source.length
     expected: dict[str, tuple[str, tuple[int, ...]]] = {"calibration/oddness": ("F64", (ranked,))}
-    if crowd:
+    if seen_rows:
         seen, ranked = (math.prod(specs[f"crowd/{name}"].shape) for name in ("prints", "oddness"))
         _need(1 <= seen <= MAX_CALIBRATION and 1 <= ranked <= MAX_CALIBRATION, "the number of its rows")
         _need({Real.kind, Symbol.kind} >= set(kinds) and not isinstance(source, Series), "its crowd")
@@ -329,7 +329,7 @@ def _check_shapes(
 
 
 def _brief_shapes(
-    specs: Mapping[str, Spec], channels: int, window: int
+    specs: Mapping[str, TensorSpec], channels: int, window: int
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The arrays of short stretches."""
     kept, length = specs["brief/positions"].shape[0], min(LENGTH, window // 2)
@@ -350,7 +350,7 @@ def _brief_shapes(
 
 
 def _loom_shapes(
-    specs: Mapping[str, Spec], channels: int, points: int
+    specs: Mapping[str, TensorSpec], channels: int, points: int
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The arrays of a loom, as one of them has it for the others."""
     knots, directions = specs["loom/curves"].shape[-1], specs["loom/directions"].shape[-1]

@@ -17,8 +17,8 @@ def caveats(view: View) -> list[str]:
     calibrated = len(engine.calibration.oddness)
     said = [
         f"An alarm is a matter of rank, not of harm: it means odder than all but {one_in(scores.threshold)} "
-        f"normal {points}. In {count(view.native.rows)} {points} without any fault, about "
-        f"{rough(scores.alarm_rate * view.native.rows)} would be in alarm by chance."
+        f"normal {points}. In {count(view.user_table.rows)} {points} without any fault, about "
+        f"{rough(scores.alarm_rate * view.user_table.rows)} would be in alarm by chance."
     ]
     if view.series is not None:
         said.append(
@@ -43,7 +43,7 @@ def caveats(view: View) -> list[str]:
     if engine.facts.get("rows") == view.frame.rows:
         why = (
             "no row is its own neighbour, but what is odd and frequent was learnt as normal."
-            if engine.crowd is None
+            if engine.seen_rows is None
             else "rows of the fit are judged by how far they are from the many too, and ranked among "
             f"themselves: up to {percent(scores.alarm_rate)} of them are in alarm, whatever they hold."
         )
@@ -84,7 +84,7 @@ def _series(view: View) -> list[str]:
     if source is None:
         return []
     said = []
-    point = view.frame.place.point
+    point = view.frame.layout.point
     twice = len(point) - len(np.unique(point))
     if twice:
         said.append(

@@ -39,14 +39,14 @@ class Quality:
 
 def qualities(view: View) -> list[Quality]:
     """The columns: what they are, and how well each cell is predicted from the others of its row."""
-    codes, cells = view.sample
+    batch, cells = view.sample
     schema, made = view.engine.schema, []
     for entry, line in list(zip(schema.entries, schema.describe(), strict=True))[:LINES]:
         words, share, base = "", None, None
         if entry.role == "scored":
             slot = schema.slots_of(entry.name)[0]
-            value = codes.values[slot.kind][:, slot.index].numpy()
-            there = codes.visible[slot.kind][:, slot.index].numpy()
+            value = batch.values[slot.kind][:, slot.index].numpy()
+            there = batch.visible[slot.kind][:, slot.index].numpy()
             expected = cells.expected[slot.kind][:, slot.index]
             known = there & np.isfinite(expected)
             got, said = value[known].astype(float), expected[known]
@@ -87,16 +87,16 @@ def _missing(view: View, name: str, fitted: float) -> float:
 
 def marginals(view: View) -> list[tuple[str, str]]:
     """(column, drawing) of the numeric columns: how their values are spread, and what is expected of them."""
-    codes, cells = view.sample
+    batch, cells = view.sample
     schema, made = view.engine.schema, []
     for number, name in enumerate(schema.scored):
         if schema[name].kind not in ("number", "window"):
             continue
         slot = schema.slots_of(name)[0]
-        there = codes.visible[slot.kind][:, slot.index].numpy().ravel()
+        there = batch.visible[slot.kind][:, slot.index].numpy().ravel()
         real, expected = (
             np.asarray(schema.decode(name, table, exact=False), dtype=float).ravel()
-            for table in ({k: v.numpy() for k, v in codes.values.items()}, cells.expected)
+            for table in ({k: v.numpy() for k, v in batch.values.items()}, cells.expected)
         )
         known = there & np.isfinite(real) & np.isfinite(expected)
         if known.sum() < 2:

@@ -12,9 +12,9 @@ import numpy as np
 
 from diabolo import tasks
 from diabolo.data.columns import Datetime
-from diabolo.data.sources import read_native
+from diabolo.data.sources import read_user_table
 from diabolo.engine import Engine
-from diabolo.evaluation import GONE, Leaks, is_number, length
+from diabolo.evaluation import MISSING, PrivacyReport, is_number, row_count
 from diabolo.report.drawing import comparison_charts as spreads
 from diabolo.report.drawing.svg import moment
 from diabolo.report.formatting import clipped, count, percent, several, shown
@@ -63,7 +63,7 @@ def write_comparison(
     tables = {"the data": data, "the new rows": synthetic} | (
         {} if unseen is None else {"unseen rows": unseen}
     )
-    natives = {name: read_native(part) for name, part in tables.items()}
+    natives = {name: read_user_table(part) for name, part in tables.items()}
     found = tasks.compare(
         model, natives["the data"], synthetic=natives["the new rows"], unseen=natives.get("unseen rows")
     )
@@ -92,7 +92,7 @@ def write_comparison(
         caveats=caveats(engine, found, natives),
         command=(command or lines)[:2000],
         facts=[
-            *((f"SHA-256 of {name}", digest(native)) for name, native in natives.items()),
+            *((f"SHA-256 of {name}", digest(user_table)) for name, user_table in natives.items()),
             ("diabolo", __version__),
             ("python", platform.python_version()),
         ],
@@ -111,7 +111,7 @@ def verdict(auroc: float) -> str:
 
 
 def _size(found: Comparison) -> str:
-    parts = [several(length(found.synthetic), "new row"), f"{count(length(found.real))} of the fit"]
+    parts = [several(row_count(found.synthetic), "new row"), f"{count(row_count(found.real))} of the fit"]
     return f"{', '.join(parts)}, {several(len(found.real), 'column')}"
 
 
@@ -177,7 +177,7 @@ def _said(engine: Engine, name: str, value: Any) -> str | None:
         if np.isnan(value):
             return None
         return moment(value) if isinstance(engine.schema[name], Datetime) else shown(value)
-    return None if value == GONE else clipped(str(value), 30)
+    return None if value == MISSING else clipped(str(value), 30)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def columns(engine: Engine, found: Comparison) -> list[Compared]:
     order = sorted(found.real, key=lambda name: found.columns_alike[name])[:DRAWN]
     for number, name in enumerate(order):
         one, two = found.real[name], found.synthetic[name]
-        gone = [np.isnan(part) if is_number(part) else part == GONE for part in (one, two)]
+        gone = [np.isnan(part) if is_number(part) else part == MISSING for part in (one, two)]
         missing = ""
         if gone[0].any() or gone[1].any():
             missing = f"missing: {percent(gone[0].mean())} real, {percent(gone[1].mean())} new"
@@ -225,7 +225,7 @@ class Line:
     real: str
 
 
-def privacy(found: Leaks) -> list[Line]:
+def privacy(found: PrivacyReport) -> list[Line]:
     """What the new rows give away, in plain words."""
 
     def said(value: float | None) -> str:
@@ -265,7 +265,7 @@ def privacy(found: Leaks) -> list[Line]:
     return lines
 
 
-def concerns(found: Leaks) -> list[str]:
+def concerns(found: PrivacyReport) -> list[str]:
     """What should make one think, in sentences; none if the figures give no reason."""
     said = []
     if found.copies > (found.copies_real or 0) + BEYOND / 3:
@@ -322,13 +322,13 @@ def caveats(engine: Engine, found: Comparison, natives: dict[str, Any]) -> list[
 
 
 def _fewer(found: Comparison) -> bool:
-    return found.verdict.of_each[0] < length(found.synthetic)
+    return found.verdict.of_each[0] < row_count(found.synthetic)
 
 
-def _known(engine: Engine, native: Any) -> float | None:
+def _known(engine: Engine, user_table: Any) -> float | None:
     """The share of rows that the fit has seen; None if the model does not know them again."""
-    if engine.crowd is None:
+    if engine.seen_rows is None:
         return None
-    frame = engine.read(native)
-    parts: Sequence[np.ndarray] = [engine.knows(codes) for _, codes in engine.chunks(frame)]
+    frame = engine.read(user_table)
+    parts: Sequence[np.ndarray] = [engine.contains(codes) for _, codes in engine.chunks(frame)]
     return float(np.concatenate(parts).mean())

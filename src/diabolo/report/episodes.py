@@ -8,14 +8,14 @@ from diabolo import tasks
 from diabolo.data.fields import Curve
 from diabolo.data.sources import Frame, Series
 from diabolo.detection.calibration import severity
-from diabolo.detection.subsequences import Course
+from diabolo.detection.subsequences import CoveredPoints
 from diabolo.engine import Engine
 from diabolo.report.drawing import timeline
 from diabolo.report.drawing.svg import moment
 from diabolo.report.expected import floats, span
 from diabolo.report.formatting import clipped, duration, several
 from diabolo.report.rows import CARDS, Card, make_card
-from diabolo.report.view import Strand, View
+from diabolo.report.view import SeriesRows, View
 from diabolo.tasks import Episode, Explanation
 
 QUIET = 4  # cards of a series without alarms: its oddest stretches
@@ -33,7 +33,7 @@ def episodes(view: View, source: Series) -> list[Card]:
         start, end = sorted((int(place_of[episode.start]), int(place_of[episode.end])))
         around = _around(start, end, peak, source.length, len(strand.rows))
         rows = strand.rows[around]
-        said = tasks.explain(view.model, view.native, rows=rows.tolist())
+        said = tasks.explain(view.model, view.user_table, rows=rows.tolist())
         # The windows around an odd point are all odd: what is shown is the point whose value is oddest.
         wide = source.length // 2
         low, high = max(start - wide, around.start), min(end + wide + 1, around.stop)
@@ -66,26 +66,26 @@ def odd_level(engine: Engine, frame: Frame, row: int) -> str:
     """
     if engine.level is None:
         return ""
-    window = engine.source.pick(frame, np.arange(frame.rows))[[row]]
-    codes = engine.schema.encode(frame[window])
-    excess = engine.level.excess(codes)[0]
+    window = engine.source.at_centre(frame, np.arange(frame.rows))[[row]]
+    batch = engine.schema.encode(frame[window])
+    excess = engine.level.excess(batch)[0]
     farthest = int(excess.argmax())
     if excess[farthest] < 1:
         return ""
-    side = "lower" if engine.level.side(codes)[0, farthest] < 0 else "higher"
+    side = "lower" if engine.level.side(batch)[0, farthest] < 0 else "higher"
     return f"the level{_of(engine, farthest)} is {side} than usual"
 
 
 def odd_moment(engine: Engine, frame: Frame, row: int) -> str:
     """That single points or short stretches are odd there, in words; empty where they are not."""
-    if engine.brief is None:
+    if engine.subsequences is None:
         return ""
     length = engine.source.length
-    point = frame.place.point[row]
-    near = np.flatnonzero((frame.place.start > point - length) & (frame.place.start <= point))
-    course = Course.of(frame, length, engine.brief.channels, near)
+    point = frame.layout.point[row]
+    near = np.flatnonzero((frame.layout.start > point - length) & (frame.layout.start <= point))
+    course = CoveredPoints.of(frame, length, engine.subsequences.channels, near)
     course.take(slice(None), engine.schema.encode(frame[near]))
-    found = engine.briefly(frame, course)[row]
+    found = engine.local_evidence(frame, course)[row]
     if found.max() < BRIEF:
         return ""
     return f"single points or short stretches{_of(engine, int(found.argmax()))} are odd"
@@ -99,7 +99,7 @@ def _of(engine: Engine, channel: int) -> str:
 
 def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:
     """The oddest stretches that are no alarms, each at least a window from everything odder."""
-    point = view.frame.place.point
+    point = view.frame.layout.point
     left = view.bits.copy()
     for episode in view.scores.episodes:
         low, high = sorted((point[episode.start], point[episode.end]))
@@ -124,14 +124,14 @@ def _around(start: int, end: int, peak: int, length: int, points: int) -> slice:
 
 
 def _stretch(
-    view: View, strand: Strand, places: slice, said: Explanation, spans: list[timeline.Span]
-) -> timeline.Stretch:
+    view: View, strand: SeriesRows, places: slice, said: Explanation, spans: list[timeline.Span]
+) -> timeline.SeriesSegment:
     """A part of a series that was explained, for a drawing."""
     parts = {
         part: {n: floats(getattr(said, part)[n]) for n in view.channels}
         for part in ("expected", "low", "high")
     }
-    return timeline.Stretch(
+    return timeline.SeriesSegment(
         strand.x[places],
         view.dates,
         {n: floats(said.got[n]) for n in view.channels},
@@ -142,7 +142,7 @@ def _stretch(
     )
 
 
-def _title(view: View, strand: Strand, start: int, end: int, oddest: int) -> tuple[str, str]:
+def _title(view: View, strand: SeriesRows, start: int, end: int, oddest: int) -> tuple[str, str]:
     """When it was, and a line on its length and its oddest point."""
     first, last, top = (view.when(int(strand.rows[i])) for i in (start, end, oddest))
     if view.dates and first[:10] == last[:10]:
@@ -161,10 +161,10 @@ def _nearest(view: View, source: Series, row: int) -> str:
     memory = view.engine.memory
     if frame.positions is None or memory.positions is None:
         return ""
-    window = np.abs(frame.place.start + source.length // 2 - frame.place.point[row]).argmin()
+    window = np.abs(frame.layout.start + source.length // 2 - frame.layout.point[row]).argmin()
     picked = np.array([window])
-    codes = view.engine.schema.encode(frame[picked])
-    near = view.engine.neighbours(codes, frame.positions[picked])
+    batch = view.engine.schema.encode(frame[picked])
+    near = view.engine.neighbours(batch, frame.positions[picked])
     if near.places[0, 0] < 0:
         return ""
     # A position counts steps since 1970 (of a numeric time: since 0); series of one table lie far apart.

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from diabolo.report.drawing.timeline import Span, Stretch
+from diabolo.report.drawing.timeline import SeriesSegment, Span
 from diabolo.report.view import View
 from diabolo.tasks import Episode
-from diabolo.tasks.base import decoded, trust
+from diabolo.tasks.base import decode_column, precision_weights
 from diabolo.tasks.explain import suspects
 from diabolo.tasks.repair import few
 
@@ -31,10 +31,10 @@ def floats(values: pa.Array) -> np.ndarray:
 
 def with_expected(
     view: View, number: int, channels: list[str], low: float = -np.inf, high: float = np.inf
-) -> Stretch:
+) -> SeriesSegment:
     """One of the series of the data, or what lies between two of its times, for a drawing."""
     strand, strand_of = view.strands[number], view.places[0]
-    points = view.frame.place.point[strand.rows]
+    points = view.frame.layout.point[strand.rows]
     gaps = np.setdiff1d(np.arange(points[0], points[-1] + 1), points)
     rows = np.r_[strand.rows, np.full(len(gaps), -1)]
     x = np.r_[strand.x, np.interp(gaps, points, strand.x)]
@@ -47,7 +47,7 @@ def with_expected(
         return np.where(rows < 0, np.nan, values[rows])
 
     mine = [span(view, e) for e in view.scores.episodes if strand_of[e.peak] == number]
-    return Stretch(
+    return SeriesSegment(
         x,
         view.dates,
         {n: seen(floats(view.columns[n])) for n in channels},
@@ -63,20 +63,20 @@ def _expected(view: View, channels: list[str], points: np.ndarray) -> dict[str, 
     engine, frame = view.engine, view.frame
     # Ten for each point, an odd number apart: the point then lies now here, now there in what is hidden.
     windows = few(frame, engine.source.length // 10 | 1)
-    start = frame.place.start[windows]
+    start = frame.layout.start[windows]
     covers = (start + engine.source.length > points.min(initial=0)) & (start <= points.max(initial=0))
     frame = frame.only(windows[covers])
     said: dict[str, dict[str, list[np.ndarray]]] = {part: {} for part in PARTS}
-    for rows, codes in engine.chunks(frame):
-        odd = suspects(view.model, frame.only(np.arange(frame.rows)[rows]), codes, view.scores.bits)
-        cells = engine.cells(codes, suspects=odd, middle="median")
+    for rows, batch in engine.chunks(frame):
+        odd = suspects(view.model, frame.only(np.arange(frame.rows)[rows]), batch, view.scores.bits)
+        cells = engine.cells(batch, suspects=odd, middle="median")
         for part, store in said.items():
             for kind, values in getattr(cells, part).items():
                 store.setdefault(kind, []).append(values)
     whole = {part: {k: np.concatenate(v) for k, v in store.items()} for part, store in said.items()}
-    grid = replace(frame, place=replace(frame.place, point=np.arange(frame.place.points)))
-    sure = trust(whole["low"], whole["high"])
+    grid = replace(frame, layout=replace(frame.layout, point=np.arange(frame.layout.points)))
+    sure = precision_weights(whole["low"], whole["high"])
     return {
-        part: {n: floats(decoded(engine, grid, n, whole[part], points, sure)) for n in channels}
+        part: {n: floats(decode_column(engine, grid, n, whole[part], points, sure)) for n in channels}
         for part in PARTS
     }

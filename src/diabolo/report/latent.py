@@ -30,7 +30,7 @@ def latent_map(view: View) -> str:
     """
     engine = view.engine
     oddest = sorted(view.scores.episodes, key=lambda e: -e.bits)[:RINGS]
-    ringed = engine.source.pick(view.frame, np.arange(view.frame.rows))[
+    ringed = engine.source.at_centre(view.frame, np.arange(view.frame.rows))[
         np.array([e.peak for e in oddest], int)
     ]
     rows = np.unique(np.r_[view.even(SAMPLE - len(ringed)), ringed])
@@ -66,16 +66,16 @@ def traversals(view: View) -> list[Traversal]:
     """Walks along the two widest axes; none if the model has no way back from its coordinates."""
     engine = view.engine
     try:
-        tasks.check_way_back(engine)
+        tasks.check_decodable(engine)
     except UnsupportedError:
         return []
-    centre, scale = tasks.spread(engine)
+    centre, scale = tasks.latent_moments(engine)
     steps = np.linspace(-REACH, REACH, STEPS)
     made = []
     for axis in np.argsort(-scale, kind="stable")[:AXES]:
         z = np.tile(centre, (STEPS, 1))
         z[:, axis] += steps * scale[axis]
-        decoded = tasks.way_back(engine, z)
+        decoded = tasks.decode_latents(engine, z)
         moved = sorted(decoded, key=lambda name: -_change(view, name, decoded[name]))
         lines = [(clipped(n, 40), _cells(view, n, decoded[n])) for n in moved[:COLUMNS]]
         made.append(Traversal(f"z{axis}", [f"{s:+.1f}" if abs(s) > 1e-9 else "0" for s in steps], lines))

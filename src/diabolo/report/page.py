@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from diabolo.errors import need
-from diabolo.utils.files import write_whole
+from diabolo.utils.files import write_atomic
 from diabolo.version import __version__
 
 
@@ -42,7 +42,7 @@ def write_page(path: Path, template: str, **shown: Any) -> Path:
         version=__version__,
         **shown,
     )
-    write_whole(path, page.encode("utf-8", "replace"))
+    write_atomic(path, page.encode("utf-8", "replace"))
     return path
 
 

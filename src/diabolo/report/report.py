@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.sources import Native
+from diabolo.data.sources import UserTable
 from diabolo.detection.calibration import severity
 from diabolo.report import columns as quality
 from diabolo.report import latent
@@ -71,7 +71,7 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "slider": slider(view),
         "columns": quality.qualities(view),
         "hidden_columns": max(len(view.engine.schema.entries) - quality.LINES, 0),
-        "hides": view.engine.cell_reader.corruption.hides,
+        "hides": view.engine.cell_network.corruption.masks,
         "marginals": quality.marginals(view),
         "map": latent.latent_map(view),
         "traversals": latent.traversals(view),
@@ -86,7 +86,7 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
 
 def verdict(view: View, cards: list[Card]) -> str:
     """What the report says, in one sentence."""
-    number, rows, series = len(view.scores.episodes), view.native.rows, view.series is not None
+    number, rows, series = len(view.scores.episodes), view.user_table.rows, view.series is not None
     if number == 0:
         points = "points" if series else "rows"
         return f"Nothing stands out: none of the {count(rows)} {points} reaches the alarm level."
@@ -117,7 +117,7 @@ def about(days: float) -> str:
 
 def size(view: View) -> str:
     """How large the data is, in words."""
-    rows = several(view.native.rows, "row")
+    rows = several(view.user_table.rows, "row")
     text = f"{rows}, {several(len(view.columns), 'column')}"
     if view.series is None:
         return text
@@ -136,8 +136,8 @@ def figures(view: View) -> list[tuple[str, str, str]]:
     if view.series is not None:
         a_day = f"{rough(len(scores.episodes) / view.days)} a day" if view.days else ""
         made.append(("Episodes", count(len(scores.episodes)), a_day))
-    share = f"{percent(alarms / view.native.rows)} of {count(view.native.rows)}"
-    by_chance = rough(scores.alarm_rate * view.native.rows)
+    share = f"{percent(alarms / view.user_table.rows)} of {count(view.user_table.rows)}"
+    by_chance = rough(scores.alarm_rate * view.user_table.rows)
     made += [
         (f"{points.title()} in alarm", count(alarms), f"{share}; about {by_chance} by chance"),
         ("Alarm level", f"{scores.threshold:.1f} bits", f"{one_in(scores.threshold)} normal {points}"),
@@ -215,7 +215,7 @@ def slider(view: View) -> Slider:
     rows = len(ordered) - np.searchsorted(ordered, exact, side="right")
     episodes: list[int] = []
     if view.series is not None:
-        stretches = view.engine.source.stretches
+        stretches = view.engine.source.group_alarms
         episodes = [len(stretches(view.frame, view.bits > v)) for v in exact]
     shown = np.array(episodes or rows, dtype=float) / (view.days or 1)
     unit = "Rows in alarm" if view.series is None else "Episodes a day" if view.days else "Episodes"
@@ -230,7 +230,7 @@ def slider(view: View) -> Slider:
 def facts(view: View) -> list[tuple[str, str]]:
     """What is needed to get the same report again."""
     engine = view.engine
-    made = [("SHA-256 of the data", digest(view.native))]
+    made = [("SHA-256 of the data", digest(view.user_table))]
     made += [(f"fit: {k.replace('_', ' ')}", clipped(str(v))) for k, v in engine.facts.items()]
     made += [
         (
@@ -249,7 +249,7 @@ def facts(view: View) -> list[tuple[str, str]]:
     return made
 
 
-def digest(native: Native) -> str:
+def digest(user_table: UserTable) -> str:
     """SHA-256 of the data as an Arrow stream of batches of 65,536 rows, whatever library it came from."""
     found = hashlib.sha256()
 
@@ -268,7 +268,7 @@ def digest(native: Native) -> str:
         def close(self) -> None:
             return None
 
-    table = native.table.replace_schema_metadata(None)
+    table = user_table.table.replace_schema_metadata(None)
     with pa.ipc.new_stream(pa.PythonFile(Sink(), "w"), table.schema) as stream:
         for start in range(0, table.num_rows, BATCH):
             stream.write_table(table.slice(start, BATCH).combine_chunks())

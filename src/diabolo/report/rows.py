@@ -67,9 +67,9 @@ class Card:
 
 def odd_rows(view: View) -> list[Card]:
     """The up to twenty oddest rows of a table; of a small one its alarms, and five rows at least."""
-    most = min(max(view.native.rows // 20, int(view.scores.alarm.sum()), FEWEST), CARDS)
+    most = min(max(view.user_table.rows // 20, int(view.scores.alarm.sum()), FEWEST), CARDS)
     rows = np.argsort(-view.bits, kind="stable")[:most]
-    said = tasks.explain(view.model, view.native, rows=rows.tolist())
+    said = tasks.explain(view.model, view.user_table, rows=rows.tolist())
     first: dict[int, int] = {}
     for i, row in enumerate(said.neighbours.get("row", ())):
         first.setdefault(int(row), i)
@@ -90,7 +90,7 @@ def odd_rows(view: View) -> list[Card]:
 
 def _labels(view: View, row: int) -> list[str]:
     """What the user knows the row by: the pandas index, and ids that the model does not read."""
-    index, found = view.native.index, []
+    index, found = view.user_table.index, []
     if index is not None and str(index[row]) != str(row):
         found.append(f"index {clipped(str(index[row]), 40)}")
     for entry in view.engine.schema.entries:

@@ -21,7 +21,7 @@ from diabolo.report.expected import with_expected
 from diabolo.report.formatting import clipped, several
 from diabolo.report.page import part
 from diabolo.report.view import View
-from diabolo.utils.files import write_whole
+from diabolo.utils.files import write_atomic
 
 STRANDS, CHANNELS = 6, 8  # what is drawn of many, if none are named
 KEY = {
@@ -79,7 +79,7 @@ def draw_series(
         )
     picture = Svg(_page(panels))
     if path is not None:
-        write_whole(Path(path), picture.text.encode())
+        write_atomic(Path(path), picture.text.encode())
     return picture
 
 

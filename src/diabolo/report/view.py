@@ -13,21 +13,21 @@ import pyarrow.compute as pc
 from diabolo import tasks
 from diabolo.data.columns.datetime import to_moments, to_seconds
 from diabolo.data.columns.number import Number, to_float
-from diabolo.data.fields import Codes
-from diabolo.data.sources import Frame, Native, Series, read_native
-from diabolo.detection.cells import Cells
+from diabolo.data.fields import Batch
+from diabolo.data.sources import Frame, Series, UserTable, read_user_table
+from diabolo.detection.cells import CellPredictions
 from diabolo.engine import Engine
 from diabolo.report.drawing.svg import moment
 from diabolo.report.formatting import clipped, figure
 from diabolo.tasks import Scores
-from diabolo.utils.sampling import even
+from diabolo.utils.sampling import evenly_spaced
 
 SAMPLE = 2_000
 WINDOWS = 500
 
 
 @dataclass(frozen=True)
-class Strand:
+class SeriesRows:
     """One series of the data.
 
     Attributes:
@@ -53,9 +53,9 @@ class View:
 
     def __init__(self, model: Any, data: Any) -> None:
         self.model = model
-        self.native: Native = read_native(data)
-        self.frame: Frame = self.engine.read(self.native)
-        self.scores: Scores = tasks.score(model, self.native)
+        self.user_table: UserTable = read_user_table(data)
+        self.frame: Frame = self.engine.read(self.user_table)
+        self.scores: Scores = tasks.score(model, self.user_table)
         self.bits = np.nan_to_num(self.scores.bits)
 
     @property
@@ -79,7 +79,7 @@ class View:
     @cached_property
     def columns(self) -> dict[str, pa.Array]:
         """The data's columns."""
-        return self.native.columns()
+        return self.user_table.columns()
 
     @cached_property
     def dates(self) -> bool:
@@ -92,19 +92,19 @@ class View:
         """(rows,) seconds since 1970, or numbers that stand for a time; the row's number if there is none."""
         source = self.series
         if source is None or source.time is None:
-            return np.arange(self.native.rows, dtype=float)
+            return np.arange(self.user_table.rows, dtype=float)
         values = self.columns[source.time]
         if not self.dates:
             return to_float(values, source.time)
         return to_seconds(to_moments(values, source.time, source.form))
 
     @cached_property
-    def strands(self) -> list[Strand]:
+    def strands(self) -> list[SeriesRows]:
         """The series of the data, the one with the oddest point first."""
         source = self.series
         if source is None:
             return []
-        groups: dict[str, np.ndarray] = {"": np.arange(self.native.rows)}
+        groups: dict[str, np.ndarray] = {"": np.arange(self.user_table.rows)}
         if source.by is not None:
             coded = pc.fill_null(self.columns[source.by].cast(pa.string()), "(none)").dictionary_encode()
             index = coded.indices.to_numpy(zero_copy_only=False)
@@ -114,13 +114,16 @@ class View:
         made = []
         for label, rows in groups.items():
             sort = rows[np.argsort(self.times[rows], kind="stable")]
-            made.append(Strand(clipped(label), sort, self.times[sort]))
+            made.append(SeriesRows(clipped(label), sort, self.times[sort]))
         return sorted(made, key=lambda s: -float(self.bits[s.rows].max()))
 
     @cached_property
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """(rows,) the number of each row's strand, and its place in it."""
-        strand_of, place_of = np.zeros(self.native.rows, np.int64), np.zeros(self.native.rows, np.int64)
+        strand_of, place_of = (
+            np.zeros(self.user_table.rows, np.int64),
+            np.zeros(self.user_table.rows, np.int64),
+        )
         for number, strand in enumerate(self.strands):
             strand_of[strand.rows], place_of[strand.rows] = number, np.arange(len(strand.rows))
         return strand_of, place_of
@@ -159,20 +162,20 @@ class View:
 
     def even(self, most: int) -> np.ndarray:
         """At most so many rows of the frame, evenly chosen."""
-        return np.unique(even(self.frame.rows, most))
+        return np.unique(evenly_spaced(self.frame.rows, most))
 
     @cached_property
-    def sample(self) -> tuple[Codes, Cells]:
+    def sample(self) -> tuple[Batch, CellPredictions]:
         """An even choice of the rows (or windows), and what is expected in their cells."""
-        codes = self.engine.schema.encode(self.frame[self.even(WINDOWS if self.series else SAMPLE)])
-        return codes, self.engine.cells(codes)
+        batch = self.engine.schema.encode(self.frame[self.even(WINDOWS if self.series else SAMPLE)])
+        return batch, self.engine.cells(batch)
 
     @cached_property
     def frame_bits(self) -> np.ndarray:
         """(frame rows,) how odd each is; a window is as odd as the point in its middle."""
         if self.series is None:
             return np.asarray(self.bits)
-        place = self.frame.place
+        place = self.frame.layout
         at_point = np.zeros(place.points)
         np.maximum.at(at_point, place.point, self.bits)
         return np.asarray(at_point[place.start + self.series.length // 2])

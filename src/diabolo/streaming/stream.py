@@ -16,14 +16,14 @@ import pyarrow as pa
 from diabolo.data.columns import Values
 from diabolo.data.columns.datetime import from_seconds
 from diabolo.data.sources import Series
-from diabolo.data.sources.series import APART
+from diabolo.data.sources.series import SERIES_OFFSET
 from diabolo.detection.calibration import severity
-from diabolo.detection.subsequences import Course
+from diabolo.detection.subsequences import CoveredPoints
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.tasks import Model
-from diabolo.utils.files import write_whole
-from diabolo.utils.torch_state import threads
+from diabolo.utils.files import write_atomic
+from diabolo.utils.torch_state import torch_threads
 
 NEVER = np.iinfo(np.int64).min
 
@@ -45,7 +45,7 @@ class Point:
 
 
 @dataclass
-class _Strand:
+class RingBuffer:
     """The last points of one series, two windows of them or more, in a ring.
 
     Attributes:
@@ -66,7 +66,7 @@ class _Strand:
     newest: int
 
     @classmethod
-    def begin(cls, channels: int, size: int, step: int) -> _Strand:
+    def begin(cls, channels: int, size: int, step: int) -> RingBuffer:
         """A series whose first point is at this step."""
         return cls(
             np.full(size, NEVER),
@@ -113,7 +113,7 @@ class _Strand:
         }
 
     @classmethod
-    def from_json(cls, state: Mapping[str, Any], channels: int, size: int) -> _Strand:
+    def from_json(cls, state: Mapping[str, Any], channels: int, size: int) -> RingBuffer:
         """The inverse of `to_json`."""
         made = cls.begin(channels, size, int(state["first"]))
         made.newest = int(state["newest"])
@@ -148,11 +148,11 @@ class Stream:
     seen: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self.strands: dict[str, _Strand] = {}
+        self.strands: dict[str, RingBuffer] = {}
         self.zone: str | None = None
-        self._take(self.model)
+        self._use_model(self.model)
 
-    def _take(self, model: Model) -> None:
+    def _use_model(self, model: Model) -> None:
         engine = model.engine_
         if not isinstance(engine.source, Series):
             raise UnsupportedError(
@@ -179,7 +179,7 @@ class Stream:
             raise UnsupportedError(
                 "the stream cannot go on with a model that reads other points", hint="model.stream()"
             )
-        self._take(model)
+        self._use_model(model)
         return self
 
     def recent(self) -> dict[str, Values]:
@@ -222,7 +222,7 @@ class Stream:
         values = np.array([self._value(point, name) for name in source.channels])
         beside = {n: self._beside(point, n) for n in self.names if n not in (source.time, source.by)}
         if strand is None:
-            strand = _Strand.begin(len(source.channels), self.size, step)
+            strand = RingBuffer.begin(len(source.channels), self.size, step)
             self.strands[group] = strand
         behind = strand.newest - step
         if behind >= source.length or step < strand.first:
@@ -233,24 +233,24 @@ class Stream:
         self.seen, self.zone = self.seen + 1, zone
         return self._answer(group, strand, step, zone, "late" if behind > 0 else "new")
 
-    def _answer(self, group: str, strand: _Strand, step: int, zone: str | None, status: str) -> Point:
+    def _answer(self, group: str, strand: RingBuffer, step: int, zone: str | None, status: str) -> Point:
         """As a batch has it: the mean over the windows that cover the point."""
         length, engine = self.source.length, self.engine
         latest = max(strand.newest - length + 1, strand.first)
         starts = np.arange(max(step - length + 1, strand.first), min(step, latest) + 1)
         columns, positions = self._windows(group, strand, starts, zone)
-        codes = engine.schema.encode(columns)
-        odd = engine.calibration.join(engine.evidence(codes, positions)).mean(keepdims=True)
-        if engine.brief is not None:
-            course = Course(starts, positions, length, len(self.source.channels))
-            course.take(slice(None), codes)
-            with threads(engine.threads):
-                odd = odd + engine.brief.evidence(course, step).max()
+        batch = engine.schema.encode(columns)
+        odd = engine.calibration.join(engine.evidence(batch, positions)).mean(keepdims=True)
+        if engine.subsequences is not None:
+            course = CoveredPoints(starts, positions, length, len(self.source.channels))
+            course.take(slice(None), batch)
+            with torch_threads(engine.threads):
+                odd = odd + engine.subsequences.evidence(course, step).max()
         bits = float(engine.calibration.bits(odd)[0])
         return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
 
     def _windows(
-        self, group: str, strand: _Strand, starts: np.ndarray, zone: str | None
+        self, group: str, strand: RingBuffer, starts: np.ndarray, zone: str | None
     ) -> tuple[dict[str, Values], np.ndarray]:
         """The columns of the windows that start at these steps, and their places in time."""
         source, size = self.source, len(strand.at)
@@ -269,11 +269,11 @@ class Stream:
             else:
                 raw = [strand.beside[m % size].get(name) for m in middle.tolist()]
                 columns[name] = _column([v if h else None for v, h in zip(raw, held, strict=True)], name)
-        known = {name: number for number, name in enumerate(source.groups)}
-        place = known.get(group, len(known)) * APART
+        known = {name: number for number, name in enumerate(source.series_names)}
+        place = known.get(group, len(known)) * SERIES_OFFSET
         return columns, place + starts
 
-    def _clock(self, strand: _Strand, middle: np.ndarray, zone: str | None) -> pa.Array:
+    def _clock(self, strand: RingBuffer, middle: np.ndarray, zone: str | None) -> pa.Array:
         """When the middles of windows are: between the points around them."""
         held = np.flatnonzero(strand.at != NEVER)
         order = held[np.argsort(strand.at[held])]
@@ -321,7 +321,7 @@ class Stream:
             "more": more,
         }
         path = Path(path)
-        write_whole(path, json.dumps(state, default=str).encode())
+        write_atomic(path, json.dumps(state, default=str).encode())
         return path
 
     def load(self, path: str | Path) -> dict[str, Any]:
@@ -334,7 +334,7 @@ class Stream:
             state = json.loads(Path(path).read_bytes())
             mark, more = state["model"], dict(state["more"])
             channels = len(self.source.channels)
-            strands = {g: _Strand.from_json(s, channels, self.size) for g, s in state["strands"].items()}
+            strands = {g: RingBuffer.from_json(s, channels, self.size) for g, s in state["strands"].items()}
             seen = int(state["seen"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"{path} is no state of a stream: {str(error)[:100]}") from error

@@ -16,7 +16,7 @@ from diabolo.errors import DiaboloError, OptionError
 from diabolo.estimator.autoencoder import Autoencoder, load
 from diabolo.streaming.feeds import Feed, Message, make_feed
 from diabolo.streaming.stream import Point, Stream
-from diabolo.training.updating import FEWEST, check_goes_on
+from diabolo.training.updating import FEWEST, check_updatable
 
 EVERY = 1.0  # seconds between two savings, at most
 
@@ -106,7 +106,7 @@ def _check(stream: Stream, refresh: int) -> None:
     """Refuse what could not be learnt from before work starts."""
     if refresh == 0:
         return
-    check_goes_on(stream.engine)
+    check_updatable(stream.engine)
     if refresh < (fewest := FEWEST * stream.source.length):
         raise OptionError(
             f"refresh={refresh}: ten windows of points are needed to learn from", hint=f"--refresh {fewest}"

@@ -4,7 +4,7 @@ from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.compare import Comparison, compare
 from diabolo.tasks.denoise import Denoised, denoise
 from diabolo.tasks.drift import Drift, drift
-from diabolo.tasks.embed import Embedding, check_way_back, embed, spread, way_back
+from diabolo.tasks.embed import Embedding, check_decodable, decode_latents, embed, latent_moments
 from diabolo.tasks.explain import Explanation, explain
 from diabolo.tasks.generate import Generated, generate
 from diabolo.tasks.interpolate import Interpolation, interpolate
@@ -46,19 +46,19 @@ __all__ = [
     "Repaired",
     "Scores",
     "Traversal",
-    "check_way_back",
+    "check_decodable",
     "compare",
+    "decode_latents",
     "denoise",
     "drift",
     "embed",
     "explain",
     "generate",
     "interpolate",
+    "latent_moments",
     "match",
     "reconstruct",
     "repair",
     "score",
-    "spread",
     "traverse",
-    "way_back",
 ]

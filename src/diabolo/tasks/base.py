@@ -14,12 +14,12 @@ from torch import Tensor
 from diabolo.data.columns import Number
 from diabolo.data.columns.image import is_picture, to_pixels
 from diabolo.data.columns.number import to_float
-from diabolo.data.fields import Codes, Curve
-from diabolo.data.sources import Frame, Native
+from diabolo.data.fields import Batch, Curve
+from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
 from diabolo.networks.network import Network
-from diabolo.utils.torch_state import threads
+from diabolo.utils.torch_state import torch_threads
 
 
 class Model(Protocol):
@@ -43,7 +43,7 @@ class Answer(ABC):
         native: the user's data.
     """
 
-    native: Native
+    user_table: UserTable
 
     @abstractmethod
     def columns(self) -> dict[str, Any]:
@@ -52,12 +52,12 @@ class Answer(ABC):
     def to_frame(self) -> Any:
         """The answer as a dataframe of the caller's own library; arrow, if the data was a file or array."""
         columns = self.columns()
-        aligned = len(next(iter(columns.values()))) == self.native.rows
-        return self.native.give(columns, aligned=aligned)
+        aligned = len(next(iter(columns.values()))) == self.user_table.rows
+        return self.user_table.to_native(columns, aligned=aligned)
 
     def to_arrow(self) -> pa.Table:
         """The answer as an arrow table."""
-        return Native(self.native.table).give(self.columns())
+        return UserTable(self.user_table.table).to_native(self.columns())
 
     def to_array(self) -> np.ndarray:
         """Its pictures, in the layout and type of the fit; or (rows, columns) numbers, NaN for holes.
@@ -77,16 +77,16 @@ class Answer(ABC):
         return np.stack([to_float(values, name) for name, values in columns.items()], axis=1)
 
 
-def nothing_asked(library: str) -> Native:
+def nothing_asked(library: str) -> UserTable:
     """What an answer remembers that is not about rows of the user: only the library to answer in."""
-    return Native(pa.table({"_": [0]}), library)
+    return UserTable(pa.table({"_": [0]}), library)
 
 
-def decoded(
+def decode_column(
     engine: Engine,
     frame: Frame,
     name: str,
-    codes: dict[str, np.ndarray],
+    batch: dict[str, np.ndarray],
     rows: np.ndarray,
     trust: np.ndarray | None = None,
 ) -> pa.Array:
@@ -96,15 +96,15 @@ def decoded(
         engine: the fitted model.
         frame: what was read.
         name: the column.
-        codes: kind -> (frame rows, fields, *cell).
+        batch: kind -> (frame rows, fields, *cell).
         rows: user rows wanted.
         trust: (frame rows, channels, points) how much each window's word on a point counts.
     """
     parts = [
-        engine.place(
+        engine.to_user_rows(
             frame,
             s.kind,
-            codes[s.kind][:, s.index],
+            batch[s.kind][:, s.index],
             trust[:, s.index] if trust is not None and s.kind == Curve.kind else None,
         )[rows].astype(float)
         for s in engine.schema.slots_of(name)
@@ -113,7 +113,7 @@ def decoded(
     return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
 
 
-def trust(low: Mapping[str, np.ndarray], high: Mapping[str, np.ndarray]) -> np.ndarray | None:
+def precision_weights(low: Mapping[str, np.ndarray], high: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """How much each window's word on a point counts: one over the variance; None without windows.
 
     A window that has the point at its edge, or a hole beside it, knows less of it.
@@ -123,21 +123,21 @@ def trust(low: Mapping[str, np.ndarray], high: Mapping[str, np.ndarray]) -> np.n
     return np.asarray(1 / np.maximum(high[Curve.kind] - low[Curve.kind], 1e-6) ** 2)
 
 
-def means(network: Network) -> Callable[[Codes], Mapping[str, Tensor]]:
+def mean_of(network: Network) -> Callable[[Batch], Mapping[str, Tensor]]:
     """What a network makes of rows: the mean of each cell, or the likeliest label."""
-    return lambda codes: {kind: said.mean for kind, said in network(codes).likelihoods.items()}
+    return lambda batch: {kind: said.mean for kind, said in network(batch).likelihoods.items()}
 
 
-def restored(
-    engine: Engine, frame: Frame, read: Callable[[Codes], Mapping[str, Tensor]]
+def decode_rows(
+    engine: Engine, frame: Frame, read: Callable[[Batch], Mapping[str, Tensor]]
 ) -> dict[str, pa.Array]:
     """Scored column -> what is made of each of the user's rows, as `read` has it of rows without holes."""
     found: dict[str, list[np.ndarray]] = {}
-    for _, codes in engine.chunks(frame):
-        with torch.no_grad(), threads(engine.threads):
-            said = read(engine.filled(codes).padded().to(engine.device))
+    for _, batch in engine.chunks(frame):
+        with torch.no_grad(), torch_threads(engine.threads):
+            said = read(engine.filled(batch).padded().to(engine.device))
         for kind, mean in said.items():
-            found.setdefault(kind, []).append(mean.cpu().numpy()[: len(codes)])
+            found.setdefault(kind, []).append(mean.cpu().numpy()[: len(batch)])
     whole = {k: np.concatenate(v) for k, v in found.items()}
-    every = np.arange(frame.native.rows)
-    return {name: decoded(engine, frame, name, whole, every) for name in engine.schema.scored}
+    every = np.arange(frame.user_table.rows)
+    return {name: decode_column(engine, frame, name, whole, every) for name in engine.schema.scored}

@@ -13,10 +13,10 @@ from diabolo.data.columns import Boolean, Datetime, Number, Values
 from diabolo.data.columns.category import to_text
 from diabolo.data.columns.datetime import to_moments, to_seconds
 from diabolo.data.columns.number import to_float
-from diabolo.data.sources import Native, Series
+from diabolo.data.sources import Series, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import DataError, OptionError, UnsupportedError
-from diabolo.evaluation import Leaks, Table, Verdict
+from diabolo.evaluation import PrivacyReport, Table, Verdict
 from diabolo.tasks.base import Answer, Model, nothing_asked
 
 FEWEST = 20  # rows of each table
@@ -36,14 +36,14 @@ class Comparison(Answer):
         leaks: what the new rows give away of the fitted ones.
     """
 
-    native: Native
+    user_table: UserTable
     real: Table
     synthetic: Table
     against: str
     columns_alike: dict[str, float]
     pairs_alike: dict[tuple[str, str], float]
     verdict: Verdict
-    leaks: Leaks
+    leaks: PrivacyReport
     columns_real: float | None = None
     pairs_real: float | None = None
 
@@ -124,7 +124,7 @@ def compare(
         raise OptionError(
             f"target={target!r} is no column that the model reads", hint=f"of {', '.join(names[:20])}"
         )
-    raw = {name: frame.native.columns() for name, frame in frames.items()}
+    raw = {name: frame.user_table.columns() for name, frame in frames.items()}
     tables = {
         name: {column: _values(engine, column, values[column]) for column in names}
         for name, values in raw.items()
@@ -133,7 +133,7 @@ def compare(
     judged = fitted if others is None else others
     random = np.random.default_rng(seed)
     shuffled = [
-        None if t is None else likeness.taken(t, random.permutation(likeness.length(t)))
+        None if t is None else likeness.take_rows(t, random.permutation(likeness.row_count(t)))
         for t in (fitted, new, others)
     ]
     assert shuffled[0] is not None and shuffled[1] is not None
@@ -142,12 +142,12 @@ def compare(
         fitted,
         new,
         "fitted" if others is None else "unseen",
-        likeness.alike(fitted, new),
-        likeness.pairs(fitted, new),
-        likeness.call(judged, new, seed=seed, reasons=True),
-        likeness.leaks(shuffled[0], shuffled[1], shuffled[2], target=target),
-        None if others is None else _mean(likeness.alike(fitted, others)),
-        None if others is None else _mean(likeness.pairs(fitted, others)),
+        likeness.column_similarity(fitted, new),
+        likeness.pair_similarity(fitted, new),
+        likeness.two_sample_test(judged, new, seed=seed, reasons=True),
+        likeness.privacy_report(shuffled[0], shuffled[1], shuffled[2], target=target),
+        None if others is None else _mean(likeness.column_similarity(fitted, others)),
+        None if others is None else _mean(likeness.pair_similarity(fitted, others)),
     )
 
 
@@ -168,6 +168,6 @@ def _values(engine: Engine, name: str, values: Values) -> np.ndarray:
         return np.where(np.isinf(x := to_float(values, name)), np.nan, x)
     if isinstance(column, Boolean):  # however a file writes them
         [(flags, there)] = column.encode(values, name)
-        return np.where(there, np.where(flags == 2, "yes", "no"), likeness.GONE).astype(object)
+        return np.where(there, np.where(flags == 2, "yes", "no"), likeness.MISSING).astype(object)
     text = to_text(values, name)
-    return np.asarray(text.fill_null(likeness.GONE).to_numpy(zero_copy_only=False), dtype=object)
+    return np.asarray(text.fill_null(likeness.MISSING).to_numpy(zero_copy_only=False), dtype=object)

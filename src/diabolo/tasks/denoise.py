@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Curve
-from diabolo.data.sources import Native
+from diabolo.data.fields import Batch, Curve
+from diabolo.data.sources import UserTable
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.corruptions import Noise
 from diabolo.networks.network import Network
-from diabolo.tasks.base import Answer, Model, means, restored
+from diabolo.tasks.base import Answer, Model, decode_rows, mean_of
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Denoised(Answer):
         table: scored column -> values.
     """
 
-    native: Native
+    user_table: UserTable
     table: dict[str, Any]
 
     def columns(self) -> dict[str, Any]:
@@ -51,28 +51,28 @@ def denoise(model: Model, data: Any) -> Denoised:
     engine = model.engine_
     read = _reader(engine)
     frame = engine.read(data)
-    return Denoised(frame.native, restored(engine, frame, read))
+    return Denoised(frame.user_table, decode_rows(engine, frame, read))
 
 
-def _reader(engine: Engine) -> Callable[[Codes], Mapping[str, Tensor]]:
+def _reader(engine: Engine) -> Callable[[Batch], Mapping[str, Tensor]]:
     networks = engine.networks.values()
     noisy = [n for n in networks if isinstance(n.corruption, Noise)]
     narrow = [n for n in networks if not isinstance(n.bottleneck, Identity)]
     if noisy or narrow:
-        return means((noisy or narrow)[0])
+        return mean_of((noisy or narrow)[0])
     solved = [n for n in networks if n.linear is not None]
     if not solved:
         raise UnsupportedError(
             "no network of this model has learnt what noise is",
             hint='Autoencoder("denoising"), or one with a bottleneck: Autoencoder("vanilla", latent=8)',
         )
-    return lambda codes: _smoothed(solved[0], codes)
+    return lambda batch: _smoothed(solved[0], batch)
 
 
-def _smoothed(network: Network, codes: Codes) -> dict[str, Tensor]:
+def _smoothed(network: Network, batch: Batch) -> dict[str, Tensor]:
     """Windows without what their usual noise is taken for; what is read beside them as it is expected."""
-    found = dict(means(network)(codes))
-    curve = codes.values[Curve.kind]
+    found = dict(mean_of(network)(batch))
+    curve = batch.values[Curve.kind]
     assert network.linear is not None
     found[Curve.kind] = network.linear.clean(curve.flatten(1)).view_as(curve)
     return found

@@ -10,12 +10,12 @@ from scipy.special import chdtrc
 from scipy.stats import betabinom
 
 from diabolo.data.columns import Number, Window
-from diabolo.data.fields import Codes, Symbol
+from diabolo.data.fields import Batch, Symbol
 from diabolo.data.inference import missing_share
-from diabolo.data.sources import Native
+from diabolo.data.sources import UserTable
 from diabolo.engine import Engine
 from diabolo.tasks.base import Answer, Model
-from diabolo.utils.sampling import even
+from diabolo.utils.sampling import evenly_spaced
 
 Pair = tuple[float | None, float | None]
 
@@ -62,7 +62,7 @@ class Drift(Answer):
         moved: the columns that have, first those that have most.
     """
 
-    native: Native
+    user_table: UserTable
     of: dict[str, Moved]
     alarms: float
     alarm_rate: float
@@ -109,19 +109,19 @@ def drift(model: Model, data: Any) -> Drift:
     rate, threshold = engine.calibration.alarm(model.alarm_rate)
     bits = engine.bits(frame)
     length = engine.source.length
-    now = even(frame.rows, len(engine.memory))
-    codes = engine.schema.encode(frame[now])
+    now = evenly_spaced(frame.rows, len(engine.memory))
+    batch = engine.schema.encode(frame[now])
     # Rows that each say something of their own: windows that overlap do not.
     alone = max(len(bits) / length, 1.0)
     sizes = min(alone, len(now)), min(max(engine.facts["rows_trained_on"] / length, 1.0), len(engine.memory))
     noise = sum(1 / size for size in sizes)
     missing = {e.name: (e.missing, missing_share(frame.columns[e.name])) for e in engine.schema.used}
-    of = {name: _moved(engine, name, codes, missing[name], noise) for name in engine.schema.scored}
+    of = {name: _moved(engine, name, batch, missing[name], noise) for name in engine.schema.scored}
     sure = [n for n, m in of.items() if m.index >= MUCH and m.p_value < CHANCE / len(of)]
     # A point is judged by all windows that cover it: the next one of its own is nearly two windows away.
     alarms, seen = float((bits > threshold).mean()), 2 * length - 1
     return Drift(
-        frame.native,
+        frame.user_table,
         of,
         alarms,
         rate,
@@ -140,7 +140,7 @@ def _by_chance(share: float, rows: float, rate: float, ranked: float) -> float:
     return float(betabinom.sf(round(share * n) - 1, n, rate * (ranked + 1), (1 - rate) * (ranked + 1)))
 
 
-def _moved(engine: Engine, name: str, codes: Codes, holes: tuple[float, float], noise: float) -> Moved:
+def _moved(engine: Engine, name: str, batch: Batch, holes: tuple[float, float], noise: float) -> Moved:
     """How one column was, and is; of its parts, the one that has moved most counts."""
     column, index, p_value = engine.schema[name], 0.0, 1.0
     mean: Pair = (None, None)
@@ -148,7 +148,7 @@ def _moved(engine: Engine, name: str, codes: Codes, holes: tuple[float, float], 
     for slot in engine.schema.slots_of(name):
         then, now = (
             c.values[slot.kind][:, slot.index][c.visible[slot.kind][:, slot.index]].double().numpy()
-            for c in (engine.memory.codes, codes)
+            for c in (engine.memory.rows, batch)
         )
         if len(then) == 0 or len(now) == 0:
             continue

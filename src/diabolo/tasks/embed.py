@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.data.sources import Native, Series
+from diabolo.data.sources import Series, UserTable
 from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
 from diabolo.tasks.base import Answer, Model
-from diabolo.utils.torch_state import threads
+from diabolo.utils.torch_state import torch_threads
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Embedding(Answer):
         z: (rows, latent) the coordinates.
     """
 
-    native: Native
+    user_table: UserTable
     z: np.ndarray
 
     def columns(self) -> dict[str, Any]:
@@ -47,28 +47,28 @@ def embed(model: Model, data: Any) -> Embedding:
     frame = engine.read(data)
     z = np.concatenate([engine.coordinates(codes) for _, codes in engine.chunks(frame)])
     folded = np.stack([engine.source.fold(frame, z[:, i]) for i in range(z.shape[1])], axis=1)
-    return Embedding(frame.native, folded)
+    return Embedding(frame.user_table, folded)
 
 
-def check_way_back(engine: Engine) -> None:
+def check_decodable(engine: Engine) -> None:
     """Raise `UnsupportedError` if rows cannot be had from coordinates."""
-    if not hasattr(engine.cell_reader.bottleneck, "latent") or isinstance(engine.source, Series):
+    if not hasattr(engine.cell_network.bottleneck, "latent") or isinstance(engine.source, Series):
         raise UnsupportedError(
             "there is no way back from these coordinates",
             hint='fit a table or pictures with a bottleneck: Autoencoder("vanilla", latent=8)',
         )
 
 
-def way_back(engine: Engine, z: Any) -> dict[str, Any]:
+def decode_latents(engine: Engine, z: Any) -> dict[str, Any]:
     """Latent coordinates -> scored column -> values: the inverse of `embed`, as far as there is one."""
-    check_way_back(engine)
-    network = engine.cell_reader
+    check_decodable(engine)
+    network = engine.cell_network
     codes = torch.as_tensor(np.asarray(z), dtype=torch.float32)
     latent = network.bottleneck.latent
     if codes.ndim != 2 or codes.shape[1] != latent:
         raise DataError(f"expected codes of {latent} numbers, got shape {tuple(codes.shape)}")
     means: dict[str, list[np.ndarray]] = {}
-    with torch.no_grad(), threads(engine.threads):
+    with torch.no_grad(), torch_threads(engine.threads):
         for some in torch.split(codes, ROWS):
             for kind, likelihood in network.decode(some.to(engine.device)).items():
                 means.setdefault(kind, []).append(likelihood.mean.cpu().numpy())
@@ -76,9 +76,9 @@ def way_back(engine: Engine, z: Any) -> dict[str, Any]:
     return {name: engine.schema.decode(name, whole) for name in engine.schema.scored}
 
 
-def spread(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+def latent_moments(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
     """(latent,) mean and deviation of the coordinates of the remembered rows."""
-    z = np.concatenate([engine.coordinates(codes) for codes in engine.memory.codes.chunks(ROWS)])
+    z = np.concatenate([engine.coordinates(codes) for codes in engine.memory.rows.chunks(ROWS)])
     return z.mean(0), np.maximum(z.std(0), 1e-9)
 
 

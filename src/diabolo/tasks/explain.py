@@ -11,14 +11,14 @@ import pyarrow as pa
 import torch
 
 from diabolo.data.columns.image import Image, is_picture, to_pixels
-from diabolo.data.fields import Codes, Curve, Picture, Symbol
-from diabolo.data.sources import Frame, Native, Series
-from diabolo.detection.cells import Cells
-from diabolo.detection.subsequences import Course
+from diabolo.data.fields import Batch, Curve, Picture, Symbol
+from diabolo.data.sources import Frame, Series, UserTable
+from diabolo.detection.cells import CellPredictions
+from diabolo.detection.subsequences import CoveredPoints
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.tasks.base import Answer, Model, decoded, trust
-from diabolo.utils.checks import whole
+from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
+from diabolo.utils.checks import check_int
 
 HEART = 0.8  # of the highest bits of a stretch
 
@@ -42,7 +42,7 @@ class Explanation(Answer):
             the most similar window starts.
     """
 
-    native: Native
+    user_table: UserTable
     rows: np.ndarray
     names: list[str]
     got: dict[str, pa.Array]
@@ -58,7 +58,7 @@ class Explanation(Answer):
     @property
     def nearest(self) -> Any:
         """The most similar remembered rows, as a dataframe."""
-        return self.native.give(self.neighbours, aligned=False)
+        return self.user_table.to_native(self.neighbours, aligned=False)
 
     def first(self, count: int) -> Explanation:
         """Only the first rows."""
@@ -128,58 +128,64 @@ def explain(
     Raises:
         OptionError: a row is not in the data, or an option cannot work.
     """
-    engine, neighbours = model.engine_, whole("neighbours", neighbours, least=0)
+    engine, neighbours = model.engine_, check_int("neighbours", neighbours, least=0)
     frame = engine.read(data)
-    wanted = np.arange(frame.native.rows) if rows is None else np.asarray(rows, dtype=np.int64).reshape(-1)
-    if len(wanted) and (wanted.min() < 0 or wanted.max() >= frame.native.rows):
-        raise OptionError(f"rows: row {wanted.max()} is not in data of {frame.native.rows} rows")
+    wanted = (
+        np.arange(frame.user_table.rows) if rows is None else np.asarray(rows, dtype=np.int64).reshape(-1)
+    )
+    if len(wanted) and (wanted.min() < 0 or wanted.max() >= frame.user_table.rows):
+        raise OptionError(f"rows: row {wanted.max()} is not in data of {frame.user_table.rows} rows")
     if len(wanted) == 0:
         return explain(model, data, rows=[0], neighbours=neighbours).first(0)
     frame, wanted, origin = _narrowed(engine, frame, wanted)
-    codes = Codes.concatenate([c for _, c in engine.chunks(frame)])
+    batch = Batch.concatenate([c for _, c in engine.chunks(frame)])
     # The median: of a number that is mostly 0 and rarely large, the mean is what hardly any row holds.
-    cells, some = Cells.blank(codes), _covering(engine, frame, wanted)
-    hearts = suspects(model, frame, codes, engine.bits(frame)) if Curve.kind in codes.values else {}
+    cells, some = CellPredictions.empty(batch), _covering(engine, frame, wanted)
+    hearts = suspects(model, frame, batch, engine.bits(frame)) if Curve.kind in batch.values else {}
     hidden = {kind: heart[some] for kind, heart in hearts.items()}
-    cells.put(engine.cells(codes[some], suspects=hidden, middle="median"), some.numpy())
-    places, distances = np.zeros((len(codes), 0), np.int64), np.zeros((len(codes), 0))
+    cells.update(engine.cells(batch[some], suspects=hidden, middle="median"), some.numpy())
+    places, distances = np.zeros((len(batch), 0), np.int64), np.zeros((len(batch), 0))
     names = engine.schema.scored
 
     def by_column(table: dict[str, np.ndarray], pixels: np.ufunc = np.add) -> np.ndarray:
         sums = []
         for name in names:
             slots = engine.schema.slots_of(name)
-            found = [engine.place(frame, s.kind, table[s.kind][:, s.index])[wanted] for s in slots]
+            found = [engine.to_user_rows(frame, s.kind, table[s.kind][:, s.index])[wanted] for s in slots]
             sums.append(sum(pixels.reduce(part.reshape(len(wanted), -1), axis=1) for part in found))
         return np.stack(sums, axis=1)
 
     nats = by_column(cells.nats, np.fmax)
     pictures = {s.name: s for s in engine.schema.slots if s.kind == Picture.kind and s.name in names}
     # A network that guesses hidden points says what is odd in a window by what it expects there.
-    solved = Curve.kind in codes.values and engine.row_reader.corruption.hides
-    share = _percent(nats if solved else by_column(engine.parts(codes))) + by_column(_levels(engine, codes))
-    share += _brief(engine, frame, codes)[wanted]
+    solved = Curve.kind in batch.values and engine.row_network.corruption.masks
+    share = _percent(nats if solved else by_column(engine.parts(batch))) + by_column(_levels(engine, batch))
+    share += _brief(engine, frame, batch)[wanted]
     if neighbours:
-        remembered = engine.whole(codes)
+        remembered = engine.whole(batch)
         places, distances = engine.neighbours(remembered, frame.positions, k=neighbours)
-        against, known = places[:, 0], engine.knows(codes)
+        against, known = places[:, 0], engine.contains(batch)
         if known.any():
-            against = np.where(known, engine.from_crowd(codes).places[:, 0], against)
+            against = np.where(known, engine.from_crowd(batch).places[:, 0], against)
         share += _percent(by_column(engine.memory.shares(remembered, against)))
-    given = frame.native.columns()
+    given = frame.user_table.columns()
     shown = {n: given[n].take(pa.array(wanted)) for n in names}
-    sure = trust(cells.low, cells.high)
+    sure = precision_weights(cells.low, cells.high)
     ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
     return Explanation(
-        native=frame.native,
+        user_table=frame.user_table,
         rows=origin,
         names=names,
         got=shown,
-        expected={n: decoded(engine, frame, n, cells.expected, wanted, sure) for n in names},
-        low={n: decoded(engine, frame, n, cells.low, wanted, sure) if ranged[n] else None for n in names},
-        high={n: decoded(engine, frame, n, cells.high, wanted, sure) if ranged[n] else None for n in names},
+        expected={n: decode_column(engine, frame, n, cells.expected, wanted, sure) for n in names},
+        low={
+            n: decode_column(engine, frame, n, cells.low, wanted, sure) if ranged[n] else None for n in names
+        },
+        high={
+            n: decode_column(engine, frame, n, cells.high, wanted, sure) if ranged[n] else None for n in names
+        },
         bits=np.nan_to_num(nats) / np.log(2),
-        p_wrong=engine.faults.wrong(nats),
+        p_wrong=engine.cell_errors.wrong(nats),
         share=_percent(share) * 100,
         neighbours=_nearest(engine, frame, places, distances, wanted, origin),
         maps={
@@ -194,28 +200,30 @@ def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, 
     if isinstance(engine.source, Series):
         # The windows that cover the rows, and those of the stretch around them, so that what is odd beside
         # them can be told.
-        place, length = frame.place, engine.source.length
+        place, length = frame.layout, engine.source.length
         near = np.zeros(place.points + length, bool)
         for point in np.unique(place.point[wanted]):
             near[max(point - 2 * length + 1, 0) : point + length] = True
         return frame.only(np.flatnonzero(near[place.start])), wanted, wanted
-    table = pa.table(frame.native.columns()).take(pa.array(wanted))
-    native = Native(table, frame.native.library, _index(frame.native.index, wanted), frame.native.named)
-    return engine.source.read(native), np.arange(len(wanted)), wanted
+    table = pa.table(frame.user_table.columns()).take(pa.array(wanted))
+    user_table = UserTable(
+        table, frame.user_table.library, _index(frame.user_table.index, wanted), frame.user_table.named
+    )
+    return engine.source.read(user_table), np.arange(len(wanted)), wanted
 
 
 def _covering(engine: Engine, frame: Frame, wanted: np.ndarray) -> torch.Tensor:
     """The rows of the frame that speak of the wanted ones: of a series, the windows that cover them."""
     if not isinstance(engine.source, Series):
         return torch.arange(frame.rows)
-    place, length = frame.place, engine.source.length
+    place, length = frame.layout, engine.source.length
     asked = np.zeros(place.points + length, bool)
     asked[place.point[wanted]] = True
     reach = np.convolve(asked, np.ones(length), mode="full")[length - 1 :]
     return torch.from_numpy(np.flatnonzero(reach[place.start] > 0.5))
 
 
-def suspects(model: Model, frame: Frame, codes: Codes, bits: np.ndarray) -> dict[str, torch.Tensor]:
+def suspects(model: Model, frame: Frame, batch: Batch, bits: np.ndarray) -> dict[str, torch.Tensor]:
     """The points at the heart of an alarm: what was expected there must come from the others.
 
     A single odd point raises its neighbours for a window's length, in a triangle: its heart is the top.
@@ -223,36 +231,36 @@ def suspects(model: Model, frame: Frame, codes: Codes, bits: np.ndarray) -> dict
     Args:
         model: a fitted model.
         frame: what is read.
-        codes: its rows.
+        batch: its rows.
         bits: (user rows,) how odd each is; NaN where that is not known.
     """
-    engine, place = model.engine_, frame.place
+    engine, place = model.engine_, frame.layout
     heart = np.zeros(place.points, bool)
     _, threshold = engine.calibration.alarm(model.alarm_rate)
-    for stretch in engine.source.stretches(frame, np.nan_to_num(bits) > threshold):
+    for stretch in engine.source.group_alarms(frame, np.nan_to_num(bits) > threshold):
         heart[place.point[stretch[bits[stretch] >= HEART * bits[stretch].max()]]] = True
     hidden = torch.from_numpy(heart[place.start[:, None] + np.arange(engine.source.length)])
-    return {Curve.kind: hidden[:, None].expand_as(codes.visible[Curve.kind])}
+    return {Curve.kind: hidden[:, None].expand_as(batch.visible[Curve.kind])}
 
 
-def _levels(engine: Engine, codes: Codes) -> dict[str, np.ndarray]:
+def _levels(engine: Engine, batch: Batch) -> dict[str, np.ndarray]:
     """The level's part of each cell, in nats: of the channels that lie beyond their usual range."""
-    parts = {k: np.zeros(v.shape) for k, v in codes.values.items()}
+    parts = {k: np.zeros(v.shape) for k, v in batch.values.items()}
     if engine.level is not None:
-        excess = engine.level.excess(codes)
+        excess = engine.level.excess(batch)
         nats = np.log(engine.level.evidence(excess))[:, None]
         parts[Curve.kind] += (_percent(excess**2) * nats)[:, :, None]
     return parts
 
 
-def _brief(engine: Engine, frame: Frame, codes: Codes) -> np.ndarray:
+def _brief(engine: Engine, frame: Frame, batch: Batch) -> np.ndarray:
     """(user rows, columns) what single points and short stretches say, in nats, of each scored column."""
     names = engine.schema.scored
-    table = np.zeros((frame.native.rows, len(names)))
-    if engine.brief is not None:
-        course = Course.of(frame, engine.source.length, engine.brief.channels)
-        course.take(slice(None), codes)
-        found = engine.briefly(frame, course)
+    table = np.zeros((frame.user_table.rows, len(names)))
+    if engine.subsequences is not None:
+        course = CoveredPoints.of(frame, engine.source.length, engine.subsequences.channels)
+        course.take(slice(None), batch)
+        found = engine.local_evidence(frame, course)
         for number, name in enumerate(names):
             for slot in (s for s in engine.schema.slots_of(name) if s.kind == Curve.kind):
                 table[:, number] = found[:, slot.index]
@@ -279,7 +287,7 @@ def _nearest(
     origin: np.ndarray,
 ) -> dict[str, Any]:
     if isinstance(engine.source, Series):
-        middle = engine.source.pick(frame, np.arange(frame.rows))[wanted]
+        middle = engine.source.at_centre(frame, np.arange(frame.rows))[wanted]
         index, distances = index[middle], distances[middle]
     rows, picked = np.repeat(origin, index.shape[1]), index.ravel()
     known = picked >= 0
@@ -288,7 +296,7 @@ def _nearest(
         return {"row": rows[known], "distance": distances.ravel()[known], **starts}
     lines = np.arange(known.sum())
     # Where no row was looked up there is none to decode: the first one says what the columns are like.
-    memory = engine.memory.codes[torch.from_numpy(picked[known] if len(lines) else np.zeros(1, np.int64))]
+    memory = engine.memory.rows[torch.from_numpy(picked[known] if len(lines) else np.zeros(1, np.int64))]
     found: dict[str, Any] = {"row": rows[known], "distance": distances.ravel()[known]}
     values = {k: v.numpy() for k, v in memory.values.items()}
     for entry in engine.schema.used:

@@ -11,19 +11,19 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from diabolo.data.fields import Codes, Picture
-from diabolo.data.sources import Native, Series
+from diabolo.data.fields import Batch, Picture
+from diabolo.data.sources import Series, UserTable
 from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.generation.columnwise import Drawer
-from diabolo.generation.conditions import Wishes, decoded_rows, read_wishes
-from diabolo.generation.latent import PRIORS, Prior, places
-from diabolo.generation.sampling import column_by_column, derived, draw, some_seed
-from diabolo.generation.series import weave
+from diabolo.generation.columnwise import ColumnwiseSampler
+from diabolo.generation.conditions import Conditions, decoded_rows, read_conditions
+from diabolo.generation.latent import PRIORS, LatentPrior, places
+from diabolo.generation.sampling import column_by_column, derive_seed, draw, resolve_seed
+from diabolo.generation.series import sample_series
 from diabolo.tasks.base import Answer, Model, nothing_asked
-from diabolo.utils.checks import whole
-from diabolo.utils.torch_state import private_draws, threads
+from diabolo.utils.checks import check_int
+from diabolo.utils.torch_state import forked_rng, torch_threads
 
 BATCH = 65_536  # rows that are in memory at once
 POOL = 8_192  # codes that the windows of a series are chosen from
@@ -41,7 +41,7 @@ class Generated(Answer):
             that can be made without a model: ids, which count on or are new, and what was constant.
     """
 
-    native: Native
+    user_table: UserTable
     table: Table
 
     def columns(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def generate(
         OptionError: a column or a value is not known, no row obeys, or an option cannot work.
     """
     if like is not None and not isinstance(model.engine_.source, Series):
-        wishes = read_wishes(model.engine_, given or {}, where, observed)
+        wishes = read_conditions(model.engine_, given or {}, where, observed)
         return _alike(model, like, tuple(keep), n, seed, wishes)
     if like is not None or keep:
         raise OptionError("keep, like: rows are kept of a table", hint='like=rows, keep=["column"]')
@@ -124,27 +124,27 @@ def in_batches(
     series: int | None = None,
 ) -> Iterator[Table]:
     """The rows of `generate`, at most 65,536 at a time: their number is not bounded by memory."""
-    engine, rows, seed = model.engine_, whole("n", count), some_seed(seed)
+    engine, rows, seed = model.engine_, check_int("n", count), resolve_seed(seed)
     if prior not in PRIORS:
         raise OptionError(f"prior={prior!r} is not known", hint=f"one of {', '.join(PRIORS)}")
     by_turns = column_by_column(engine)
-    codes = Prior(engine, seed, prior) if engine.has_codes else None
+    codes = LatentPrior(engine, seed, prior) if engine.samples_latents else None
     if isinstance(engine.source, Series):
         if where or observed:
             raise UnsupportedError("where, observed: rules are for tables", hint="model.generate(288)")
-        if given and engine.loom is None:
+        if given and engine.window_mixture is None:
             raise UnsupportedError("given: codes are drawn without context", hint='the recipe "default"')
-        if codes is None and engine.loom is None:
+        if codes is None and engine.window_mixture is None:
             raise UnsupportedError(
                 "the model was written before new series could be drawn from such", hint="fit it again"
             )
         _check_context(engine, engine.source, given or {})
         if series is not None:
-            series = whole("series", series)
+            series = check_int("series", series)
         random = np.random.default_rng(seed)
         with _drawing(engine, seed):
             pool = None if codes is None else codes.draw(POOL)
-            yield weave(engine, rows, pool, series=series, given=given or {}, random=random)
+            yield sample_series(engine, rows, pool, series=series, given=given or {}, random=random)
         return
     if series is not None:
         raise OptionError("series: the model is one of a table, which has rows", hint="model.generate(100)")
@@ -159,12 +159,12 @@ def in_batches(
             "values can be given only where a table is drawn column by column",
             hint='Autoencoder("masked") or the default recipe, on a table',
         )
-    wishes = read_wishes(engine, given or {}, where, observed)
+    wishes = read_conditions(engine, given or {}, where, observed)
     make = _in_turn(engine, wishes) if codes is None else _decoded(engine, codes)
-    fillers = {e.name: e.filler for e in engine.schema.entries if e.filler is not None}
+    fillers = {e.name: e.surrogate for e in engine.schema.entries if e.surrogate is not None}
     for number, start in enumerate(range(0, rows, BATCH)):
         size = min(BATCH, rows - start)
-        with _drawing(engine, seed if number == 0 else derived(seed, number)):
+        with _drawing(engine, seed if number == 0 else derive_seed(seed, number)):
             table = _obeying(make, wishes, size)
         table |= {name: filler.make(start, size, seed) for name, filler in fillers.items()}
         yield {e.name: table[e.name] for e in engine.schema.entries if e.name in table}
@@ -172,7 +172,7 @@ def in_batches(
 
 @contextmanager
 def _drawing(engine: Engine, seed: int) -> Iterator[None]:
-    with torch.no_grad(), threads(engine.threads), private_draws(seed):
+    with torch.no_grad(), torch_threads(engine.threads), forked_rng(seed):
         yield
 
 
@@ -187,13 +187,13 @@ def _check_context(engine: Engine, source: Series, given: Mapping[str, Any]) -> 
             )
 
 
-def _in_turn(engine: Engine, wishes: Wishes) -> Callable[[int], Table]:
+def _in_turn(engine: Engine, wishes: Conditions) -> Callable[[int], Table]:
     """Rows of a masked network."""
-    drawer, names = Drawer(engine, wishes), [e.name for e in engine.schema.used]
+    drawer, names = ColumnwiseSampler(engine, wishes), [e.name for e in engine.schema.used]
     return lambda rows: dict(decoded_rows(engine, drawer.rows(rows), names))
 
 
-def _obeying(make: Callable[[int], Table], wishes: Wishes, rows: int) -> Table:
+def _obeying(make: Callable[[int], Table], wishes: Conditions, rows: int) -> Table:
     """As many rows as are wanted, all of which obey the rules."""
     table = make(rows)
     if not wishes.rules:
@@ -213,10 +213,10 @@ def _obeying(make: Callable[[int], Table], wishes: Wishes, rows: int) -> Table:
 
 
 def _alike(
-    model: Model, like: Any, keep: tuple[str, ...], n: int | None, seed: int | None, wishes: Wishes
+    model: Model, like: Any, keep: tuple[str, ...], n: int | None, seed: int | None, wishes: Conditions
 ) -> Generated:
     """Rows with what is kept of other rows."""
-    engine, seed = model.engine_, some_seed(seed)
+    engine, seed = model.engine_, resolve_seed(seed)
     frame = engine.read(like)
     for name in keep:
         if name not in engine.schema.scored:
@@ -231,9 +231,9 @@ def _alike(
             "rows can be kept only where a table is drawn column by column",
             hint='Autoencoder("masked") or the default recipe, on a table',
         )
-    count = frame.rows if n is None else whole("n", n)
+    count = frame.rows if n is None else check_int("n", n)
     which = np.arange(count) % frame.rows
-    drawer, names = Drawer(engine, wishes, frozenset(keep)), [e.name for e in engine.schema.used]
+    drawer, names = ColumnwiseSampler(engine, wishes, frozenset(keep)), [e.name for e in engine.schema.used]
     codes = engine.schema.encode(frame[which])
     with _drawing(engine, seed):
         drawn = drawer.like(codes)
@@ -249,18 +249,20 @@ def _alike(
                 hint="keep fewer columns",
             )
     made: Table = dict(table)
-    original = frame.native.columns()
+    original = frame.user_table.columns()
     for name in keep:  # as they are, to the last digit
         values = original[name]
         made[name] = values.take(pa.array(which)) if isinstance(values, pa.Array) else values[which]
-    made |= {e.name: e.filler.make(0, count, seed) for e in engine.schema.entries if e.filler is not None}
+    made |= {
+        e.name: e.surrogate.make(0, count, seed) for e in engine.schema.entries if e.surrogate is not None
+    }
     made = {e.name: made[e.name] for e in engine.schema.entries if e.name in made}
     return Generated(nothing_asked(model.library_), made)
 
 
-def _decoded(engine: Engine, codes: Prior) -> Callable[[int], Table]:
+def _decoded(engine: Engine, codes: LatentPrior) -> Callable[[int], Table]:
     """Codes as rows: every cell drawn from its likelihood, the mean of a picture."""
-    visible = engine.memory.codes[places(engine)].visible
+    visible = engine.memory.rows[places(engine)].visible
     gappy = not all(bool(v.all()) for v in visible.values())
 
     def make(rows: int) -> Table:
@@ -268,7 +270,7 @@ def _decoded(engine: Engine, codes: Prior) -> Callable[[int], Table]:
         for z in torch.split(codes.draw(rows), ROWS):
             values, seen = {}, {}
             nearest = torch.cdist(z, codes.known).argmin(1) if gappy else None
-            for kind, likelihood in engine.cell_reader.decode(z.to(engine.device)).items():
+            for kind, likelihood in engine.cell_network.decode(z.to(engine.device)).items():
                 picture = kind == Picture.kind
                 drawn = (
                     likelihood.mean.cpu().numpy() if picture else draw(likelihood, engine.schema.fields[kind])
@@ -276,8 +278,8 @@ def _decoded(engine: Engine, codes: Prior) -> Callable[[int], Table]:
                 values[kind] = torch.from_numpy(drawn)
                 there = torch.ones(drawn.shape, dtype=torch.bool)
                 seen[kind] = there if nearest is None or picture else visible[kind][nearest]
-            parts.append(Codes(values, seen))
-        drawn_rows = Codes.concatenate(parts)
+            parts.append(Batch(values, seen))
+        drawn_rows = Batch.concatenate(parts)
         if Picture.kind in engine.schema.fields:
             whole_rows = {k: v.numpy() for k, v in drawn_rows.values.items()}
             return {name: engine.schema.decode(name, whole_rows) for name in engine.schema.scored}

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.sources import Native
+from diabolo.data.sources import UserTable
 from diabolo.errors import DataError
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import by_step, check_way_back, embed, steps_of, way_back
-from diabolo.utils.checks import whole
+from diabolo.tasks.embed import by_step, check_decodable, decode_latents, embed, steps_of
+from diabolo.utils.checks import check_int
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Interpolation(Answer):
         table: scored column -> values of every line.
     """
 
-    native: Native
+    user_table: UserTable
     share: np.ndarray
     table: dict[str, Any]
 
@@ -49,11 +49,11 @@ def interpolate(model: Model, data: Any, *, steps: int = 9) -> Interpolation:
         DataError: there is one row only.
     """
     engine = model.engine_
-    check_way_back(engine)
+    check_decodable(engine)
     found = embed(model, data)
     if len(found.z) < 2:
         raise DataError("there is one row: nothing lies between", hint="give two rows or more")
-    share = np.linspace(0, 1, whole("steps", steps))
+    share = np.linspace(0, 1, check_int("steps", steps))
     starts, ends = found.z[:-1, None], found.z[1:, None]
     z = (starts + share[:, None] * (ends - starts)).reshape(-1, found.z.shape[1])
-    return Interpolation(found.native, np.tile(share, (len(found.z) - 1, 1)), way_back(engine, z))
+    return Interpolation(found.user_table, np.tile(share, (len(found.z) - 1, 1)), decode_latents(engine, z))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.sources import Native
+from diabolo.data.sources import UserTable
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import embed, spread
-from diabolo.utils.checks import whole
+from diabolo.tasks.embed import embed, latent_moments
+from diabolo.utils.checks import check_int
 
 AT_ONCE = 4_000_000  # pairs that are compared in one matrix product
 
@@ -26,7 +26,7 @@ class Matches(Answer):
         similarity: (rows, k) cosine of the angle between them, seen from the mean: 1 for the same direction.
     """
 
-    native: Native
+    user_table: UserTable
     nearest: np.ndarray
     distance: np.ndarray
     similarity: np.ndarray
@@ -60,9 +60,9 @@ def match(model: Model, data: Any, *, gallery: Any, k: int = 1) -> Matches:
     Raises:
         OptionError: the gallery has fewer than `k` rows.
     """
-    centre, scale = spread(model.engine_)
+    centre, scale = latent_moments(model.engine_)
     asked, known = embed(model, data), embed(model, gallery)
-    if whole("k", k) > len(known.z):
+    if check_int("k", k) > len(known.z):
         raise OptionError(f"k={k}: the gallery has {len(known.z)} rows")
     usual = np.sqrt(2 * (scale**2).sum())
     mine, theirs = ((e.z - centre) / usual for e in (asked, known))
@@ -78,4 +78,4 @@ def match(model: Model, data: Any, *, gallery: Any, k: int = 1) -> Matches:
     lengths = np.linalg.norm(mine, axis=1)[:, None] * np.linalg.norm(theirs, axis=1)[found]
     similarity = (mine[:, None] * theirs[found]).sum(2) / np.maximum(lengths, 1e-12)
     # Rounding takes that of equal rows beyond 1.
-    return Matches(asked.native, found, np.concatenate(distance), similarity.clip(-1, 1))
+    return Matches(asked.user_table, found, np.concatenate(distance), similarity.clip(-1, 1))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from diabolo.data.sources import Native
-from diabolo.tasks.base import Answer, Model, means, restored
+from diabolo.data.sources import UserTable
+from diabolo.tasks.base import Answer, Model, decode_rows, mean_of
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Reconstruction(Answer):
         table: scored column -> values.
     """
 
-    native: Native
+    user_table: UserTable
     table: dict[str, Any]
 
     def columns(self) -> dict[str, Any]:
@@ -34,4 +34,4 @@ def reconstruct(model: Model, data: Any) -> Reconstruction:
     """
     engine = model.engine_
     frame = engine.read(data)
-    return Reconstruction(frame.native, restored(engine, frame, means(engine.row_reader)))
+    return Reconstruction(frame.user_table, decode_rows(engine, frame, mean_of(engine.row_network)))

@@ -11,10 +11,10 @@ import pyarrow as pa
 from diabolo.data.columns import Column, Window
 from diabolo.data.columns.base import Values, to_array
 from diabolo.data.fields import Symbol
-from diabolo.data.sources import Frame, Native, Series
+from diabolo.data.sources import Frame, Series, UserTable
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.generation.sampling import column_by_column, draw_holes, some_seed
-from diabolo.tasks.base import Answer, Model, decoded, trust
+from diabolo.generation.sampling import column_by_column, draw_holes, resolve_seed
+from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
 
 VALUES = ("mean", "median", "mode", "draw")
 READ = ("expected", "low", "high", "nats")
@@ -32,19 +32,19 @@ class Repaired(Answer):
         places: column -> (rows,) where it was changed.
     """
 
-    native: Native
+    user_table: UserTable
     table: dict[str, Any]
     changed: dict[str, Any]
     places: dict[str, np.ndarray]
 
     def to_frame(self) -> Any:
         """The user's own table, repaired: types, index and whatever is not scored are as they were."""
-        return self.native.mend({name: self.table[name] for name in self.places}, self.places)
+        return self.user_table.replace_cells({name: self.table[name] for name in self.places}, self.places)
 
     @property
     def changes(self) -> Any:
         """What was changed, as a dataframe."""
-        return self.native.give(self.changed, aligned=False)
+        return self.user_table.to_native(self.changed, aligned=False)
 
     def columns(self) -> dict[str, Any]:
         """All columns of the data, in their order."""
@@ -88,7 +88,7 @@ def repair(
         raise OptionError(f"threshold={threshold!r}: expected a probability above 0", hint="threshold=0.9")
     if value not in VALUES:
         raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUES)}")
-    engine, seed = model.engine_, some_seed(seed)
+    engine, seed = model.engine_, resolve_seed(seed)
     if value == "draw" and (not column_by_column(engine) or isinstance(engine.source, Series)):
         raise UnsupportedError(
             "values can be drawn only where a table is read column by column",
@@ -96,42 +96,42 @@ def repair(
         )
     frame = engine.read(data)
     windows = all(engine.schema[name].kind == Window.kind for name in engine.schema.scored)
-    only_holes = windows and threshold is None and engine.cell_reader.corruption.hides
+    only_holes = windows and threshold is None and engine.cell_network.corruption.masks
     if only_holes:
         frame = frame.only(few(frame, max(engine.source.length // 8, 1)))
     said: dict[str, dict[str, np.ndarray]] = {part: {} for part in READ}
-    for rows, codes in engine.chunks(frame):
+    for rows, batch in engine.chunks(frame):
         middle = "mean" if value == "draw" else value
-        cells = engine.guess(codes, middle) if only_holes else engine.cells(codes, middle=middle)
+        cells = engine.guess(batch, middle) if only_holes else engine.cells(batch, middle=middle)
         for part, store in said.items():
             for kind, values in getattr(cells, part).items():
                 if kind not in store:
                     store[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
                 store[kind][rows] = values
 
-    sure = trust(said["low"], said["high"])
-    table: dict[str, Any] = dict(frame.native.columns())
+    sure = precision_weights(said["low"], said["high"])
+    table: dict[str, Any] = dict(frame.user_table.columns())
     holes, doubts, replaced = {}, {}, {}
     for name in engine.schema.scored:
         evidence = sum(
-            engine.place(frame, s.kind, said["nats"][s.kind][:, s.index])
+            engine.to_user_rows(frame, s.kind, said["nats"][s.kind][:, s.index])
             for s in engine.schema.slots_of(name)
         )
         hole = engine.schema[name].missing(table[name])
-        p_wrong = np.where(hole, 1.0, engine.faults.wrong(np.asarray(evidence)))
+        p_wrong = np.where(hole, 1.0, engine.cell_errors.wrong(np.asarray(evidence)))
         bad = hole if threshold is None else hole | (p_wrong >= threshold)
         if bad.any():
             holes[name], doubts[name], replaced[name] = hole, p_wrong, bad
     if value == "draw" and replaced:
-        unsure = {kind: engine.faults.wrong(nats) > 0.5 for kind, nats in said["nats"].items()}
+        unsure = {kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in said["nats"].items()}
         said["expected"] = draw_holes(engine, frame, replaced, unsure, seed)
 
     places: dict[str, np.ndarray] = {}
     lines: dict[str, list[Any]] = {name: [] for name in LINES}
-    every = np.arange(frame.native.rows)
+    every = np.arange(frame.user_table.rows)
     for name, bad in replaced.items():
-        old, new = table[name], decoded(engine, frame, name, said["expected"], every, sure)
-        table[name] = engine.schema[name].mend(old, new, bad)
+        old, new = table[name], decode_column(engine, frame, name, said["expected"], every, sure)
+        table[name] = engine.schema[name].replace_cells(old, new, bad)
         # A picture has pixels: it is changed if one of them is, and as wrong as the worst of those.
         places[name], hole, p_wrong = (
             part.reshape(len(part), -1).max(1) for part in (bad, holes[name], np.where(bad, doubts[name], 0))
@@ -140,7 +140,7 @@ def repair(
         shown = {"old": old.take(pa.array(picked)), "new": table[name].take(pa.array(picked))}
         if any(slot.kind != Symbol.kind for slot in engine.schema.slots_of(name)):
             shown |= {
-                part: decoded(engine, frame, name, said[part], picked, sure) for part in ("low", "high")
+                part: decode_column(engine, frame, name, said[part], picked, sure) for part in ("low", "high")
             }
         for part in ("old", "new", "low", "high"):
             lines[part] += _texts(engine.schema[name], shown[part]) if part in shown else [None] * len(picked)
@@ -151,12 +151,12 @@ def repair(
     order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
     types = {"row": pa.int64(), "p_wrong": pa.float64()}
     changed = {k: pa.array([v[i] for i in order], types.get(k, pa.string())) for k, v in lines.items()}
-    return Repaired(frame.native, table, changed, places)
+    return Repaired(frame.user_table, table, changed, places)
 
 
 def few(frame: Frame, every: int) -> np.ndarray:
     """The windows of a series that are so many points apart, and the first and the last one of each."""
-    start = frame.place.start
+    start = frame.layout.start
     ends = np.flatnonzero(np.diff(start) > 1)
     return np.unique(np.r_[np.arange(0, len(start), every), ends, ends + 1, len(start) - 1])
 

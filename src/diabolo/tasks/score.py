@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.sources import Native
+from diabolo.data.sources import UserTable
 from diabolo.detection.calibration import severity
 from diabolo.tasks.base import Answer, Model
 
@@ -40,7 +40,7 @@ class Scores(Answer):
         episodes: alarms that belong together, in the order of time.
     """
 
-    native: Native
+    user_table: UserTable
     bits: np.ndarray
     severity: np.ndarray
     alarm: np.ndarray
@@ -75,9 +75,9 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores
     bits = engine.bits(frame)
     alarm, severe = bits > threshold, severity(bits)
     episodes = []
-    for stretch in engine.source.stretches(frame, alarm):
+    for stretch in engine.source.group_alarms(frame, alarm):
         peak = int(stretch[np.argmax(bits[stretch])])
         episodes.append(
             Episode(int(stretch[0]), int(stretch[-1]), peak, float(bits[peak]), float(severe[peak]))
         )
-    return Scores(frame.native, bits, severe, alarm, threshold, rate, episodes)
+    return Scores(frame.user_table, bits, severe, alarm, threshold, rate, episodes)

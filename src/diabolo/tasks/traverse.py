@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.data.sources import Native
+from diabolo.data.sources import UserTable
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import by_step, check_way_back, embed, spread, steps_of, way_back
-from diabolo.utils.checks import positive, whole
+from diabolo.tasks.embed import by_step, check_decodable, decode_latents, embed, latent_moments, steps_of
+from diabolo.utils.checks import check_int, check_non_negative
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Traversal(Answer):
         table: scored column -> values of every line.
     """
 
-    native: Native
+    user_table: UserTable
     z: np.ndarray
     table: dict[str, Any]
 
@@ -54,13 +54,13 @@ def traverse(model: Model, data: Any, *, axis: int, steps: int = 9, reach: float
         OptionError: there is no such axis.
     """
     engine = model.engine_
-    check_way_back(engine)
+    check_decodable(engine)
     found = embed(model, data)
     latent = found.z.shape[1]
     if not 0 <= axis < latent:
         raise OptionError(f"axis={axis!r}: the model has {latent} latent axes, from 0 to {latent - 1}")
-    (centre, scale), reach = spread(engine), positive("reach", reach)
-    line = centre[axis] + scale[axis] * np.linspace(-reach, reach, whole("steps", steps))
+    (centre, scale), reach = latent_moments(engine), check_non_negative("reach", reach)
+    line = centre[axis] + scale[axis] * np.linspace(-reach, reach, check_int("steps", steps))
     z = np.repeat(found.z, steps, axis=0)
     z[:, axis] = np.tile(line, len(found.z))
-    return Traversal(found.native, np.tile(line, (len(found.z), 1)), way_back(engine, z))
+    return Traversal(found.user_table, np.tile(line, (len(found.z), 1)), decode_latents(engine, z))

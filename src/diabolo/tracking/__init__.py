@@ -2,7 +2,7 @@
 
 from diabolo.tracking.base import RunName, RunRecord, Tracker, best_of
 from diabolo.tracking.folder import Folder
-from diabolo.tracking.follow import NAMING, Followed, follow
+from diabolo.tracking.follow import NAMING, RunRecorder, record_run
 from diabolo.tracking.mlflow import MLflow
 from diabolo.tracking.registry import TRACKERS, make_tracker, runs
 from diabolo.tracking.tensorboard import TensorBoard
@@ -11,14 +11,14 @@ __all__ = [
     "NAMING",
     "TRACKERS",
     "Folder",
-    "Followed",
     "MLflow",
     "RunName",
     "RunRecord",
+    "RunRecorder",
     "TensorBoard",
     "Tracker",
     "best_of",
-    "follow",
     "make_tracker",
+    "record_run",
     "runs",
 ]

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any, ClassVar
 
 from diabolo.errors import OptionError
-from diabolo.utils.checks import whole
+from diabolo.utils.checks import check_int
 
 CURVES = ("total", "reconstruction", "kl", "held_out", "lr")
 """What is drawn of a line of history, against its step."""
@@ -43,7 +43,7 @@ class RunName:
                     hint=f'{what}="baseline"',
                 )
         if self.version is not None:
-            whole("version", self.version)
+            check_int("version", self.version)
 
     def taken(self, free: int) -> OptionError:
         """The error that this version exists."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from diabolo.errors import DataError, OptionError
 from diabolo.tracking.base import STATUSES, RunName, RunRecord, Tracker, plain
-from diabolo.utils.files import write_whole
+from diabolo.utils.files import write_atomic
 from diabolo.version import __version__
 
 CARD, HISTORY = "run.json", "history.ndjson"
@@ -70,7 +70,7 @@ class Folder(Tracker):
 
     def _write(self, status: str, seconds: float | None, summary: Mapping[str, Any]) -> None:
         card = {**self._card, "status": status, "seconds": seconds, "summary": plain(summary)}
-        write_whole(self.place / CARD, (json.dumps(card, indent=2) + "\n").encode())
+        write_atomic(self.place / CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
 def _free(home: Path) -> int:

@@ -14,7 +14,7 @@ NAMING = ("run", "version", "project", "track")
 BESIDE = (*NAMING, "verbose", "checkpoint", "checkpoint_every")
 
 
-class Followed:
+class RunRecorder:
     """A run of a fit; without a tracker it is written down nowhere.
 
     Attributes:
@@ -54,7 +54,7 @@ class Followed:
 
 
 @contextmanager
-def follow(options: Mapping[str, Any]) -> Iterator[Followed]:
+def record_run(options: Mapping[str, Any]) -> Iterator[RunRecorder]:
     """Write down what happens inside the block, if the options name a run or a place for it.
 
     Args:
@@ -64,7 +64,7 @@ def follow(options: Mapping[str, Any]) -> Iterator[Followed]:
         OptionError: the run cannot be written down as it is asked for.
     """
     if all(options[name] is None for name in NAMING):
-        yield Followed()
+        yield RunRecorder()
         return
     tracker = make_tracker("runs" if options["track"] is None else options["track"])
     name = RunName(
@@ -74,7 +74,7 @@ def follow(options: Mapping[str, Any]) -> Iterator[Followed]:
     )
     given = {k: v for k, v in options.items() if v is not None and k not in BESIDE}
     version = tracker.begin(name, given)
-    followed = Followed(tracker, f"{name.project}/{name.run}/{version}")
+    followed = RunRecorder(tracker, f"{name.project}/{name.run}/{version}")
     try:
         yield followed
     except BaseException as error:

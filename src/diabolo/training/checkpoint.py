@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from diabolo.errors import OptionError
-from diabolo.training.trainer import Run
-from diabolo.utils.files import write_whole
-from diabolo.utils.tensor_file import opened, pack
+from diabolo.training.trainer import Trainer
+from diabolo.utils.files import write_atomic
+from diabolo.utils.tensor_file import open_tensor_file, pack
 
 
 class Checkpoint:
@@ -27,17 +27,17 @@ class Checkpoint:
         self.saved = time.perf_counter()
         self.files: list[Path] = []
 
-    def keep(self, run: Run, *, now: bool = False) -> None:
+    def keep(self, run: Trainer, *, now: bool = False) -> None:
         """Save the run, if it is time to."""
         if not now and time.perf_counter() - self.saved < self.every:
             return
         values, tensors = run.state()
         values = {**values, "best": None if math.isinf(run.best) else run.best}
         card = json.dumps({"key": self.key, "values": values})
-        write_whole(self._file(run), pack(tensors, card))
+        write_atomic(self._file(run), pack(tensors, card))
         self.saved = time.perf_counter()
 
-    def restore(self, run: Run) -> None:
+    def restore(self, run: Trainer) -> None:
         """Go on from the file, if there is one.
 
         Raises:
@@ -48,7 +48,7 @@ class Checkpoint:
             return
         hint = f"remove {file} to start afresh"
         try:
-            with opened(file) as stored:
+            with open_tensor_file(file) as stored:
                 card, tensors = json.loads(stored.card), stored.tensors()
             key, values = card["key"], card["values"]
         except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
@@ -62,7 +62,7 @@ class Checkpoint:
         for file in self.files:
             file.unlink(missing_ok=True)
 
-    def _file(self, run: Run) -> Path:
+    def _file(self, run: Trainer) -> Path:
         file = self.path.with_name(f"{self.path.name}.{run.name}")
         if file not in self.files:
             self.files.append(file)

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from sklearn.isotonic import IsotonicRegression
 
-from diabolo.data.fields import Codes, Real, Symbol
+from diabolo.data.fields import Batch, Real, Symbol
 from diabolo.data.fields.real import MOVED
 from diabolo.data.schema import Slot
-from diabolo.detection.cell_errors import Faults
+from diabolo.detection.cell_errors import CellErrorModel
 from diabolo.engine import Engine
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 SPOILT = 0.05  # the share of cells that errors are planted into
 TRIES = 10
@@ -28,13 +28,13 @@ SURE = 0.98  # as far as a curve through few cells can be trusted
 PRIOR = 0.001  # the share of cells that are taken to be wrong, in each way alike, before any is seen
 
 
-def error_rate(engine: Engine, codes: Codes) -> float:
+def estimate_error_rate(engine: Engine, batch: Batch) -> float:
     """The share of wrong points or pixels, by expectation maximisation over their evidence.
 
     Errors planted into single points would be easier to see than those of a sensor or a camera, which come in
     stretches and patches.
     """
-    nats = np.concatenate([n.ravel() for n in engine.cells(codes, recheck=False).nats.values()])
+    nats = np.concatenate([n.ravel() for n in engine.cells(batch, recheck=False).nats.values()])
     nats = nats[~np.isnan(nats)]
     rate = 0.05
     for _ in range(50):
@@ -43,7 +43,7 @@ def error_rate(engine: Engine, codes: Codes) -> float:
     return rate
 
 
-def judge_cells(engine: Engine, codes: Codes, seed: int) -> Faults:
+def fit_cell_error_model(engine: Engine, batch: Batch, seed: int) -> CellErrorModel:
     """Learn in which ways cells of the data are wrong, how many are, and what their evidence is worth.
 
     Errors are planted into rows that were not trained on. Where their evidence is strongest, the data's own
@@ -56,12 +56,12 @@ def judge_cells(engine: Engine, codes: Codes, seed: int) -> Faults:
     ratio is a rising curve (isotonic regression: Zadrozny and Elkan, "Transforming classifier scores into
     accurate multiclass probability estimates", 2002).
     """
-    faults = Faults(ways=_ways(engine, codes))
-    engine = replace(engine, faults=faults)
-    own, wrong = _by_column(engine, codes), np.zeros(0)
+    faults = CellErrorModel(error_types=_ways(engine, batch))
+    engine = replace(engine, cell_errors=faults)
+    own, wrong = _by_column(engine, batch), np.zeros(0)
     met = own[np.isfinite(own)]
     for number in range(ROUNDS):
-        spoilt, planted = _spoilt(engine, codes, seed + number)
+        spoilt, planted = _corrupt_cells(engine, batch, seed + number)
         found = _by_column(engine, spoilt)
         wrong = np.concatenate([wrong, found[planted & np.isfinite(found)]])
         if len(wrong) >= ENOUGH:
@@ -91,22 +91,22 @@ def judge_cells(engine: Engine, codes: Codes, seed: int) -> Faults:
     )
 
 
-def _ways(engine: Engine, codes: Codes) -> dict[str, tuple[float, ...]]:
+def _ways(engine: Engine, batch: Batch) -> dict[str, tuple[float, ...]]:
     """The shares of the ways in which numbers are wrong, by expectation maximisation.
 
     A number that its row does not expect is another row's value, or was moved, or is anything: which, its
     distance from the usual values says. Labels have none, and a network that was fitted on wrong labels
     expects those that anything would bring: labels are taken to be swapped as often as numbers.
     """
-    if Real.kind not in codes.values:
+    if Real.kind not in batch.values:
         return {}
-    surprise = engine.cells(codes, kinds=(Real.kind,), recheck=False).surprise[Real.kind]
+    surprise = engine.cells(batch, kinds=(Real.kind,), recheck=False).surprise[Real.kind]
     scored = engine.schema.scored_fields[Real.kind]
-    values, visible = codes.values[Real.kind].numpy(), codes.visible[Real.kind].numpy()
+    values, visible = batch.values[Real.kind].numpy(), batch.visible[Real.kind].numpy()
     parts = []
     for index in np.flatnonzero(scored):
         there = visible[:, index]
-        log_q = engine.schema.fields[Real.kind][index].faults(values[there, index])
+        log_q = engine.schema.fields[Real.kind][index].log_prob_if_wrong(values[there, index])
         parts.append(np.concatenate([-surprise[None, there, index], log_q]))
     likely = np.exp(np.concatenate(parts, 1)) if parts else np.zeros((4, 0))
     if likely.shape[1] < 50:
@@ -122,9 +122,9 @@ def _ways(engine: Engine, codes: Codes) -> dict[str, tuple[float, ...]]:
     return {Real.kind: tuple(ways.tolist()), Symbol.kind: (float(ways[0]), float(1 - ways[0]))}
 
 
-def _by_column(engine: Engine, codes: Codes) -> np.ndarray:
+def _by_column(engine: Engine, batch: Batch) -> np.ndarray:
     """(rows, scored columns) the evidence of each cell, of all its fields together."""
-    nats = engine.cells(codes, recheck=False).nats
+    nats = engine.cells(batch, recheck=False).nats
     return np.stack(
         [
             sum(nats[s.kind][:, s.index] for s in engine.schema.slots_of(name))
@@ -134,26 +134,28 @@ def _by_column(engine: Engine, codes: Codes) -> np.ndarray:
     )
 
 
-def _spoilt(engine: Engine, codes: Codes, seed: int) -> tuple[Codes, np.ndarray]:
+def _corrupt_cells(engine: Engine, batch: Batch, seed: int) -> tuple[Batch, np.ndarray]:
     """Rows with errors in a few of their scored cells, and (rows, scored columns) which they are.
 
     Values of other rows, and numbers moved by noise or labels drawn at random, as often as the engine knows.
     """
-    spoilt = {kind: value.clone() for kind, value in codes.values.items()}
-    planted = np.zeros((len(codes), len(engine.schema.scored)), bool)
-    with private_draws(seed):
+    spoilt = {kind: value.clone() for kind, value in batch.values.items()}
+    planted = np.zeros((len(batch), len(engine.schema.scored)), bool)
+    with forked_rng(seed):
         for place, name in enumerate(engine.schema.scored):
             slots = engine.schema.slots_of(name)
-            there = torch.stack([codes.visible[s.kind][:, s.index] for s in slots]).all(0)
-            hit = (torch.rand(len(codes)) < SPOILT) & there
+            there = torch.stack([batch.visible[s.kind][:, s.index] for s in slots]).all(0)
+            hit = (torch.rand(len(batch)) < SPOILT) & there
             # A draw that changes nothing is repeated: every column is spoilt as often.
             for _ in range(TRIES):
-                other, changed = torch.randperm(len(codes)), torch.zeros(len(codes), dtype=torch.bool)
+                other, changed = torch.randperm(len(batch)), torch.zeros(len(batch), dtype=torch.bool)
                 for slot in slots:
-                    value = codes.values[slot.kind][:, slot.index]
+                    value = batch.values[slot.kind][:, slot.index]
                     drawn = value[other]
                     if len(slots) == 1:
-                        swapped = torch.rand(len(codes)) < engine.faults.ways.get(slot.kind, (0.5,))[0]
+                        swapped = (
+                            torch.rand(len(batch)) < engine.cell_errors.error_types.get(slot.kind, (0.5,))[0]
+                        )
                         drawn = torch.where(swapped, drawn, _strange(engine, slot, value))
                     spoilt[slot.kind][:, slot.index] = torch.where(
                         hit, drawn, spoilt[slot.kind][:, slot.index]
@@ -161,7 +163,7 @@ def _spoilt(engine: Engine, codes: Codes, seed: int) -> tuple[Codes, np.ndarray]
                     changed |= hit & (drawn != value)
                 planted[:, place] |= changed.numpy()
                 hit &= ~changed
-    return codes.replace(spoilt), planted
+    return batch.replace(spoilt), planted
 
 
 def _strange(engine: Engine, slot: Slot, value: torch.Tensor) -> torch.Tensor:

@@ -14,33 +14,33 @@ import numpy as np
 import torch
 
 from diabolo.data.columns.number import to_float
-from diabolo.data.fields import Codes, Curve, Real, Symbol
+from diabolo.data.fields import Batch, Curve, Real, Symbol
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Series, Source
 from diabolo.detection.calibration import Calibration
-from diabolo.detection.cell_errors import Faults
-from diabolo.detection.level import Level
+from diabolo.detection.cell_errors import CellErrorModel
+from diabolo.detection.level import LevelEvidence
 from diabolo.detection.memory import LIMIT, Memory, fingerprints
 from diabolo.detection.residuals import Residuals, whole_windows
-from diabolo.detection.seen_rows import Crowd, short_prints
-from diabolo.detection.subsequences import Brief, Course
+from diabolo.detection.seen_rows import SeenRows, short_fingerprints
+from diabolo.detection.subsequences import CoveredPoints, SubsequenceEvidence
 from diabolo.engine import Engine
-from diabolo.generation.window_mixture import Loom, beside
+from diabolo.generation.window_mixture import WindowMixture, beside
 from diabolo.networks.network import Member, Network
 from diabolo.training.checkpoint import Checkpoint
-from diabolo.training.error_rates import error_rate, judge_cells
+from diabolo.training.error_rates import estimate_error_rate, fit_cell_error_model
 from diabolo.training.settings import Training
-from diabolo.training.trainer import Keeper, Log, train
+from diabolo.training.trainer import CheckpointStore, Log, train
 from diabolo.utils.progress import Progress
-from diabolo.utils.sampling import even
-from diabolo.utils.torch_state import private_draws, threads
+from diabolo.utils.sampling import evenly_spaced
+from diabolo.utils.torch_state import forked_rng, torch_threads
 
 TRAINING_WINDOWS = 20_000
 AXES = 16
 FAR_OUT = 2.0  # fences; what lies beyond is "far out" in Tukey's words
-FRESH = 2048  # rows that errors are planted into
-RANKED = 2_000  # rows of the fit that others of them are ranked against
-SETTLING = 8192  # rows that the size of errors is learnt from
+MAX_ROWS_FOR_ERRORS = 2048  # rows that errors are planted into
+MAX_ROWS_FOR_RANKS = 2_000  # rows of the fit that others of them are ranked against
+MAX_ROWS_FOR_SCALES = 8192  # rows that the size of errors is learnt from
 FEW_WINDOWS = 1024  # windows, which overlap
 
 
@@ -93,7 +93,7 @@ def split_windows(positions: np.ndarray, length: int) -> Split:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """Data that is read and split: all that training and what follows it need.
 
     Attributes:
@@ -109,19 +109,19 @@ class Prepared:
     source: Source
     schema: Schema
     split: Split
-    codes: Codes
+    batch: Batch
     positions: np.ndarray | None
-    held_out: Codes | None
+    held_out: Batch | None
     seed: int
 
     @property
     def fingerprint(self) -> str:
         """Of every row: their order counts too, another one draws other batches."""
-        rows = [fingerprints(part) for part in (self.codes, self.held_out) if part is not None]
+        rows = [fingerprints(part) for part in (self.batch, self.held_out) if part is not None]
         return hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()
 
 
-def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepared:
+def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> PreparedData:
     """Split the rows and encode those that training needs."""
     if frame.positions is None:
         split = split_rows(frame.rows, seed)
@@ -129,14 +129,14 @@ def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepa
         split = split_windows(frame.positions, source.length)
     fit_rows = split.fit
     if frame.positions is not None and len(fit_rows) > TRAINING_WINDOWS:
-        fit_rows = fit_rows[even(len(fit_rows), TRAINING_WINDOWS)]
+        fit_rows = fit_rows[evenly_spaced(len(fit_rows), TRAINING_WINDOWS)]
     held_out = schema.encode(frame[split.held_out[:4096]]) if len(split.held_out) else None
     where = None if frame.positions is None else frame.positions[fit_rows]
-    return Prepared(frame, source, schema, split, schema.encode(frame[fit_rows]), where, held_out, seed)
+    return PreparedData(frame, source, schema, split, schema.encode(frame[fit_rows]), where, held_out, seed)
 
 
 @dataclass
-class Trained:
+class TrainedNetworks:
     """Networks, and what happened while they were trained."""
 
     networks: dict[str, Network]
@@ -145,17 +145,17 @@ class Trained:
     interrupted: bool = False
 
 
-def train_members(
-    data: Prepared,
+def train_networks(
+    data: PreparedData,
     members: Mapping[str, Member],
     training: Mapping[str, Any],
     *,
     device: str,
     thread_count: int | None,
     progress: Progress | None = None,
-    keeper: Keeper | None = None,
+    keeper: CheckpointStore | None = None,
     log: Log | None = None,
-) -> Trained:
+) -> TrainedNetworks:
     """Train one network after the other.
 
     Args:
@@ -169,10 +169,10 @@ def train_members(
         log: told each line of history.
     """
     began, budget = time.perf_counter(), training.get("budget")
-    trained = Trained({}, [], [])
-    codes = data.codes.to(device)
+    trained = TrainedNetworks({}, [], [])
+    batch = data.batch.to(device)
     held_out = data.held_out.to(device) if data.held_out is not None else None
-    with threads(thread_count), private_draws(data.seed):
+    with torch_threads(thread_count), forked_rng(data.seed):
         for number, (name, member) in enumerate(members.items()):
             settings = Training().change(member.training).change(training)
             if budget is not None:
@@ -180,13 +180,13 @@ def train_members(
                 settings = replace(settings, budget=left / (len(members) - number))
             if trained.interrupted:
                 # Who stops a fit wants an end to it: what was not begun gets a moment only.
-                settings = replace(settings, max_steps=settings.steps(len(codes)) // 20 + 1)
+                settings = replace(settings, max_steps=settings.steps(len(batch)) // 20 + 1)
             network = Network(data.schema.fields, data.schema.scored_fields, member, data.schema.holes)
-            network.start(data.codes)
+            network.start(data.batch)
             network.to(device)
             outcome = train(
                 network,
-                network.bridged(codes),
+                network.bridged(batch),
                 None if held_out is None else network.bridged(held_out),
                 settings,
                 name=name,
@@ -194,7 +194,7 @@ def train_members(
                 checkpoint=keeper,
                 log=log,
             )
-            network.settle(codes[:SETTLING])
+            network.settle(batch[:MAX_ROWS_FOR_SCALES])
             trained.interrupted = trained.interrupted or outcome.interrupted
             trained.networks[name] = network
             trained.history += outcome.history
@@ -202,23 +202,25 @@ def train_members(
     return trained
 
 
-def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int | None) -> Engine:
+def build_engine(
+    data: PreparedData, trained: TrainedNetworks, *, device: str, thread_count: int | None
+) -> Engine:
     """Remember rows, learn the size of the errors, and calibrate: trained networks become a model."""
     frame, schema, split = data.frame, data.schema, data.split
     scored = {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()}
     reader = list(trained.networks.values())[-1]
     if data.positions is None:
         # Calibration rows too: no row counts as its own neighbour, so their distances are those of new rows.
-        memory = Memory.fit(schema.encode(frame[even(frame.rows, LIMIT)]), scored)
+        memory = Memory.fit(schema.encode(frame[evenly_spaced(frame.rows, LIMIT)]), scored)
     else:
-        windows = whole_windows(reader, data.codes, device)
+        windows = whole_windows(reader, data.batch, device)
         memory = Memory.fit(windows, scored, data.positions)
-    overlap = Curve.kind in data.codes.values
+    overlap = Curve.kind in data.batch.values
     said = [*data.source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
     brief = None
     if overlap and data.positions is not None and data.source.length >= 4:  # a stretch has two points or more
-        with threads(thread_count):
-            brief = Brief.fit(data.codes, data.positions)
+        with torch_threads(thread_count):
+            brief = SubsequenceEvidence.fit(data.batch, data.positions)
     engine = Engine(
         source=data.source,
         schema=schema,
@@ -226,34 +228,38 @@ def assemble(data: Prepared, trained: Trained, *, device: str, thread_count: int
         residuals=Residuals({}),
         memory=memory,
         calibration=Calibration({}, np.zeros(0), 1.0),
-        level=Level.fit(data.codes) if overlap else None,
-        brief=brief,
+        level=LevelEvidence.fit(data.batch) if overlap else None,
+        subsequences=brief,
         history=trained.history,
         notes=[note for note in said if note],
         device=device,
         threads=thread_count,
     )
-    sample = data.codes[torch.from_numpy(even(len(data.codes), FEW_WINDOWS if overlap else SETTLING))]
-    with threads(thread_count):
-        engine.residuals = Residuals.fit(engine.row_reader, engine.filled(sample).to(device))
+    sample = data.batch[
+        torch.from_numpy(evenly_spaced(len(data.batch), FEW_WINDOWS if overlap else MAX_ROWS_FOR_SCALES))
+    ]
+    with torch_threads(thread_count):
+        engine.residuals = Residuals.fit(engine.row_network, engine.filled(sample).to(device))
     set_aside = _calibrate(engine, frame, split)
     fresh = np.sort(np.concatenate([split.held_out, split.calibration]))
-    fresh = fresh[even(len(fresh), FRESH)]
-    if {Real.kind, Symbol.kind} >= set(data.codes.values):
-        engine.faults = judge_cells(engine, schema.encode(frame[fresh]), data.seed)
+    fresh = fresh[evenly_spaced(len(fresh), MAX_ROWS_FOR_ERRORS)]
+    if {Real.kind, Symbol.kind} >= set(data.batch.values):
+        engine.cell_errors = fit_cell_error_model(engine, schema.encode(frame[fresh]), data.seed)
         # Labels alone do not tell a row of the fit from a new one that happens to be like it.
-        if frame.positions is None and Real.kind in data.codes.values:
-            engine.crowd = _crowd(engine, frame)
+        if frame.positions is None and Real.kind in data.batch.values:
+            engine.seen_rows = _crowd(engine, frame)
     else:
-        engine.faults = Faults(error_rate(engine, sample[: FEW_WINDOWS // 4 if overlap else 2048]))
+        engine.cell_errors = CellErrorModel(
+            estimate_error_rate(engine, sample[: FEW_WINDOWS // 4 if overlap else 2048])
+        )
     if split.shared:
         engine.notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
-    if overlap and not engine.has_codes:
-        engine.loom = _loom(engine, data, windows)
+    if overlap and not engine.samples_latents:
+        engine.window_mixture = _loom(engine, data, windows)
     engine.axes = _axes(engine, sample)
     engine.facts = {
         "rows": frame.rows,
-        "rows_trained_on": len(data.codes),
+        "rows_trained_on": len(data.batch),
         "rows_calibrated_on": len(engine.calibration.oddness),
         "set_aside": round(set_aside, 4),
         "seed": data.seed,
@@ -289,7 +295,7 @@ def fit_engine(
         described = [(name, member.to_json()) for name, member in members.items()]
         state = [data.fingerprint, source.to_json(), thread_count, seed, dict(training), described]
         keeper = Checkpoint(*checkpoint, hashlib.sha256(json.dumps(state, default=str).encode()).hexdigest())
-    trained = train_members(
+    trained = train_networks(
         data,
         members,
         training,
@@ -299,7 +305,7 @@ def fit_engine(
         keeper=keeper,
         log=log,
     )
-    engine = assemble(data, trained, device=device, thread_count=thread_count)
+    engine = build_engine(data, trained, device=device, thread_count=thread_count)
     if keeper is not None:
         keeper.remove()
     spent = {
@@ -315,15 +321,15 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     rows = split.calibration
     evidence: list[dict[str, np.ndarray]] = []
     size, course = 8192, None
-    if engine.brief is not None:
-        course = Course.of(frame, engine.source.length, engine.brief.channels, rows)
+    if engine.subsequences is not None:
+        course = CoveredPoints.of(frame, engine.source.length, engine.subsequences.channels, rows)
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         where = None if frame.positions is None else frame.positions[part]
-        codes = engine.schema.encode(frame[part])
-        evidence.append(engine.evidence(codes, where))
+        batch = engine.schema.encode(frame[part])
+        evidence.append(engine.evidence(batch, where))
         if course is not None:
-            course.take(slice(start, start + size), codes)
+            course.take(slice(start, start + size), batch)
     whole = {k: np.concatenate([e[k] for e in evidence]) for k in evidence[0]}
     if engine.level is not None and frame.positions is not None:
         far = whole["level"] > engine.level.evidence(np.array([[FAR_OUT]]))
@@ -337,34 +343,34 @@ def _calibrate(engine: Engine, frame: Frame, split: Split) -> float:
     odd[rows] = engine.calibration.join(whole)
     folded = engine.source.fold(frame, odd)
     if course is not None:
-        folded = folded + engine.briefly(frame, course).max(1)
+        folded = folded + engine.local_evidence(frame, course).max(1)
     engine.calibration.rank(folded[np.isfinite(folded)])
     return 1 - len(rows) / len(split.calibration)
 
 
-def _loom(engine: Engine, data: Prepared, windows: Codes) -> Loom:
+def _loom(engine: Engine, data: PreparedData, windows: Batch) -> WindowMixture:
     """How windows are distributed; those that were set aside belong to it too."""
     split, schema = data.split, data.schema
     aside = np.setdiff1d(np.concatenate([split.held_out, split.calibration]), split.fit)
-    aside = aside[even(len(aside), len(aside) * len(windows) // max(len(split.fit), 1))]
+    aside = aside[evenly_spaced(len(aside), len(aside) * len(windows) // max(len(split.fit), 1))]
     if len(aside):
-        windows = Codes.concatenate([windows, engine.whole(schema.encode(data.frame[aside]))])
+        windows = Batch.concatenate([windows, engine.whole(schema.encode(data.frame[aside]))])
     known, _ = beside(windows, schema.fields, schema.scored_fields)
-    return Loom.fit(windows, known, _there(data.frame, data.source), data.seed)
+    return WindowMixture.fit(windows, known, _there(data.frame, data.source), data.seed)
 
 
 def _there(frame: Frame, source: Source) -> np.ndarray:
     """(points, channels) which values of a series are there, in the order of time."""
     assert isinstance(source, Series)
-    columns, order = frame.native.columns(), np.argsort(frame.place.point, kind="stable")
+    columns, order = frame.user_table.columns(), np.argsort(frame.layout.point, kind="stable")
     return np.stack([np.isfinite(to_float(columns[name], name))[order] for name in source.channels], 1)
 
 
-def _crowd(engine: Engine, frame: Frame) -> Crowd:
+def _crowd(engine: Engine, frame: Frame) -> SeenRows:
     """Know the rows of the fit again, and rank them among themselves."""
-    prints = np.concatenate([short_prints(codes) for _, codes in engine.chunks(frame)])
-    codes = engine.schema.encode(frame[even(frame.rows, RANKED)])
-    return Crowd.fit(prints, engine.evidence_of_known(codes, engine.residual(codes)))
+    prints = np.concatenate([short_fingerprints(batch) for _, batch in engine.chunks(frame)])
+    batch = engine.schema.encode(frame[evenly_spaced(frame.rows, MAX_ROWS_FOR_RANKS)])
+    return SeenRows.fit(prints, engine.evidence_of_known(batch, engine.residual(batch)))
 
 
 def overlapping(positions: np.ndarray, chosen: np.ndarray, length: int) -> np.ndarray:
@@ -378,9 +384,9 @@ def overlapping(positions: np.ndarray, chosen: np.ndarray, length: int) -> np.nd
     return np.asarray(np.minimum(np.abs(before), np.abs(after)) < length)
 
 
-def _axes(engine: Engine, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
+def _axes(engine: Engine, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     """The first principal components of the codes: the latent coordinates where there is no bottleneck."""
-    latent = engine.latent(codes)
+    latent = engine.latent(batch)
     centre = latent.mean(0)
     _, _, directions = np.linalg.svd(latent - centre, full_matrices=False)
     # The sign of a component is arbitrary; the largest weight is made positive, so that fits agree.

@@ -11,11 +11,11 @@ import torch
 from diabolo.data.coarsening import coarsen
 from diabolo.data.inference import counts_rows
 from diabolo.data.schema import Schema, as_kind
-from diabolo.data.sources import SOURCES, Frame, Native, Series, Source, Table
+from diabolo.data.sources import SOURCES, Frame, Series, Source, Table, UserTable
 from diabolo.errors import DataError, OptionError
 from diabolo.networks.network import Member
 from diabolo.training.settings import Training
-from diabolo.utils.checks import share, whole
+from diabolo.utils.checks import check_fraction, check_int
 
 TRAINING = (
     "optimizer",
@@ -36,7 +36,7 @@ WIDEST = 2_000
 
 
 @dataclass(frozen=True)
-class Understood:
+class FitData:
     """Data as a fit reads it.
 
     Attributes:
@@ -45,46 +45,46 @@ class Understood:
         coarsened: what was merged and clipped, in a sentence; empty if nothing was.
     """
 
-    native: Native
+    user_table: UserTable
     source: Source
     frame: Frame
     schema: Schema
     coarsened: str = ""
 
 
-def understand(options: Mapping[str, Any], native: Native) -> Understood:
+def read_fit_data(options: Mapping[str, Any], user_table: UserTable) -> FitData:
     """Read the data as the options ask for: its source, its columns, and what is to be made coarser in it."""
-    least = whole("min_count", options["min_count"])
-    clip = share("clip", options["clip"])
+    least = check_int("min_count", options["min_count"])
+    clip = check_fraction("clip", options["clip"])
     if clip >= 0.5:
         raise OptionError(
             f"clip={clip}: less than half of the values can be clipped at each end", hint="clip=0.01"
         )
-    source = make_source(options, native)
-    frame = source.read(native)
-    found = Understood(native, source, frame, make_schema(options, frame, source))
+    source = make_source(options, user_table)
+    frame = source.read(user_table)
+    found = FitData(user_table, source, frame, make_schema(options, frame, source))
     if least == 1 and clip == 0:
         return found
     leave = (source.time, source.by) if isinstance(source, Series) else ()
-    coarse, said = coarsen(native, found.schema, min_count=least, clip=clip, leave=leave)
+    coarse, said = coarsen(user_table, found.schema, min_count=least, clip=clip, leave=leave)
     frame = source.read(coarse)
-    return Understood(coarse, source, frame, make_schema(options, frame, source), said)
+    return FitData(coarse, source, frame, make_schema(options, frame, source), said)
 
 
-def make_source(options: Mapping[str, Any], native: Native) -> Source:
+def make_source(options: Mapping[str, Any], user_table: UserTable) -> Source:
     """The source that the options ask for, fitted: a series with `time`, `by` or `window`, else a table."""
     options = _listed(options)
     if next(s for s in SOURCES if s.claims(options)) is Table:
-        return Table().fit(native)
+        return Table().fit(user_table)
     window = options["window"]
     if isinstance(window, str) and window != "auto":
         raise OptionError(
             f"window={window!r}: expected a number of points", hint='window=64, or window="auto"'
         )
     beside = tuple(name for option in ("context", "ignore", "categorical") for name in options[option] or ())
-    beside += _counters(options, native)
+    beside += _counters(options, user_table)
     points = None if isinstance(window, str) else window
-    return Series(time=options["time"], by=options["by"], window=points, beside=beside).fit(native)
+    return Series(time=options["time"], by=options["by"], window=points, extra_columns=beside).fit(user_table)
 
 
 def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Schema:
@@ -94,7 +94,7 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
     context, calendar = list(options["context"] or ()), None
     counters: tuple[str, ...] = ()
     if isinstance(source, Series):
-        calendar, counters = source.time, _counters(options, frame.native)
+        calendar, counters = source.time, _counters(options, frame.user_table)
         context += [source.by] if source.by is not None else []
     schema = Schema.infer(
         frame.columns,
@@ -104,21 +104,21 @@ def make_schema(options: Mapping[str, Any], frame: Frame, source: Source) -> Sch
         ignore=options["ignore"],
         kinds={**kinds, **(options["columns"] or {})},
         calendar=calendar,
-        named=frame.native.named,
+        named=frame.user_table.named,
         counters=counters,
     )
     sizes = options["embedding"]
     return schema.embed(sizes) if isinstance(sizes, Mapping) else schema
 
 
-def _counters(options: Mapping[str, Any], native: Native) -> tuple[str, ...]:
+def _counters(options: Mapping[str, Any], user_table: UserTable) -> tuple[str, ...]:
     """The columns of a series that only number its rows: ids, unless they are named for something else.
 
     They are looked for in the rows as they came: cut into windows, an id is not whole.
     """
     asked = {options["time"], options["by"], *(options["columns"] or ())}
     asked |= {name for option in NAMES for name in options[option] or ()}
-    found = native.columns() if native.named else {}
+    found = user_table.columns() if user_table.named else {}
     return tuple(name for name, values in found.items() if name not in asked and counts_rows(values))
 
 
@@ -134,7 +134,7 @@ def check_width(schema: Schema, members: Mapping[str, Member]) -> None:
         DataError: there are more.
     """
     columns = len(schema.scored)
-    if columns > WIDEST and list(members.values())[-1].corruption.hides:
+    if columns > WIDEST and list(members.values())[-1].corruption.masks:
         raise DataError(
             f"{columns:,} columns are scored; a masked network hides them one by one, at most {WIDEST:,}",
             hint='Autoencoder("vanilla") and Autoencoder("denoising") read them all at once; or scored=[...]',

@@ -115,7 +115,7 @@ class Training:
         decay = self.weight_decay * (self.reference / rows) ** 2
         return replace(self, lr=self.lr / math.sqrt(longer), weight_decay=decay)
 
-    def batch(self, rows: int) -> int:
+    def batch_size_for(self, rows: int) -> int:
         """How many of so many rows a step has."""
         return min(self.batch_size, max(math.ceil(self.batch_share * rows), LEAST), rows)
 
@@ -123,6 +123,6 @@ class Training:
         """How many steps a run over so many rows takes."""
         if self.epochs == 0:
             return 0
-        steps = math.ceil(self.epochs * rows / self.batch(rows))
+        steps = math.ceil(self.epochs * rows / self.batch_size_for(rows))
         steps = max(steps, self.min_steps)
         return min(steps, self.max_steps) if self.max_steps else steps

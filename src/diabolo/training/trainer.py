@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.networks.network import Network
 from diabolo.training.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
-from diabolo.utils.files import under
+from diabolo.utils.files import select_prefix
 from diabolo.utils.progress import Progress
-from diabolo.utils.torch_state import private_draws
+from diabolo.utils.torch_state import forked_rng
 
 Log = Callable[[Mapping[str, Any]], None]
 """Called with each line of history when it is written."""
@@ -25,11 +25,11 @@ Log = Callable[[Mapping[str, Any]], None]
 LONGEST = 1e3  # gradient
 LOOKED, NUMBERS = 100, 12_800  # rows, and numbers in them, by which a network that is not trained is judged
 CHECKS = 20  # how often the held-out rows are looked at in one run
-KEPT = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
+STATE = ("step", "looked", "waited", "spent", "best", "at", "history", "notes", "finished")
 
 
 @dataclass
-class Outcome:
+class TrainingResult:
     """What a run left behind, beside the weights.
 
     Attributes:
@@ -43,25 +43,25 @@ class Outcome:
     interrupted: bool = False
 
 
-class Run:
+class Trainer:
     """One training run, a step at a time; all that it needs to go on can be taken out and put back.
 
     Args:
         network: fresh, on its device.
-        codes: the training rows, on the same device.
+        batch: the training rows, on the same device.
         held_out: rows to choose the best weights by; None if there are too few to spare.
         settings: how.
         name: what the history and the bar call it.
     """
 
     def __init__(
-        self, network: Network, codes: Codes, held_out: Codes | None, settings: Training, name: str
+        self, network: Network, batch: Batch, held_out: Batch | None, settings: Training, name: str
     ) -> None:
-        self.network, self.codes, self.held_out = network, codes.checked(network.scored), held_out
+        self.network, self.training_rows, self.held_out = network, batch.checked(network.scored), held_out
         self.name = name
-        self.rows, self.device = len(codes), codes_device(codes)
+        self.rows, self.device = len(batch), device_of(batch)
         self.settings = settings = settings.suited(self.rows)
-        self.batch = settings.batch(self.rows)
+        self.batch_size = settings.batch_size_for(self.rows)
         self.total = settings.steps(self.rows)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.flat = _flattened(self.parameters)
@@ -76,7 +76,7 @@ class Run:
         self.step, self.looked, self.waited, self.spent = 0, 0, 0, 0.0
         self.best, self.best_weights = math.inf, _weights(network)
         self.order, self.at = torch.empty(0, dtype=torch.long), 0
-        self.shuffled: Codes | None = None  # in this order, so that a batch is a slice
+        self.shuffled: Batch | None = None  # in this order, so that a batch is a slice
         # Losses are added up where the network is: reading them at every step would wait for it.
         self.running = torch.zeros(3, device=self.device)
         self.history: list[dict[str, Any]] = []
@@ -90,7 +90,7 @@ class Run:
         share = self.step / self.total
         return share if self.settings.budget is None else max(share, self.spent / self.settings.budget)
 
-    def go(self, progress: Progress | None, checkpoint: Callable[[Run], None] | None) -> None:
+    def run(self, progress: Progress | None, checkpoint: Callable[[Trainer], None] | None) -> None:
         """Train to the end."""
         every = max(self.total // CHECKS, 1)
         self.network.train()
@@ -98,9 +98,9 @@ class Run:
             self.log(line)
         while not self.finished and self.done < 1:
             began = time.perf_counter()
-            self._advance()
+            self._step()
             if self.step % every == 0:
-                self._look()
+                self._validate()
             self.spent += time.perf_counter() - began
             if checkpoint is not None:
                 checkpoint(self)
@@ -111,7 +111,7 @@ class Run:
     def end(self) -> None:
         """Keep the best weights."""
         if self.step > self.looked:
-            self._look()
+            self._validate()
         self.finished = True
         for module in (self.network.encoder, self.network.decoder):
             module.gather(False)
@@ -120,17 +120,17 @@ class Run:
         self.network.load_state_dict(self.best_weights)
         self.network.eval()
 
-    def _advance(self) -> None:
-        if self.at + self.batch > len(self.order):
+    def _step(self) -> None:
+        if self.at + self.batch_size > len(self.order):
             self.order, self.at, self.shuffled = torch.randperm(self.rows), 0, None
         if self.shuffled is None:
-            self.shuffled = self.codes[self.order.to(self.device)]
-        batch = self.shuffled[self.at : self.at + self.batch]
-        self.at += self.batch
-        rate = SCHEDULES[self.settings.schedule](self.done, self.step * self.batch / self.rows)
+            self.shuffled = self.training_rows[self.order.to(self.device)]
+        part = self.shuffled[self.at : self.at + self.batch_size]
+        self.at += self.batch_size
+        rate = SCHEDULES[self.settings.schedule](self.done, self.step * self.batch_size / self.rows)
         for group in self.optimizer.param_groups:
             group["lr"] = LOWEST + (self.settings.lr - LOWEST) * rate
-        loss = self.network.loss(batch)
+        loss = self.network.loss(part)
         gradient = self.flat.grad
         assert gradient is not None
         gradient.zero_()
@@ -144,9 +144,9 @@ class Run:
         self.step += 1
         self.running += torch.stack([part.detach() for part in loss])
         if self.average is not None:
-            self.average.lerp_(self.flat.detach(), newest(self.step))
+            self.average.lerp_(self.flat.detach(), ema_weight(self.step))
 
-    def _look(self) -> None:
+    def _validate(self) -> None:
         """Judge the weights by the held-out rows, and write a line of history."""
         total, reconstruction, kl = (self.running.cpu() / (self.step - self.looked)).tolist()
         self.running.zero_()
@@ -161,7 +161,7 @@ class Run:
             {
                 "member": self.name,
                 "step": self.step,
-                "epoch": round(self.step * self.batch / self.rows, 2),
+                "epoch": round(self.step * self.batch_size / self.rows, 2),
                 "total": total,
                 "reconstruction": reconstruction,
                 "kl": kl,
@@ -187,20 +187,20 @@ class Run:
         tensors |= {} if self.average is None else {"average": self.average}
         for i, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{i}/{k}": v for k, v in slots.items() if isinstance(v, Tensor)}
-        return {name: getattr(self, name) for name in KEPT}, tensors
+        return {name: getattr(self, name) for name in STATE}, tensors
 
     def restore(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Go back to what `state` took out."""
-        for name in KEPT:
+        for name in STATE:
             setattr(self, name, values[name])
         self.order, self.running = tensors["order"], tensors["running"].to(self.device)
         self.shuffled = None
-        self.network.load_state_dict(under(tensors, "weights/"))
-        self.best_weights = {k: v.to(self.device) for k, v in under(tensors, "best/").items()}
+        self.network.load_state_dict(select_prefix(tensors, "weights/"))
+        self.best_weights = {k: v.to(self.device) for k, v in select_prefix(tensors, "best/").items()}
         if self.average is not None:
             self.average = tensors["average"].to(self.device)
         slots: dict[int, dict[str, Tensor]] = {}
-        for name, value in under(tensors, "optimizer/").items():
+        for name, value in select_prefix(tensors, "optimizer/").items():
             index, _, key = name.partition("/")
             slots.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
@@ -208,32 +208,32 @@ class Run:
         torch.set_rng_state(tensors["draws"])
 
 
-class Keeper(Protocol):
+class CheckpointStore(Protocol):
     """Keeps runs, so that they can go on: see `diabolo.training.checkpoint`."""
 
-    def restore(self, run: Run) -> None:
+    def restore(self, run: Trainer) -> None:
         """Go on from what was kept, if anything was."""
 
-    def keep(self, run: Run, *, now: bool = False) -> None:
+    def keep(self, run: Trainer, *, now: bool = False) -> None:
         """Keep the run, if it is time to."""
 
 
 def train(
     network: Network,
-    codes: Codes,
-    held_out: Codes | None,
+    batch: Batch,
+    held_out: Batch | None,
     settings: Training,
     *,
     name: str = "network",
     progress: Progress | None = None,
-    checkpoint: Keeper | None = None,
+    checkpoint: CheckpointStore | None = None,
     log: Log | None = None,
-) -> Outcome:
+) -> TrainingResult:
     """Train a network in place; what remains are the weights that did best on the held-out rows.
 
     Args:
         network: fresh, on its device.
-        codes: the training rows, on the same device.
+        batch: the training rows, on the same device.
         held_out: rows to choose the best weights by; None if there are too few to spare.
         settings: how.
         name: what the history and the bar call it.
@@ -243,13 +243,15 @@ def train(
     """
     if settings.epochs == 0:
         network.eval()
-        return Outcome([_as_it_starts(network, codes if held_out is None else held_out, name)], [], False)
-    run, interrupted = Run(network, codes, held_out, settings, name), False
+        return TrainingResult(
+            [_as_it_starts(network, batch if held_out is None else held_out, name)], [], False
+        )
+    run, interrupted = Trainer(network, batch, held_out, settings, name), False
     run.log = log or run.log
     try:
         if checkpoint is not None:
             checkpoint.restore(run)
-        run.go(progress, checkpoint.keep if checkpoint is not None else None)
+        run.run(progress, checkpoint.keep if checkpoint is not None else None)
         if checkpoint is not None:
             checkpoint.keep(run, now=True)
     except KeyboardInterrupt:
@@ -260,17 +262,17 @@ def train(
         )
     if progress is not None:
         progress(name, 1.0, 0.0)
-    return Outcome(run.history, run.notes + _judge_collapse(network, codes, name), interrupted)
+    return TrainingResult(run.history, run.notes + _judge_collapse(network, batch, name), interrupted)
 
 
-def newest(step: int) -> float:
+def ema_weight(step: int) -> float:
     """The share of the newest weights in a moving average: of few steps at first, of about 500 later."""
     return 1 - min(0.998, step / (10 + step))
 
 
-def codes_device(codes: Codes) -> torch.device:
+def device_of(batch: Batch) -> torch.device:
     """Where the rows are."""
-    return next(iter(codes.values.values())).device
+    return next(iter(batch.values.values())).device
 
 
 def _weights(network: Network) -> dict[str, Tensor]:
@@ -309,33 +311,33 @@ def _averaged(flat: Tensor, average: Tensor | None) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _judge(network: Network, held_out: Codes) -> float:
+def _judge(network: Network, held_out: Batch) -> float:
     """The loss on held-out rows, with the same damage at every look."""
     network.eval()
-    with private_draws(0):
+    with forked_rng(0):
         losses = [(len(c), float(network.loss(c).total)) for c in held_out.chunks(2048)]
     network.train()
     value = sum(n * x for n, x in losses) / sum(n for n, _ in losses)
     return value if math.isfinite(value) else math.inf
 
 
-def _as_it_starts(network: Network, codes: Codes, name: str) -> dict[str, Any]:
+def _as_it_starts(network: Network, batch: Batch, name: str) -> dict[str, Any]:
     """The line of history of a network that is not trained."""
-    wide = sum(v[0].numel() for v in codes.values.values())
+    wide = sum(v[0].numel() for v in batch.values.values())
     # What is hidden is solved for each row, at a cost that grows with the cube of its width.
     rows = min(LOOKED, max(NUMBERS // wide, 1))
-    loss = _judge(network, codes[:: max(len(codes) // rows, 1)])
+    loss = _judge(network, batch[:: max(len(batch) // rows, 1)])
     network.eval()
     part = {"total": loss, "reconstruction": loss, "kl": 0.0, "held_out": loss}
     return {"member": name, "step": 0, "epoch": 0.0, **part, "lr": 0.0, "seconds": 0.0}
 
 
 @torch.no_grad()
-def _judge_collapse(network: Network, codes: Codes, name: str) -> list[str]:
+def _judge_collapse(network: Network, batch: Batch, name: str) -> list[str]:
     """Say so if a variational code carries nothing: then every row is reconstructed alike."""
     if not hasattr(network.bottleneck, "log_var"):
         return []
-    _, kl = network.encode(codes[:2048])
+    _, kl = network.encode(batch[:2048])
     if float(kl.mean()) >= 0.05:
         return []
     return [

@@ -7,14 +7,21 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from diabolo.data.fields import Codes
+from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame, Series
 from diabolo.detection.calibration import Calibration
-from diabolo.detection.subsequences import stillest
+from diabolo.detection.subsequences import max_stillness
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
-from diabolo.training.fitting import TRAINING_WINDOWS, Prepared, Split, assemble, overlapping, train_members
-from diabolo.utils.sampling import even
+from diabolo.training.fitting import (
+    TRAINING_WINDOWS,
+    PreparedData,
+    Split,
+    build_engine,
+    overlapping,
+    train_networks,
+)
+from diabolo.utils.sampling import evenly_spaced
 
 # The past counts at most so many times as much as what is new: a third of all windows is enough for the
 # quartiles, by which usual levels are told, to reach them.
@@ -28,9 +35,9 @@ FOLDS = 2
 RANKS = 2_000  # points that oddness is ranked against, at least, as far as there are some of the past
 
 
-def check_goes_on(engine: Engine) -> None:
+def check_updatable(engine: Engine) -> None:
     """Raise `UnsupportedError` if it is no model of a series, or its networks were trained, not solved."""
-    solved = all(n.linear is not None and n.corruption.hides for n in engine.networks.values())
+    solved = all(n.linear is not None and n.corruption.masks for n in engine.networks.values())
     if not solved or any(line["step"] for line in engine.history):
         raise UnsupportedError(
             "only a model of a series whose networks are solved, not trained, learns from newer rows",
@@ -38,7 +45,7 @@ def check_goes_on(engine: Engine) -> None:
         )
 
 
-def refresh(engine: Engine, frame: Frame, threshold: float) -> Engine:
+def update(engine: Engine, frame: Frame, threshold: float) -> Engine:
     """The model of a series as it is after newer points; the one before stays as it was.
 
     All is solved anew, from remembered windows, each as often as it takes to stand for the rows of the fit,
@@ -56,17 +63,17 @@ def refresh(engine: Engine, frame: Frame, threshold: float) -> Engine:
         UnsupportedError: the model learns otherwise.
         DataError: the points are too few, or spaced otherwise.
     """
-    check_goes_on(engine)
+    check_updatable(engine)
     source = engine.source
     assert isinstance(source, Series)
-    rows, fewest = frame.native.rows, FEWEST * source.length
+    rows, fewest = frame.user_table.rows, FEWEST * source.length
     if rows < fewest:
         raise DataError(
             f"{rows:,} newer points are too few to tell what is normal: ten windows have {fewest:,}",
             hint="collect more of them first",
         )
-    newer = source.go_on(frame.native)
-    if source.uncounted:
+    newer = source.extend(frame.user_table)
+    if source.has_no_clock:
         assert frame.positions is not None
         frame = replace(frame, positions=frame.positions + source.end)
     bits = engine.bits(frame)
@@ -75,12 +82,12 @@ def refresh(engine: Engine, frame: Frame, threshold: float) -> Engine:
     learnt, judging = (np.flatnonzero(~hit | changed) for hit in (odd, far))
     made = _solve(engine, frame, newer, Split(learnt, learnt[:0], learnt))
     made.calibration = _calibrate(engine, frame, newer, learnt, judging)
-    if made.brief is not None and engine.brief is not None and len(learnt):
+    if made.subsequences is not None and engine.subsequences is not None and len(learnt):
         # Remembered windows have guesses in their holes, which stand stiller than the series ever did.
         assert frame.positions is not None
-        seen = learnt[even(len(learnt), TRAINING_WINDOWS)]
-        fresh = stillest(engine.schema.encode(frame[seen]), frame.positions[seen])
-        made.brief.be_as_still_as(engine.brief.arrays["calm"], fresh)
+        seen = learnt[evenly_spaced(len(learnt), TRAINING_WINDOWS)]
+        fresh = max_stillness(engine.schema.encode(frame[seen]), frame.positions[seen])
+        made.subsequences.allow_stillness(engine.subsequences.arrays["calm"], fresh)
     if changed:
         share = float((bits > threshold).mean())
         made.notes.append(
@@ -98,32 +105,32 @@ def refresh(engine: Engine, frame: Frame, threshold: float) -> Engine:
 
 def _covers(frame: Frame, alarms: np.ndarray, length: int) -> np.ndarray:
     """(windows,) which cover a point that is an alarm."""
-    there = np.zeros(frame.place.points + 1, int)
-    there[1 + frame.place.point[alarms]] = 1
+    there = np.zeros(frame.layout.points + 1, int)
+    there[1 + frame.layout.point[alarms]] = 1
     upto = np.cumsum(there)
-    return np.asarray(upto[frame.place.start + length] > upto[frame.place.start])
+    return np.asarray(upto[frame.layout.start + length] > upto[frame.layout.start])
 
 
 def _solve(engine: Engine, frame: Frame, source: Series, split: Split) -> Engine:
     """A model of what is remembered and of some of the newer windows."""
-    memory, rows = engine.memory, split.fit[even(len(split.fit), TRAINING_WINDOWS)]
+    memory, rows = engine.memory, split.fit[evenly_spaced(len(split.fit), TRAINING_WINDOWS)]
     assert memory.positions is not None and frame.positions is not None
     count = min(engine.facts["rows_trained_on"], HORIZON * max(len(rows), 1))
     old = np.linspace(0, len(memory) - 1, count).round().astype(int)
-    data = Prepared(
+    data = PreparedData(
         frame,
         source,
         engine.schema,
         split,
-        Codes.concatenate([memory.codes[torch.from_numpy(old)], engine.schema.encode(frame[rows])]),
+        Batch.concatenate([memory.rows[torch.from_numpy(old)], engine.schema.encode(frame[rows])]),
         np.concatenate([memory.positions[old], frame.positions[rows]]),
         None,
         engine.facts["seed"],
     )
     members = {name: network.member for name, network in engine.networks.items()}
     where, threads = engine.device, engine.threads
-    trained = train_members(data, members, {"epochs": 0}, device=where, thread_count=threads)
-    return assemble(data, trained, device=where, thread_count=threads)
+    trained = train_networks(data, members, {"epochs": 0}, device=where, thread_count=threads)
+    return build_engine(data, trained, device=where, thread_count=threads)
 
 
 def _calibrate(
@@ -137,7 +144,7 @@ def _calibrate(
         split = Split(learnt[~near[learnt]], learnt[:0], judging[fold[judging] == number])
         judged.append(_solve(engine, frame, source, split).calibration)
     now, past = np.concatenate([c.oddness for c in judged]), engine.calibration.oddness
-    past = past[even(len(past), max(HORIZON * len(now), RANKS - len(now)))]
+    past = past[evenly_spaced(len(past), max(HORIZON * len(now), RANKS - len(now)))]
     logs = {n: np.mean([np.log(c.medians[n]) for c in judged]) for n in judged[0].medians}
     made = Calibration({n: float(np.exp(log)) for n, log in logs.items()}, past, 1.0)
     made.rank(np.concatenate([now, past]))

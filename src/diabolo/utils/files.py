@@ -18,14 +18,14 @@ T = TypeVar("T")
 STALE = 3600.0  # seconds after which a file that was never renamed belongs to a writer that is dead
 
 
-def write_whole(path: Path, raw: bytes) -> None:
-    """Write a file, whole or not at all; raises what `whole_file` does."""
-    with whole_file(path) as file:
+def write_atomic(path: Path, raw: bytes) -> None:
+    """Write a file, whole or not at all; raises what `open_atomic` does."""
+    with open_atomic(path) as file:
         file.write(raw)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """A file to write to beside its place, which is flushed and renamed in the end.
 
     A crash leaves the old one or the new. What writers that were killed left beside it is swept, once it is
@@ -50,7 +50,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     _flush_folder(path.parent)
 
 
-def under(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
+def select_prefix(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
     """The tensors whose names start with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 

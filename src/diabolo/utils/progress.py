@@ -12,7 +12,7 @@ Progress = Callable[[str, float, float | None], None]
 """Called with what is done, the share that is done, and the seconds that are left if they are known."""
 
 
-def bar() -> Progress:
+def progress_bar() -> Progress:
     """A callback that draws a bar on stderr: what is done, the share done, and an estimate of what is left.
 
     It is silent where stderr is no terminal. Each name gets a line of its own; the bar closes when a

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def even(count: int, most: int) -> np.ndarray:
+def evenly_spaced(count: int, most: int) -> np.ndarray:
     """(at most `most`,) an even choice of so many rows, in their order.
 
     Example:

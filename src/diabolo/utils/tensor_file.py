@@ -39,7 +39,7 @@ MAX_TENSORS = 2_000
 MAX_LISTS, MAX_ITEMS = 100_000, 2_000_000
 
 
-class Spec(NamedTuple):
+class TensorSpec(NamedTuple):
     """What the header says of a tensor; `begin` and `end` are bytes of the data behind the header."""
 
     dtype: str
@@ -48,7 +48,7 @@ class Spec(NamedTuple):
     end: int
 
 
-class Container:
+class TensorFile:
     """An open file: what it says of itself, and its tensors once they are asked for.
 
     Attributes:
@@ -65,7 +65,7 @@ class Container:
             raise ValueError("it has no header")
         raw = file.read(length)
         _check_parts(raw)
-        header = plain(raw.decode())
+        header = parse_json(raw.decode())
         if not isinstance(header, dict) or len(header) > MAX_TENSORS:
             raise ValueError(f"it does not hold 1 to {MAX_TENSORS} tensors")
         meta = header.pop("__metadata__", None)
@@ -105,7 +105,7 @@ class Container:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Container]:
+def open_tensor_file(path: Path) -> Iterator[TensorFile]:
     """Open a file and check its header.
 
     Raises:
@@ -113,10 +113,10 @@ def opened(path: Path) -> Iterator[Container]:
         ValueError: it is no such file, or it is damaged.
     """
     with path.open("rb") as file:
-        yield Container(file)
+        yield TensorFile(file)
 
 
-def begins_like_one(path: Path) -> bool:
+def is_tensor_file(path: Path) -> bool:
     """Whether a file begins as those that `pack` makes.
 
     Raises:
@@ -159,7 +159,7 @@ def digest(card: str, tensors: Mapping[str, Tensor]) -> str:
     return made.hexdigest()
 
 
-def plain(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """JSON without what it cannot say: no infinity, no NaN, no name twice in an object.
 
     Raises:
@@ -190,7 +190,7 @@ def _check_parts(raw: bytes) -> None:
         raise ValueError(f"its text has more than {MAX_LISTS} lists or {MAX_ITEMS} items")
 
 
-def _spec(name: str, said: Any) -> Spec:
+def _spec(name: str, said: Any) -> TensorSpec:
     if not isinstance(said, dict) or set(said) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"tensor {name!r} is not described")
     dtype, shape, ends = said["dtype"], said["shape"], said["data_offsets"]
@@ -200,7 +200,7 @@ def _spec(name: str, said: Any) -> Spec:
         raise ValueError(f"tensor {name!r} has no shape or no place")
     if ends[1] - ends[0] != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
         raise ValueError(f"tensor {name!r} does not fill its place")
-    return Spec(dtype, tuple(shape), ends[0], ends[1])
+    return TensorSpec(dtype, tuple(shape), ends[0], ends[1])
 
 
 def _sizes(value: Any) -> bool:

@@ -9,7 +9,7 @@ import torch
 
 
 @contextmanager
-def private_draws(seed: int) -> Iterator[None]:
+def forked_rng(seed: int) -> Iterator[None]:
     """Seed torch's draws inside the block, and leave them outside as if nothing had been drawn."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -17,7 +17,7 @@ def private_draws(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def threads(count: int | None) -> Iterator[None]:
+def torch_threads(count: int | None) -> Iterator[None]:
     """Let torch use so many threads inside the block: more than one makes a small network slower."""
     before = torch.get_num_threads()
     if count is not None:

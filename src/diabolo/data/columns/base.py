@@ -56,7 +56,7 @@ class Column(ABC):
         gone = to_array(values).is_null(nan_is_null=True)
         return np.asarray(gone.to_numpy(zero_copy_only=False))
 
-    def mend(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
+    def replace_cells(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
         """`new` where replaced, in the type of `old` as far as it can hold the new values."""
         old, new = to_array(old), to_array(new)
         kind = old.type

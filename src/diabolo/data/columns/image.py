@@ -112,7 +112,7 @@ class Image(Column):
         pixels, there = _channels_first(values, "")
         return np.asarray(np.isnan(pixels) | ~there[:, None, None, None])
 
-    def mend(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
+    def replace_cells(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
         old = to_array(old)
         (mine, _), (theirs, _) = (_channels_first(v, "") for v in (old, new))
         layout = _layout_of(old.type)

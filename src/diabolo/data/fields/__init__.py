@@ -4,7 +4,7 @@ Every column becomes one field or more; all fields of a kind share one stem and 
 """
 
 from diabolo.data.fields.base import Field, Reading
-from diabolo.data.fields.batch import Codes, by_field
+from diabolo.data.fields.batch import Batch, broadcast_fields
 from diabolo.data.fields.curve import Curve
 from diabolo.data.fields.picture import Picture
 from diabolo.data.fields.real import Real
@@ -12,4 +12,4 @@ from diabolo.data.fields.symbol import Symbol
 
 FIELDS: tuple[type[Field], ...] = (Real, Symbol, Curve, Picture)
 
-__all__ = ["FIELDS", "Codes", "Curve", "Field", "Picture", "Reading", "Real", "Symbol", "by_field"]
+__all__ = ["FIELDS", "Batch", "Curve", "Field", "Picture", "Reading", "Real", "Symbol", "broadcast_fields"]

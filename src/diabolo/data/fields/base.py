@@ -81,7 +81,7 @@ class Field(ABC):
         """The module that predicts all fields of this kind; it may share weights with the stem."""
 
     @abstractmethod
-    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
+    def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         """(ways, *values.shape) log q(value): how likely the value is where the cell is wrong in one way.
 
         Alone, a wrong cell holds another value than the right one; as one field of several of its column, it
@@ -89,18 +89,20 @@ class Field(ABC):
         """
 
     def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
-        """Log p(value), in the measure of `faults`: the two can be subtracted."""
+        """Log p(value), in the measure of `log_prob_if_wrong`: the two can be subtracted."""
         log_p: Tensor = likelihood.log_prob(values)
         return log_p
 
 
-def shares(counts: np.ndarray) -> np.ndarray:
+def smoothed_frequencies(counts: np.ndarray) -> np.ndarray:
     """(values,) how often each occurs; one that was not seen, as half a time."""
     return np.asarray((counts + 0.5) / (counts + 0.5).sum())
 
 
-def ways(counts: np.ndarray, reaches: Sequence[np.ndarray | float]) -> dict[bool, np.ndarray]:
-    """Alone (as in `Field.faults`) -> (ways, values) log q of each of a finite set of values.
+def log_prob_by_error_type(
+    counts: np.ndarray, reaches: Sequence[np.ndarray | float]
+) -> dict[bool, np.ndarray]:
+    """Alone (as in `Field.log_prob_if_wrong`) -> (ways, values) log q of each of a finite set of values.
 
     Args:
         counts: (values,) how often each occurred.
@@ -114,7 +116,7 @@ def ways(counts: np.ndarray, reaches: Sequence[np.ndarray | float]) -> dict[bool
 
 
 def _changed(counts: np.ndarray, reach: np.ndarray | float, alone: bool) -> np.ndarray:
-    share = shares(counts)
+    share = smoothed_frequencies(counts)
     moves = reach * (1 - alone * np.eye(len(share)))
     found = (share / np.maximum(moves.sum(1), 1e-12)) @ moves
     return np.asarray(found + 1e-12)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BLOCK = 64  # rows: see `Codes.padded`
+BLOCK_ROWS = 64  # rows: see `Batch.padded`
 
 
 @dataclass(frozen=True)
-class Codes:
+class Batch:
     """Rows as one tensor for each kind of field.
 
     Attributes:
@@ -31,72 +31,72 @@ class Codes:
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
-    def __getitem__(self, rows: slice | Tensor) -> Codes:
+    def __getitem__(self, rows: slice | Tensor) -> Batch:
         values, visible = ({k: v[rows] for k, v in part.items()} for part in (self.values, self.visible))
         absent = self.absent and {k: v[rows] for k, v in self.absent.items()}
-        return Codes(values, visible, self.whole, absent)
+        return Batch(values, visible, self.whole, absent)
 
     def replace(
         self, values: Mapping[str, Tensor] | None = None, visible: Mapping[str, Tensor] | None = None
-    ) -> Codes:
+    ) -> Batch:
         """The same rows with the given kinds exchanged."""
         whole = self.whole and not visible
         new = {**self.values, **(values or {})}, {**self.visible, **(visible or {})}
-        return Codes(*new, whole, self.absent)
+        return Batch(*new, whole, self.absent)
 
-    def checked(self, scored: Mapping[str, Tensor]) -> Codes:
+    def checked(self, scored: Mapping[str, Tensor]) -> Batch:
         """The same rows, looked through for cells that are not there or not scored."""
         whole = all(bool(v.all()) and bool(scored[k].all()) for k, v in self.visible.items())
-        return Codes(self.values, self.visible, whole)
+        return Batch(self.values, self.visible, whole)
 
-    def hide(self, hidden: Mapping[str, Tensor]) -> Codes:
+    def hide(self, hidden: Mapping[str, Tensor]) -> Batch:
         """The same rows with more cells hidden; `hidden` is broadcast to the rows."""
         return self.replace(visible={k: self.visible[k] & ~h for k, h in hidden.items()})
 
-    def fill(self, values: Mapping[str, Tensor]) -> Codes:
+    def fill(self, values: Mapping[str, Tensor]) -> Batch:
         """The same rows with every hole filled from `values`, and nothing hidden."""
         filled = {k: torch.where(self.visible[k], v, values[k].to(v.dtype)) for k, v in self.values.items()}
-        return Codes(filled, {k: torch.ones_like(v) for k, v in self.visible.items()})
+        return Batch(filled, {k: torch.ones_like(v) for k, v in self.visible.items()})
 
-    def put(self, rows: Tensor, other: Codes) -> Codes:
+    def put(self, rows: Tensor, other: Batch) -> Batch:
         """The same with some rows exchanged."""
         values = {k: v.index_copy(0, rows, other.values[k]) for k, v in self.values.items()}
-        return Codes(values, {k: v.index_copy(0, rows, other.visible[k]) for k, v in self.visible.items()})
+        return Batch(values, {k: v.index_copy(0, rows, other.visible[k]) for k, v in self.visible.items()})
 
-    def to(self, device: torch.device | str) -> Codes:
+    def to(self, device: torch.device | str) -> Batch:
         """The same rows on another device."""
-        return Codes(
+        return Batch(
             {k: v.to(device) for k, v in self.values.items()},
             {k: v.to(device) for k, v in self.visible.items()},
             absent=self.absent and {k: v.to(device) for k, v in self.absent.items()},
         )
 
-    def padded(self) -> Codes:
+    def padded(self) -> Batch:
         """The rows and copies of the first one, up to a multiple of 64.
 
         A matrix product takes other paths through few rows than through many, and rounds differently. In
         whole blocks every row is computed alike, so that a prediction does not depend on its company.
         """
-        more = -len(self) % BLOCK
+        more = -len(self) % BLOCK_ROWS
         if more == 0:
             return self
         return self[torch.cat([torch.arange(len(self)), torch.zeros(more, dtype=torch.long)])]
 
-    def chunks(self, rows: int) -> Iterator[Codes]:
+    def chunks(self, rows: int) -> Iterator[Batch]:
         """Consecutive pieces of at most so many rows."""
         for start in range(0, max(len(self), 1), rows):
             yield self[start : start + rows]
 
     @staticmethod
-    def concatenate(parts: list[Codes]) -> Codes:
+    def concatenate(parts: list[Batch]) -> Batch:
         """One batch after the other."""
         first = parts[0]
-        return Codes(
+        return Batch(
             {k: torch.cat([p.values[k] for p in parts]) for k in first.values},
             {k: torch.cat([p.visible[k] for p in parts]) for k in first.visible},
         )
 
 
-def by_field(scored: Tensor, like: Tensor) -> Tensor:
+def broadcast_fields(scored: Tensor, like: Tensor) -> Tensor:
     """(fields,) -> a shape that broadcasts against (rows, fields, *cell)."""
     return scored.view(1, -1, *[1] * (like.dim() - 2))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from diabolo.data.fields.base import Field, Head, Reading, Stem
-from diabolo.networks.stems.grid import GridHead, GridStem, parts
-from diabolo.networks.stems.rebuilt import plain_numbers
+from diabolo.networks.stems.grid import GridHead, GridStem, split_blocks
+from diabolo.networks.stems.rebuilt import flat_numbers
 
 # A twentieth of the deviation of all pixels, four grey levels of 256 for most pictures. Pixels that are
 # always alike in training would else be predicted with a certainty that the first new picture belies.
@@ -39,13 +39,13 @@ class Picture(Field):
     def blocks(self) -> list[tuple[slice, ...]]:
         """Sixteen patches: a pixel's neighbours give it away, so they are hidden together."""
         _, height, width = self.shape
-        return [(slice(None), *patch) for patch in parts(height, width)]
+        return [(slice(None), *patch) for patch in split_blocks(height, width)]
 
     @staticmethod
     def stem(fields: Sequence[Picture], reading: Reading) -> Stem:
         if reading.rebuild:
             lows, highs = [f.low for f in fields], [f.high for f in fields]
-            return plain_numbers(lows, highs, fields[0].cell, reading)
+            return flat_numbers(lows, highs, fields[0].cell, reading)
         return GridStem(fields)
 
     @staticmethod
@@ -55,7 +55,7 @@ class Picture(Field):
         # 2021). On handwritten digits the error of a variational network fell by an eighth.
         return GridHead(fields, width, reading, scales=(1, 1, 1), finest=FINEST)
 
-    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
+    def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         # A wrong pixel holds any value of the range seen; beyond it, of ten times that range.
         span = max(self.high - self.low, 1e-3)
         inside = (values >= self.low - 1e-3) & (values <= self.high + 1e-3)

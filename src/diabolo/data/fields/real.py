@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from diabolo.data.fields.base import Base, Field, Head, Reading, Stem, ways
-from diabolo.networks.layers import Alphabet
+from diabolo.data.fields.base import Base, Field, Head, Reading, Stem, log_prob_by_error_type
+from diabolo.networks.layers import FieldEmbedding
 from diabolo.networks.layers.embedding import ALL, ask
 from diabolo.networks.likelihoods import Binned, Bins, Normal
-from diabolo.networks.stems.rebuilt import plain_numbers
+from diabolo.networks.stems.rebuilt import flat_numbers
 
 MOVED = 2.0  # standard units by which a wrong value may have been moved
 PIECES, FINEST = 16, 65_535  # in which the values of a bin lie, and how finely that is kept
@@ -46,7 +46,7 @@ class Real(Field):
     @staticmethod
     def stem(fields: Sequence[Real], reading: Reading) -> Stem:
         if reading.rebuild:
-            return plain_numbers([f.edges[0] for f in fields], [f.edges[-1] for f in fields], (), reading)
+            return flat_numbers([f.edges[0] for f in fields], [f.edges[-1] for f in fields], (), reading)
         return RealStem(fields, reading)
 
     @staticmethod
@@ -56,7 +56,7 @@ class Real(Field):
             return BinnedHead(fields, width, stem.alphabet)
         return NormalHead(len(fields), width)
 
-    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
+    def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         found = np.searchsorted(self.edges[1:-1], values, side="right")
         return self._ways[alone][:, np.minimum(found, len(self.counts) - 1)]
 
@@ -88,7 +88,7 @@ class Real(Field):
         walls = np.concatenate([[-np.inf], self.edges[1:-1], [np.inf]])
         steps = torch.from_numpy((walls - self.centres[:, None]) / MOVED)
         reaches = (self.counts + 0.5, np.diff(torch.special.ndtr(steps).numpy(), axis=1), 1.0)
-        return ways(self.counts, reaches)
+        return log_prob_by_error_type(self.counts, reaches)
 
     def log_prob(self, likelihood: Distribution, values: Tensor) -> Tensor:
         if isinstance(likelihood, Binned):
@@ -115,7 +115,9 @@ class RealStem(Stem):
     def __init__(self, fields: Sequence[Real], reading: Reading) -> None:
         super().__init__()
         self.alphabet = (
-            Alphabet([f.counts for f in fields], reading.embedding, ordered=True) if reading.full else None
+            FieldEmbedding([f.counts for f in fields], reading.embedding, ordered=True)
+            if reading.full
+            else None
         )
         self.width = len(fields) * (2 + (reading.embedding if reading.full else 0))
         widest = max(len(f.centres) for f in fields)
@@ -173,7 +175,7 @@ class NormalHead(Head):
 class BinnedHead(Head):
     """The mass of every bin of every number."""
 
-    def __init__(self, fields: Sequence[Real], width: int, alphabet: Alphabet) -> None:
+    def __init__(self, fields: Sequence[Real], width: int, alphabet: FieldEmbedding) -> None:
         super().__init__()
         self.alphabet = alphabet
         self.query = nn.Linear(width, len(fields) * alphabet.size)

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diabolo.data.fields.base import Base, Field, Head, Reading, Stem, ways
-from diabolo.networks.layers import Alphabet
+from diabolo.data.fields.base import Base, Field, Head, Reading, Stem, log_prob_by_error_type
+from diabolo.networks.layers import FieldEmbedding
 from diabolo.networks.layers.embedding import ALL, ask
-from diabolo.networks.likelihoods import Levels
-from diabolo.networks.stems.rebuilt import PlainSymbols
+from diabolo.networks.likelihoods import Categorical
+from diabolo.networks.stems.rebuilt import FlatSymbols
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Symbol(Field):
 
     @staticmethod
     def stem(fields: Sequence[Symbol], reading: Reading) -> Stem:
-        alphabet = Alphabet(
+        alphabet = FieldEmbedding(
             [f.counts for f in fields],
             [f.size or reading.embedding for f in fields],
             [f.circular for f in fields],
@@ -44,7 +44,7 @@ class Symbol(Field):
             seen = ~alphabet.absent
             for row, one in zip(seen, fields, strict=True):
                 row[: len(one.counts)] = torch.as_tensor(one.counts > 0)
-            return PlainSymbols(alphabet, seen, reading)
+            return FlatSymbols(alphabet, seen, reading)
         return SymbolStem(alphabet)
 
     @staticmethod
@@ -52,19 +52,19 @@ class Symbol(Field):
         assert isinstance(stem, SymbolStem)
         return SymbolHead(width, stem.alphabet)
 
-    def faults(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
+    def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         return self._ways[alone][:, values]
 
     @cached_property
     def _ways(self) -> dict[bool, np.ndarray]:
         """Alone -> (ways, symbols) log q: the label of another row, and any label at all."""
-        return ways(self.counts, (self.counts + 0.5, 1.0))
+        return log_prob_by_error_type(self.counts, (self.counts + 0.5, 1.0))
 
 
 class SymbolStem(Stem):
     """The embedding of each symbol, and which are hidden."""
 
-    def __init__(self, alphabet: Alphabet) -> None:
+    def __init__(self, alphabet: FieldEmbedding) -> None:
         super().__init__()
         self.alphabet = alphabet
         self.width = sum(alphabet.sizes) + alphabet.columns
@@ -83,10 +83,10 @@ class SymbolStem(Stem):
 class SymbolHead(Head):
     """The probability of every symbol, scored against the embeddings that the stem reads with."""
 
-    def __init__(self, width: int, alphabet: Alphabet) -> None:
+    def __init__(self, width: int, alphabet: FieldEmbedding) -> None:
         super().__init__()
         self.alphabet = alphabet
         self.query = nn.Linear(width, alphabet.columns * alphabet.size)
 
-    def forward(self, h: Tensor, base: Base | None = None, some: slice = ALL) -> Levels:
-        return Levels(self.alphabet.logits(ask(self.query, self.alphabet, h, some), some))
+    def forward(self, h: Tensor, base: Base | None = None, some: slice = ALL) -> Categorical:
+        return Categorical(self.alphabet.logits(ask(self.query, self.alphabet, h, some), some))

@@ -3,8 +3,8 @@
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.sources.series import Series
 from diabolo.data.sources.table import Table
-from diabolo.data.user_table import PICTURES, Native, read_native
+from diabolo.data.user_table import IMAGE_COLUMN, UserTable, read_user_table
 
 SOURCES: tuple[type[Source], ...] = (Series, Table)
 
-__all__ = ["PICTURES", "SOURCES", "Frame", "Native", "Series", "Source", "Table", "read_native"]
+__all__ = ["IMAGE_COLUMN", "SOURCES", "Frame", "Series", "Source", "Table", "UserTable", "read_user_table"]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns import Values
-from diabolo.data.user_table import Native
+from diabolo.data.user_table import UserTable
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Frame:
 
     columns: Mapping[str, Values]
     rows: int
-    native: Native
+    user_table: UserTable
     positions: np.ndarray | None = None
-    place: Any = None
+    layout: Any = None
 
     def __getitem__(self, rows: slice | np.ndarray) -> dict[str, Values]:
         if isinstance(rows, slice):
@@ -41,8 +41,8 @@ class Frame:
     def only(self, rows: np.ndarray) -> Frame:
         """A frame of some of the rows."""
         where = None if self.positions is None else self.positions[rows]
-        place = self.place.only(rows) if self.place is not None else None
-        return Frame(self[rows], len(rows), self.native, where, place)
+        place = self.layout.only(rows) if self.layout is not None else None
+        return Frame(self[rows], len(rows), self.user_table, where, place)
 
     def chunks(self, rows: int) -> Iterator[slice]:
         """Consecutive slices of at most so many rows."""
@@ -65,11 +65,11 @@ class Source(ABC):
         """Whether data with these options (`time`, `by`, `window`) is of this kind."""
 
     @abstractmethod
-    def fit(self, native: Native) -> Self:
+    def fit(self, user_table: UserTable) -> Self:
         """Learn what does not change from one data set to the next; returns a fitted copy."""
 
     @abstractmethod
-    def read(self, native: Native) -> Frame:
+    def read(self, user_table: UserTable) -> Frame:
         """The user's rows as a frame."""
 
     @abstractmethod
@@ -77,11 +77,11 @@ class Source(ABC):
         """(frame rows, ...) -> (user rows, ...); for windows, (frame rows, length) -> (user rows,)."""
 
     @abstractmethod
-    def pick(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+    def at_centre(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         """(frame rows, ...) -> (user rows, ...): from the frame's row that each user row is the middle of."""
 
     @abstractmethod
-    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
+    def group_alarms(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         """(user rows,) flags -> the chosen rows that belong together, each stretch in its order."""
 
     @abstractmethod

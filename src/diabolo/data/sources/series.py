@@ -16,16 +16,16 @@ from diabolo.data.columns.category import to_text
 from diabolo.data.columns.datetime import forms_of, from_seconds, in_words, is_text, to_moments, to_seconds
 from diabolo.data.columns.number import Number, to_float
 from diabolo.data.sources.base import Frame, Source
-from diabolo.data.user_table import Native
+from diabolo.data.user_table import UserTable
 from diabolo.errors import ColumnError, DataError, OptionError
 
 WINDOW = 128
 # Series of one table are this many steps apart, so that their windows are never neighbours in time.
-APART = 1 << 40
+SERIES_OFFSET = 1 << 40
 
 
 @dataclass(frozen=True)
-class Place:
+class WindowLayout:
     """Where the user's rows lie on the grid of points, and where the windows start.
 
     Attributes:
@@ -38,7 +38,7 @@ class Place:
     start: np.ndarray
     points: int
 
-    def only(self, windows: np.ndarray) -> Place:
+    def only(self, windows: np.ndarray) -> WindowLayout:
         """The place of some of the windows."""
         return replace(self, start=self.start[windows])
 
@@ -68,12 +68,12 @@ class Series(Source):
     time: str | None = None
     by: str | None = None
     window: int | None = None
-    beside: tuple[str, ...] = ()
+    extra_columns: tuple[str, ...] = ()
     step: float = 1.0
     length: int = 0
     channels: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    series_names: tuple[str, ...] = ()
     form: str = ""
     end: int = 0
     notes: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Series(Source):
     kind = "series"
 
     def __post_init__(self) -> None:
-        for name in ("beside", "channels", "types", "groups", "notes"):
+        for name in ("extra_columns", "channels", "types", "series_names", "notes"):
             setattr(self, name, tuple(getattr(self, name)))
 
     @classmethod
@@ -92,21 +92,21 @@ class Series(Source):
             )
         return options.get("time") is not None or options.get("window") is not None
 
-    def fit(self, native: Native) -> Self:
-        columns = native.columns()
+    def fit(self, user_table: UserTable) -> Self:
+        columns = user_table.columns()
         for option, name in (("time", self.time), ("by", self.by)):
             if name is not None and name not in columns:
                 shown = ", ".join(list(columns)[:20])
                 raise OptionError(
                     f"{option}={name!r} is not a column of the data", hint=f"the columns are: {shown}"
                 )
-        beside = {self.time, self.by, *self.beside}
+        beside = {self.time, self.by, *self.extra_columns}
         channels = tuple(
             n for n, v in columns.items() if n not in beside and Number.claims(v) and v.null_count < len(v)
         )
         if not channels:
             text = [n for n, v in columns.items() if n not in beside and is_text(v.type)]
-            left = [n for n in self.beside if n in columns and Number.claims(columns[n])]
+            left = [n for n in self.extra_columns if n in columns and Number.claims(columns[n])]
             hint = "a series needs a value column beside its time"
             raise DataError(
                 "the series has no column of numbers"
@@ -138,18 +138,18 @@ class Series(Source):
             length=length,
             channels=channels,
             types=tuple(str(columns[name].type) for name in channels),
-            groups=seen,
+            series_names=seen,
             form=form,
             notes=tuple(self._notes(forms, times, groups)),
         )
 
-    def go_on(self, native: Native) -> Self:
+    def extend(self, user_table: UserTable) -> Self:
         """The same series, with newer rows behind those that were seen.
 
         Raises:
             DataError: they have another spacing.
         """
-        columns = native.columns()
+        columns = user_table.columns()
         times, groups = self._times(columns), self._groups(columns)
         step = _step(times, groups)
         if abs(step - self.step) > 0.1 * self.step:
@@ -157,31 +157,31 @@ class Series(Source):
                 f"the newer rows lie {step:g} apart, those of the fit {self.step:g}",
                 hint="bring them to the spacing of the fit, or fit a new model on them",
             )
-        end = self.end + len(times) if self.uncounted else round(float(times.max()) / self.step) + 1
+        end = self.end + len(times) if self.has_no_clock else round(float(times.max()) / self.step) + 1
         return replace(
             self,
             end=max(self.end, end),
-            groups=tuple(dict.fromkeys([*self.groups, *np.unique(groups).tolist()])),
+            series_names=tuple(dict.fromkeys([*self.series_names, *np.unique(groups).tolist()])),
         )
 
     @property
-    def uncounted(self) -> bool:
+    def has_no_clock(self) -> bool:
         """Whether rows have no times that tell their places: then newer ones simply follow."""
         return self.time is None or not self.step
 
-    def read(self, native: Native) -> Frame:
-        columns = native.columns()
+    def read(self, user_table: UserTable) -> Frame:
+        columns = user_table.columns()
         for name in (self.time, self.by, *self.channels):
             if name is not None and name not in columns:
                 raise DataError(
                     f"the series has no column {name!r}", hint=f"it has {', '.join(list(columns)[:20])}"
                 )
         times, groups = self._times(columns), self._groups(columns)
-        point = np.empty(native.rows, np.int64)
+        point = np.empty(user_table.rows, np.int64)
         starts, positions, clocks, total = [], [], [], 0
         parts = _apart(groups)
         several = len(parts) > 1
-        known = {name: number for number, name in enumerate(self.groups)}
+        known = {name: number for number, name in enumerate(self.series_names)}
         for group, rows in parts:
             number = known.setdefault(group, len(known))
             order = rows[np.argsort(times[rows], kind="stable")]
@@ -199,7 +199,7 @@ class Series(Source):
             point[order] = total + index
             start = total + np.arange(size - self.length + 1)
             starts.append(start)
-            positions.append(number * APART + first + start - total)
+            positions.append(number * SERIES_OFFSET + first + start - total)
             clocks.append(np.interp(start - total + self.length // 2, index, times[order]))
             # Series of one table lie a window apart, so that no stretch runs from one into the next.
             total += size + self.length * several
@@ -209,7 +209,7 @@ class Series(Source):
             windows = sliding_window_view(_on_grid(to_float(columns[name], name), point, total), self.length)
             frame[name] = windows[start] if several else windows
         row_at = np.full(total, -1, np.int64)
-        row_at[point] = np.arange(native.rows)
+        row_at[point] = np.arange(user_table.rows)
         middle = row_at[start + self.length // 2]
         taken = pa.array(middle, mask=middle < 0)
         for name, values in columns.items():
@@ -218,11 +218,13 @@ class Series(Source):
                     frame[name] = from_seconds(np.concatenate(clocks), getattr(values.type, "tz", None))
             elif name not in self.channels:
                 frame[name] = values.take(taken)
-        return Frame(frame, len(start), native, np.concatenate(positions), Place(point, start, total))
+        return Frame(
+            frame, len(start), user_table, np.concatenate(positions), WindowLayout(point, start, total)
+        )
 
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         """The mean over the windows that cover a point: (windows,) or (windows, length) -> (user rows,)."""
-        place: Place = frame.place
+        place: WindowLayout = frame.layout
         answers = np.asarray(answers, dtype=float)
         total, count = np.zeros(place.points + 1), np.zeros(place.points + 1)
         if answers.ndim == 1:
@@ -241,10 +243,10 @@ class Series(Source):
         mean = np.divide(total, count, out=np.full(place.points + 1, np.nan), where=count > 0.5)
         return np.asarray(mean[place.point])
 
-    def pick(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+    def at_centre(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         # The nearest window, at the ends of a series.
-        start = frame.place.start
-        wanted = frame.place.point - self.length // 2
+        start = frame.layout.start
+        wanted = frame.layout.point - self.length // 2
         after = np.clip(np.searchsorted(start, wanted), 0, len(start) - 1)
         before = np.maximum(after - 1, 0)
         nearest = np.where(np.abs(start[before] - wanted) < np.abs(start[after] - wanted), before, after)
@@ -252,25 +254,25 @@ class Series(Source):
 
     def starts(self, positions: np.ndarray, frame: Frame) -> dict[str, Any]:
         """When windows at these positions start, under the names of the time and key columns of a frame."""
-        number, step = np.divmod(positions, APART)
-        names = dict(enumerate(self.groups))
+        number, step = np.divmod(positions, SERIES_OFFSET)
+        names = dict(enumerate(self.series_names))
         found: dict[str, Any] = {}
         if self.by is not None:
             found[self.by] = pa.array([names.get(int(n)) for n in number], pa.string())
         if self.time is None or not self.step:
             # Points that simply follow each other are counted.
             found["point"] = pa.array(step)
-        elif Number.claims(frame.native.columns()[self.time]):
+        elif Number.claims(frame.user_table.columns()[self.time]):
             found[self.time] = pa.array(step * self.step)
         else:
             found[self.time] = from_seconds(step * self.step)
         return found
 
-    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
+    def group_alarms(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         rows = np.flatnonzero(chosen)
         if len(rows) == 0:
             return []
-        points = frame.place.point[rows]
+        points = frame.layout.point[rows]
         order = np.argsort(points, kind="stable")
         # Alarms less than half a window apart are one event: a window sees both.
         breaks = np.flatnonzero(np.diff(points[order]) > max(self.length // 2, 1)) + 1

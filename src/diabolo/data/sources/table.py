@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from diabolo.data.sources.base import Frame, Source
-from diabolo.data.user_table import Native
+from diabolo.data.user_table import UserTable
 
 
 @dataclass
@@ -22,19 +22,19 @@ class Table(Source):
     def claims(cls, options: Mapping[str, Any]) -> bool:
         return options.get("time") is None and options.get("window") is None and options.get("by") is None
 
-    def fit(self, native: Native) -> Self:
+    def fit(self, user_table: UserTable) -> Self:
         return self
 
-    def read(self, native: Native) -> Frame:
-        return Frame(native.columns(), native.rows, native)
+    def read(self, user_table: UserTable) -> Frame:
+        return Frame(user_table.columns(), user_table.rows, user_table)
 
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         return answers
 
-    def pick(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+    def at_centre(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         return answers
 
-    def stretches(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
+    def group_alarms(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
         return [np.array([row]) for row in np.flatnonzero(chosen)]
 
     def to_json(self) -> dict[str, Any]:

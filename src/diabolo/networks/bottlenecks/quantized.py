@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from diabolo.errors import UnsupportedError
 from diabolo.networks.bottlenecks.base import Bottleneck
-from diabolo.utils.checks import whole
+from diabolo.utils.checks import check_int
 
 
 class Quantized(Bottleneck):
@@ -30,7 +30,7 @@ class Quantized(Bottleneck):
 
     def __init__(self, latent: int = 8, levels: int = 8) -> None:
         super().__init__()
-        self.latent, self.levels = whole("latent", latent), whole("levels", levels, least=2)
+        self.latent, self.levels = check_int("latent", latent), check_int("levels", levels, least=2)
 
     def build(self, width: int) -> int:
         self.code = nn.Linear(width, self.latent)
@@ -38,14 +38,14 @@ class Quantized(Bottleneck):
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         y = (self.levels - 1) * self.code(h).sigmoid()
-        return self.codes(y + (y.round() - y).detach()), h.new_zeros(len(h))
+        return self.to_codes(y + (y.round() - y).detach()), h.new_zeros(len(h))
 
-    def codes(self, places: Tensor) -> Tensor:
+    def to_codes(self, places: Tensor) -> Tensor:
         """Levels counted from 0 -> codes between -1 and 1."""
         return 2 * places / (self.levels - 1) - 1
 
     def places(self, codes: Tensor) -> Tensor:
-        """The inverse of `codes`."""
+        """The inverse of `to_codes`."""
         return ((codes + 1) * (self.levels - 1) / 2).round().long()
 
     def sample(self, n: int) -> Tensor:

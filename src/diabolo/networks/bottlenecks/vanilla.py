@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from diabolo.errors import UnsupportedError
 from diabolo.networks.bottlenecks.base import Bottleneck
-from diabolo.utils.checks import whole
+from diabolo.utils.checks import check_int
 
 
 class Vanilla(Bottleneck):
@@ -24,7 +24,7 @@ class Vanilla(Bottleneck):
 
     def __init__(self, latent: int = 16) -> None:
         super().__init__()
-        self.latent = whole("latent", latent)
+        self.latent = check_int("latent", latent)
 
     def build(self, width: int) -> int:
         self.code = nn.Linear(width, self.latent)

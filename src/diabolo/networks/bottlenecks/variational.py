@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.networks.bottlenecks.base import Bottleneck
-from diabolo.utils.checks import positive, whole
+from diabolo.utils.checks import check_int, check_non_negative
 
 
 class Variational(Bottleneck):
@@ -32,8 +32,8 @@ class Variational(Bottleneck):
 
     def __init__(self, latent: int = 16, beta: float = 1.0, stdev: float = 1.0) -> None:
         super().__init__()
-        self.latent = whole("latent", latent)
-        self.beta, self.stdev = positive("beta", beta), positive("stdev", stdev)
+        self.latent = check_int("latent", latent)
+        self.beta, self.stdev = check_non_negative("beta", beta), check_non_negative("stdev", stdev)
 
     def build(self, width: int) -> int:
         self.mean = nn.Linear(width, self.latent)

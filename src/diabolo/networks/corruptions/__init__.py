@@ -1,6 +1,6 @@
 """How rows are damaged in training, so that a network learns to see what they should be."""
 
-from diabolo.networks.corruptions.base import Corruption, Damaged
+from diabolo.networks.corruptions.base import Corrupted, Corruption
 from diabolo.networks.corruptions.clean import Clean
 from diabolo.networks.corruptions.mask import Mask
 from diabolo.networks.corruptions.noise import Noise
@@ -8,4 +8,4 @@ from diabolo.networks.corruptions.swap import Swap
 
 CORRUPTIONS: tuple[type[Corruption], ...] = (Clean, Noise, Swap, Mask)
 
-__all__ = ["CORRUPTIONS", "Clean", "Corruption", "Damaged", "Mask", "Noise", "Swap"]
+__all__ = ["CORRUPTIONS", "Clean", "Corrupted", "Corruption", "Mask", "Noise", "Swap"]

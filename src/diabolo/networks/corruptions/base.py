@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from diabolo.data.fields import Codes, by_field
+from diabolo.data.fields import Batch, broadcast_fields
 
 
-class Damaged(NamedTuple):
+class Corrupted(NamedTuple):
     """What the network reads, and how much each cell's prediction counts.
 
     Attributes:
@@ -19,22 +19,22 @@ class Damaged(NamedTuple):
         weights: kind -> (rows, fields, *cell); 0 for holes and context. None if every cell counts alike.
     """
 
-    codes: Codes
+    batch: Batch
     weights: Mapping[str, Tensor] | None
 
 
 class Corruption(nn.Module, ABC):
     """Damages rows. It has no weights; it is a module so that it shows up in a printed network."""
 
-    hides: bool = False
+    masks: bool = False
     """Whether the network learns to predict hidden cells from the others."""
 
     @abstractmethod
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
+    def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
         """Damage the scored fields of some rows; draws come from torch's default generator.
 
         Args:
-            codes: clean rows.
+            batch: clean rows.
             scored: kind -> (fields,) which may be damaged and are predicted.
         """
 
@@ -46,8 +46,8 @@ class Corruption(nn.Module, ABC):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options().items())})"
 
 
-def everything(codes: Codes, scored: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+def full_weights(batch: Batch, scored: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """Weight 1 for every scored cell that is there."""
-    if codes.whole:
+    if batch.whole:
         return None
-    return {k: (v & by_field(scored[k], v)).float() for k, v in codes.visible.items()}
+    return {k: (v & broadcast_fields(scored[k], v)).float() for k, v in batch.visible.items()}

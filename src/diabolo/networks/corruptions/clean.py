@@ -7,15 +7,15 @@ from typing import Any
 
 from torch import Tensor
 
-from diabolo.data.fields import Codes
-from diabolo.networks.corruptions.base import Corruption, Damaged, everything
+from diabolo.data.fields import Batch
+from diabolo.networks.corruptions.base import Corrupted, Corruption, full_weights
 
 
 class Clean(Corruption):
     """Rows as they are."""
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
-        return Damaged(codes, everything(codes, scored))
+    def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
+        return Corrupted(batch, full_weights(batch, scored))
 
     def options(self) -> dict[str, Any]:
         return {}

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, by_field
-from diabolo.networks.corruptions.base import Corruption, Damaged
+from diabolo.data.fields import Batch, broadcast_fields
+from diabolo.networks.corruptions.base import Corrupted, Corruption
 
 
 class Mask(Corruption):
@@ -21,25 +21,26 @@ class Mask(Corruption):
     and a picture in rectangles, because its neighbours give a single point away.
     """
 
-    hides = True
+    masks = True
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
+    def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
         hidden = {}
-        flat = {k: v for k, v in codes.values.items() if v.dim() == 2}
+        flat = {k: v for k, v in batch.values.items() if v.dim() == 2}
         if flat:
             hidden = self._cells(flat, scored)
-        for kind, value in codes.values.items():
+        for kind, value in batch.values.items():
             if value.dim() > 2:
-                hidden[kind] = self._blocks(value) & by_field(scored[kind], value)
-        weights = {k: (h & codes.visible[k]).float() for k, h in hidden.items()}
+                hidden[kind] = self._blocks(value) & broadcast_fields(scored[kind], value)
+        weights = {k: (h & batch.visible[k]).float() for k, h in hidden.items()}
         there = {
-            k: (codes.visible[k] & by_field(scored[k], v)).flatten(1).sum(1) for k, v in codes.values.items()
+            k: (batch.visible[k] & broadcast_fields(scored[k], v)).flatten(1).sum(1)
+            for k, v in batch.values.items()
         }
         total = sum(there.values())
         gone = sum(w.flatten(1).sum(1) for w in weights.values())
         factor = total / gone.clamp_min(1)  # type: ignore[union-attr]
         weights = {k: w * factor.view(-1, *[1] * (w.dim() - 1)) for k, w in weights.items()}
-        return Damaged(codes.hide(hidden), weights)
+        return Corrupted(batch.hide(hidden), weights)
 
     def _cells(self, flat: Mapping[str, Tensor], scored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A subset of the fields of each row, over all kinds together."""

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes, Symbol, by_field
-from diabolo.networks.corruptions.base import Corruption, Damaged, everything
+from diabolo.data.fields import Batch, Symbol, broadcast_fields
+from diabolo.networks.corruptions.base import Corrupted, Corruption, full_weights
 from diabolo.networks.corruptions.swap import Swap
-from diabolo.utils.checks import positive
+from diabolo.utils.checks import check_non_negative
 
 
 class Noise(Corruption):
@@ -27,18 +27,18 @@ class Noise(Corruption):
 
     def __init__(self, sigma: float = 0.3, swap: float = 0.1) -> None:
         super().__init__()
-        self.sigma = positive("noise", sigma)
+        self.sigma = check_non_negative("noise", sigma)
         self.swap = Swap(swap)
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
+    def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
         labels = {k: s & (k == Symbol.kind) for k, s in scored.items()}
-        swapped = self.swap(codes, labels).codes
+        swapped = self.swap(batch, labels).batch
         noisy = {
-            k: v + self.sigma * torch.randn_like(v) * by_field(scored[k], v)
-            for k, v in codes.values.items()
+            k: v + self.sigma * torch.randn_like(v) * broadcast_fields(scored[k], v)
+            for k, v in batch.values.items()
             if k != Symbol.kind
         }
-        return Damaged(swapped.replace(values=noisy), everything(codes, scored))
+        return Corrupted(swapped.replace(values=noisy), full_weights(batch, scored))
 
     def options(self) -> dict[str, Any]:
         return {"sigma": self.sigma, "swap": self.swap.probability}

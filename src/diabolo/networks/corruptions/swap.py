@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Codes
-from diabolo.networks.corruptions.base import Corruption, Damaged, everything
-from diabolo.utils.checks import share
+from diabolo.data.fields import Batch
+from diabolo.networks.corruptions.base import Corrupted, Corruption, full_weights
+from diabolo.utils.checks import check_fraction
 
 
 class Swap(Corruption):
@@ -22,18 +22,18 @@ class Swap(Corruption):
 
     def __init__(self, probability: float = 0.1) -> None:
         super().__init__()
-        self.probability = share("swap", probability)
+        self.probability = check_fraction("swap", probability)
 
-    def forward(self, codes: Codes, scored: Mapping[str, Tensor]) -> Damaged:
+    def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
         values = {}
-        for kind, value in codes.values.items():
+        for kind, value in batch.values.items():
             if self.probability and bool(scored[kind].any()):
                 other = torch.randperm(len(value), device=value.device)
-                donor, there = value[other], codes.visible[kind] & codes.visible[kind][other]
+                donor, there = value[other], batch.visible[kind] & batch.visible[kind][other]
                 chosen = torch.rand(value.shape[:2], device=value.device) < self.probability
                 chosen = (chosen & scored[kind]).view(*value.shape[:2], *[1] * (value.dim() - 2))
                 values[kind] = torch.where(chosen & there, donor, value)
-        return Damaged(codes.replace(values=values), everything(codes, scored))
+        return Corrupted(batch.replace(values=values), full_weights(batch, scored))
 
     def options(self) -> dict[str, Any]:
         return {"probability": self.probability}

@@ -1,8 +1,8 @@
 """Building blocks of networks that torch lacks."""
 
-from diabolo.networks.layers.embedding import Alphabet
+from diabolo.networks.layers.embedding import FieldEmbedding
 from diabolo.networks.layers.mlp import ACTIVATIONS, MLP
 from diabolo.networks.layers.whitening import Whitener
-from diabolo.networks.layers.wiener import Restorer
+from diabolo.networks.layers.wiener import WienerFilter
 
-__all__ = ["ACTIVATIONS", "MLP", "Alphabet", "Restorer", "Whitener"]
+__all__ = ["ACTIVATIONS", "MLP", "FieldEmbedding", "Whitener", "WienerFilter"]

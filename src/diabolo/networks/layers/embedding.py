@@ -12,7 +12,7 @@ from torch import Tensor, nn
 ALL = slice(None)
 
 
-class Alphabet(nn.Module):
+class FieldEmbedding(nn.Module):
     """One table of embeddings for several columns, padded to the largest alphabet and embedding.
 
     The same embedding reads a symbol (`look_up`) and scores it as a prediction (`logits`): what a
@@ -112,8 +112,8 @@ class Alphabet(nn.Module):
         return points
 
 
-def ask(query: nn.Linear, alphabet: Alphabet, h: Tensor, some: slice = ALL) -> Tensor:
-    """(rows, width) -> (rows, columns, size): what `Alphabet.logits` compares with the embeddings.
+def ask(query: nn.Linear, alphabet: FieldEmbedding, h: Tensor, some: slice = ALL) -> Tensor:
+    """(rows, width) -> (rows, columns, size): what `FieldEmbedding.logits` compares with the embeddings.
 
     Args:
         query: a layer with `columns * size` outputs.

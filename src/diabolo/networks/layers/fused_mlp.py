@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 ATEN = torch.ops.aten
 
 
-class Step(NamedTuple):
+class FusedActivation(NamedTuple):
     """An activation: its values, and (gradient of its values, what was kept) -> the gradient of its input.
 
     What is kept is its input, or its values where those are enough: then they take the input's place.
@@ -22,11 +22,11 @@ class Step(NamedTuple):
     backward: Callable[[Tensor, Tensor], Tensor]
 
 
-STEPS = {
-    "silu": Step(ATEN.silu.default, ATEN.silu_backward.default),
-    "gelu": Step(ATEN.gelu.default, ATEN.gelu_backward.default),
-    "relu": Step(ATEN.relu_.default, lambda g, y: ATEN.threshold_backward.default(g, y, 0)),
-    "leaky_relu": Step(
+FUSED_ACTIVATIONS = {
+    "silu": FusedActivation(ATEN.silu.default, ATEN.silu_backward.default),
+    "gelu": FusedActivation(ATEN.gelu.default, ATEN.gelu_backward.default),
+    "relu": FusedActivation(ATEN.relu_.default, lambda g, y: ATEN.threshold_backward.default(g, y, 0)),
+    "leaky_relu": FusedActivation(
         lambda x: ATEN.leaky_relu_.default(x, 0.1),
         lambda g, y: ATEN.leaky_relu_backward.default(g, y, 0.1, True),
     ),
@@ -57,7 +57,7 @@ class Layer(NamedTuple):
     adds: bool
 
 
-class Stack(torch.autograd.Function):
+class FusedMLP(torch.autograd.Function):
     """Linear, optional batch normalisation, activation, for several layers.
 
     It computes what the modules would, by the same kernels, and adds the gradients of its weights straight
@@ -66,7 +66,7 @@ class Stack(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, anchor: Tensor, layers: list[Layer], step: Step) -> Tensor:
+    def forward(ctx: Any, h: Tensor, anchor: Tensor, layers: list[Layer], step: FusedActivation) -> Tensor:
         """(rows, inputs) -> (rows, last size).
 
         Args:

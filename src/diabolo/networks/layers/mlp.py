@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.errors import OptionError
-from diabolo.networks.layers.fused_mlp import STEPS, Layer, Norm, Stack
+from diabolo.networks.layers.fused_mlp import FUSED_ACTIVATIONS, FusedMLP, Layer, Norm
 
 # Where the gradient needs no more than the output, it takes the place of the input. The slope 0.1 is the one
 # that notes on autoencoders use; torch's own default is 0.01.
@@ -70,7 +70,7 @@ class MLP(nn.Module):
         The weights and their gradients must stay where they are until it is switched off.
         """
         self.gathered = None
-        if not on or self.activation not in STEPS:
+        if not on or self.activation not in FUSED_ACTIVATIONS:
             return
         self.gathered = []
         for block, adds in zip(self.blocks, self.adds, strict=True):
@@ -88,7 +88,7 @@ class MLP(nn.Module):
         """(rows, inputs) -> (rows, last size)."""
         if self.gathered and self.training and torch.is_grad_enabled():
             anchor = next(self.parameters())
-            out: Tensor = Stack.apply(h, anchor, self.gathered, STEPS[self.activation])  # type: ignore[no-untyped-call]
+            out: Tensor = FusedMLP.apply(h, anchor, self.gathered, FUSED_ACTIVATIONS[self.activation])  # type: ignore[no-untyped-call]
             return out
         for block, adds in zip(self.blocks, self.adds, strict=True):
             h = h + block(h) if adds else block(h)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from diabolo.networks.layers.wiener import Restorer, bridged, moments
+from diabolo.networks.layers.wiener import WienerFilter, bridged, moments
 
 RIDGE = 0.01  # of the mean variance, added to each direction
 
@@ -30,7 +30,7 @@ class Whitener(nn.Module):
     def __init__(self, points: int, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        self.linear = Restorer(points, trained=False)
+        self.linear = WienerFilter(points, trained=False)
         self.mean: Tensor
         self.whitening: Tensor
         self.colour: Tensor

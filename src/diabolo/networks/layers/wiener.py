@@ -28,7 +28,7 @@ class Solution(NamedTuple):
     log: Tensor
 
 
-class Restorer(nn.Module):
+class WienerFilter(nn.Module):
     """A joint normal distribution over the points of a window, seen with noise.
 
     Of noisy windows y = x + e, with x of covariance C and e of variance s^2, the best linear guess of x is

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 
-class Levels(Distribution):
+class Categorical(Distribution):
     """A categorical distribution whose mean and median are its mode, because levels have no middle.
 
     Args:
@@ -25,9 +25,9 @@ class Levels(Distribution):
         self.logits = logits
         super().__init__(logits.shape[:-1], validate_args=False)
 
-    def narrow(self, index: int) -> Levels:
+    def narrow(self, index: int) -> Categorical:
         """The distribution of one field: (rows, fields) -> (rows, 1)."""
-        return Levels(self.logits[:, index : index + 1])
+        return Categorical(self.logits[:, index : index + 1])
 
     @cached_property
     def log_mass(self) -> Tensor:

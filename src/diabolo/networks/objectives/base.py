@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from diabolo.data.fields import Codes
-    from diabolo.networks.corruptions import Damaged
+    from diabolo.data.fields import Batch
+    from diabolo.networks.corruptions import Corrupted
     from diabolo.networks.network import Network
 
 
@@ -23,12 +23,12 @@ class Objective(ABC):
     """Whether numbers are read in their range, from 0 to 1, instead of in standard units."""
 
     @abstractmethod
-    def rows(self, network: Network, codes: Codes, damaged: Damaged) -> tuple[Tensor, Tensor]:
+    def rows(self, network: Network, batch: Batch, damaged: Corrupted) -> tuple[Tensor, Tensor]:
         """(rows,) reconstruction and (rows,) KL divergence of each row.
 
         Args:
             network: what reads and predicts.
-            codes: clean rows.
+            batch: clean rows.
             damaged: what it gets to read of them, and the weight of each cell.
         """
 

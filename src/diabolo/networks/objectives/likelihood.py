@@ -11,8 +11,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from diabolo.networks.objectives.base import Objective
 
 if TYPE_CHECKING:
-    from diabolo.data.fields import Codes
-    from diabolo.networks.corruptions import Damaged
+    from diabolo.data.fields import Batch
+    from diabolo.networks.corruptions import Corrupted
     from diabolo.networks.network import Network
 
 
@@ -27,15 +27,15 @@ class Likelihood(Objective):
         Likelihood()
     """
 
-    def rows(self, network: Network, codes: Codes, damaged: Damaged) -> tuple[Tensor, Tensor]:
-        prediction = network.predict(damaged.codes)
-        nats = {k: -prediction.likelihoods[k].log_prob(codes.values[k]) for k in network.kinds}
+    def rows(self, network: Network, batch: Batch, damaged: Corrupted) -> tuple[Tensor, Tensor]:
+        prediction = network.predict(damaged.batch)
+        nats = {k: -prediction.likelihoods[k].log_prob(batch.values[k]) for k in network.kinds}
         if damaged.weights is not None:
             nats = {k: n * damaged.weights[k] for k, n in nats.items()}
-        if damaged.codes.absent is not None:
+        if damaged.batch.absent is not None:
             assert damaged.weights is not None
             for kind, odds in prediction.presence.items():
-                there = codes.visible[kind]
+                there = batch.visible[kind]
                 nats[kind] = torch.where(there, nats[kind], 0.0)
                 holes = network.holes[kind]
                 missed = binary_cross_entropy_with_logits(

@@ -13,8 +13,8 @@ from diabolo.errors import OptionError
 from diabolo.networks.objectives.base import Objective
 
 if TYPE_CHECKING:
-    from diabolo.data.fields import Codes
-    from diabolo.networks.corruptions import Damaged
+    from diabolo.data.fields import Batch
+    from diabolo.networks.corruptions import Corrupted
     from diabolo.networks.network import Network
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -47,10 +47,10 @@ class Rebuild(Objective):
             raise OptionError(f"loss={loss!r} is not known", hint=f"one of {', '.join(LOSSES)}")
         self.loss, self.unit = loss, loss == "bce"
 
-    def rows(self, network: Network, codes: Codes, damaged: Damaged) -> tuple[Tensor, Tensor]:
+    def rows(self, network: Network, batch: Batch, damaged: Corrupted) -> tuple[Tensor, Tensor]:
         # The target is not detached: embeddings learn from both sides.
-        target = network.read(codes)
-        source = target if damaged.codes is codes else network.read(damaged.codes)
+        target = network.read(batch)
+        source = target if damaged.batch is batch else network.read(damaged.batch)
         latent, kl = network.bottleneck(network.encoder(source))
         losses = LOSSES[self.loss](network.rebuilt(latent), target, reduction="none")
         if damaged.weights is None:

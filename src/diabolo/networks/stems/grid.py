@@ -63,7 +63,7 @@ class GridHead(Head):
         return Normal(mean, log_scale.clamp(self.finest, 4).exp())
 
 
-def parts(*lengths: int, count: int = 4) -> list[tuple[slice, ...]]:
+def split_blocks(*lengths: int, count: int = 4) -> list[tuple[slice, ...]]:
     """Blocks of equal size, as far as that goes: every length in four parts.
 
     Example:

@@ -11,11 +11,11 @@ from torch.distributions import Distribution
 
 from diabolo.data.fields.base import Reading, Stem
 from diabolo.errors import OptionError
-from diabolo.networks.layers import Alphabet
-from diabolo.networks.likelihoods import Levels, Normal
+from diabolo.networks.layers import FieldEmbedding
+from diabolo.networks.likelihoods import Categorical, Normal
 
 
-class PlainStem(Stem):
+class FlatStem(Stem):
     """A stem that can be read backwards: from a vector like its own to what that vector stands for.
 
     Nothing tells a hole from an average value here: holes read as 0.
@@ -38,7 +38,7 @@ class PlainStem(Stem):
         """Learn the size of the errors from rebuilt vectors: the loss does not say how sure they are."""
 
 
-class PlainNumbers(PlainStem):
+class FlatNumbers(FlatStem):
     """Numbers as they are; with `reading.unit` brought from their range to 0..1.
 
     Args:
@@ -76,7 +76,7 @@ class PlainNumbers(PlainStem):
         self.scale.copy_((errors.sum(0) / visible.sum(0).clamp_min(1)).sqrt().clamp_min(1e-3))
 
 
-class PlainSymbols(PlainStem):
+class FlatSymbols(FlatStem):
     """The embedding of each symbol; a vector stands for the symbol whose embedding is nearest.
 
     Args:
@@ -84,7 +84,7 @@ class PlainSymbols(PlainStem):
         seen: (fields, symbols) which symbols can be meant.
     """
 
-    def __init__(self, alphabet: Alphabet, seen: Tensor, reading: Reading) -> None:
+    def __init__(self, alphabet: FieldEmbedding, seen: Tensor, reading: Reading) -> None:
         super().__init__()
         if reading.unit:
             raise OptionError(
@@ -102,11 +102,11 @@ class PlainSymbols(PlainStem):
         embedded = self.alphabet.look_up(values)
         return self.alphabet.flat(embedded if visible is None else embedded * visible.unsqueeze(-1))
 
-    def back(self, vector: Tensor) -> Levels:
+    def back(self, vector: Tensor) -> Categorical:
         # Normal errors around an embedding make the nearest one the likeliest, and say how likely.
         distance = self.alphabet.distances(self.alphabet.spread(vector))
         logits = -0.5 * distance / self.scale.square()[:, None]
-        return Levels(logits.masked_fill(~self.seen, -1e9))
+        return Categorical(logits.masked_fill(~self.seen, -1e9))
 
     def widen(self, weights: Tensor) -> Tensor:
         return self.alphabet.flat(weights.unsqueeze(-1).expand(-1, -1, self.alphabet.size))
@@ -119,11 +119,11 @@ class PlainSymbols(PlainStem):
         self.scale.copy_((errors / sizes).sqrt().clamp_min(1e-12))
 
 
-def plain_numbers(
+def flat_numbers(
     low: Sequence[float], high: Sequence[float], cell: Sequence[int], reading: Reading
-) -> PlainNumbers:
+) -> FlatNumbers:
     """The stem of fields that are numbers, from the range of each."""
     shape = (-1, *[1] * len(cell))
     lowest, highest = (torch.tensor(end, dtype=torch.float32).view(shape) for end in (low, high))
     whole = (len(low), *cell)
-    return PlainNumbers(lowest.expand(whole).clone(), highest.expand(whole).clone(), reading)
+    return FlatNumbers(lowest.expand(whole).clone(), highest.expand(whole).clone(), reading)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from diabolo.evaluation import GONE
+from diabolo.evaluation import MISSING
 from diabolo.report.drawing import charts
 from diabolo.report.drawing.svg import Drawing
 from diabolo.report.formatting import clipped, percent
@@ -30,7 +30,7 @@ def labels(name: str, real: np.ndarray, new: np.ndarray, *, title: str) -> str:
     one, two = (np.bincount(part, minlength=len(known)) / len(part) for part in np.split(place, [len(real)]))
     order = np.argsort(-(one + two), kind="stable")
     first, rest = order[:LABELS], order[LABELS:]
-    lines = [("missing" if known[i] == GONE else str(known[i]), one[i], two[i]) for i in first.tolist()]
+    lines = [("missing" if known[i] == MISSING else str(known[i]), one[i], two[i]) for i in first.tolist()]
     if len(rest):
         lines.append((f"{len(rest)} others", one[rest].sum(), two[rest].sum()))
     drawing = Drawing(320, 18 * len(lines) + 12, name)

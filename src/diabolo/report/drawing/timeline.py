@@ -37,7 +37,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class SeriesSegment:
     """A stretch of one series: what was measured, what was expected, and how odd it is.
 
     Attributes:
@@ -62,7 +62,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Pane:
+class PlotArea:
     """Where lines are drawn, and how fine.
 
     Attributes:
@@ -84,7 +84,7 @@ class Pane:
         return np.union1d(worth_drawing(x, y, columns), np.flatnonzero(self.near))
 
 
-def draw(name: str, seen: Stretch, threshold: float, *, room: int | None = None) -> Drawing:
+def draw(name: str, seen: SeriesSegment, threshold: float, *, room: int | None = None) -> Drawing:
     """The channels of one series over time, with shaded episodes, and how odd each point is below them.
 
     Args:
@@ -105,12 +105,14 @@ def draw(name: str, seen: Stretch, threshold: float, *, room: int | None = None)
     drawing.parts.append("</g>")
     low, high = axis.scale.low, axis.scale.high
     if room is None:
-        pane = Pane(Drawing(wide, drawing.height, name), Scale(low, high, 0, wide), 1, COLUMNS, seen.x < low)
+        pane = PlotArea(
+            Drawing(wide, drawing.height, name), Scale(low, high, 0, wide), 1, COLUMNS, seen.x < low
+        )
     else:
         # A unit is a quarter of a step, so that times on a grid lie on whole units.
         steps = float(np.clip(4 * (high - low) / _usual(seen.x), wide, 1e7))
         inner = Drawing(round(steps), drawing.height * 10, name, digits=0)
-        pane = Pane(inner, Scale(low, high, 0, inner.width), 10, room // 8, _near(seen, room // 2))
+        pane = PlotArea(inner, Scale(low, high, 0, inner.width), 10, room // 8, _near(seen, room // 2))
     for span in seen.spans:
         start, end, peak = (float(pane.across(v)) for v in span[:3])
         said = [moment(v) if seen.dates else figure(v) for v in span[:2]]
@@ -128,14 +130,14 @@ def draw(name: str, seen: Stretch, threshold: float, *, room: int | None = None)
     return drawing
 
 
-def zoom(name: str, seen: Stretch, *, title: str) -> str:
+def zoom(name: str, seen: SeriesSegment, *, title: str) -> str:
     """A short stretch: what was measured against what was expected and its range."""
     width, height = 520.0, 150.0 if len(seen.values) == 1 else 96.0
     step = height + 26
     drawing = Drawing(width, len(seen.values) * step + 26, name)
     axis = _along(seen, width, count=3)
     drawing.along(axis, 22, len(seen.values) * step)
-    pane = Pane(drawing, axis.scale, 1, 400, np.zeros(len(seen.x), bool))
+    pane = PlotArea(drawing, axis.scale, 1, 400, np.zeros(len(seen.x), bool))
     for span in seen.spans:
         left, right = float(axis.scale(span.start)), float(axis.scale(span.end))
         drawing.rect(left, 20, right - left, len(seen.values) * step - 20, "episode")
@@ -153,13 +155,13 @@ def zoom(name: str, seen: Stretch, *, title: str) -> str:
     )
 
 
-def _along(seen: Stretch, width: float, *, count: int = 7) -> Axis:
+def _along(seen: SeriesSegment, width: float, *, count: int = 7) -> Axis:
     low, high = float(seen.x[0]), float(seen.x[-1])
     scale = Scale(low, high, LEFT, width - RIGHT)
     return Axis(scale, clock_ticks(low, high, count) if seen.dates else number_ticks(low, high, count))
 
 
-def _near(seen: Stretch, most: int) -> np.ndarray:
+def _near(seen: SeriesSegment, most: int) -> np.ndarray:
     """(points,) those around the oddest episodes, as long as there are not too many of them."""
     near = np.zeros(len(seen.x), bool)
     for span in sorted(seen.spans, key=lambda s: -s.bits):
@@ -171,7 +173,9 @@ def _near(seen: Stretch, most: int) -> np.ndarray:
     return near
 
 
-def _channel(drawing: Drawing, pane: Pane, seen: Stretch, channel: str, top: float, bottom: float) -> Scale:
+def _channel(
+    drawing: Drawing, pane: PlotArea, seen: SeriesSegment, channel: str, top: float, bottom: float
+) -> Scale:
     """Draw one channel: what was expected, and what was measured over it; its vertical scale."""
     x, values = seen.x, seen.values[channel]
     expected = seen.expected.get(channel, np.full(len(x), np.nan))
@@ -195,7 +199,7 @@ def _channel(drawing: Drawing, pane: Pane, seen: Stretch, channel: str, top: flo
     return axis.scale
 
 
-def _bars(pane: Pane, seen: Stretch, threshold: float, upright: Scale) -> None:
+def _bars(pane: PlotArea, seen: SeriesSegment, threshold: float, upright: Scale) -> None:
     """Bars as high as the points are odd, each from the middle before it to the middle after it."""
     bits = np.nan_to_num(seen.bits)
     kept = pane.kept(seen.x, bits, pane.columns)
