@@ -273,7 +273,8 @@ class Engine:
         if not isinstance(self.cell_network.bottleneck, Identity) or self.axes is None:
             return z
         centre, directions = self.axes
-        return np.asarray((z - centre) @ directions.T)
+        # In double precision: rounded in single, a row's coordinates would depend on its place in the product.
+        return np.asarray(((z - centre).astype(float) @ directions.T.astype(float)).astype(z.dtype))
 
     def cells(
         self,

@@ -115,7 +115,7 @@ def test_log_prob_and_faults_are_in_one_measure(kind: type[Field], modules: Any)
     likelihood = modules[1](torch.zeros(ROWS, WIDTH))
     for index, field in enumerate(MADE[kind]):
         one = values[:, index : index + 1]
-        log_p, log_q = field.log_prob(likelihood.narrow(index), one), field.faults(one.numpy())
+        log_p, log_q = field.log_prob(likelihood.narrow(index), one), field.log_prob_if_wrong(one.numpy())
         assert log_p.shape == one.shape == log_q.shape[1:]
         assert np.isfinite(log_q).all() and bool(torch.isfinite(log_p).all())
 
@@ -124,7 +124,7 @@ def test_log_prob_and_faults_are_in_one_measure(kind: type[Field], modules: Any)
 def test_masses_of_what_a_wrong_number_could_be_sum_to_one(index: int) -> None:
     field = MADE[Real][index]
     for alone in (True, False):
-        assert np.exp(field.faults(field.centres, alone)).sum(1) == pytest.approx(1, abs=1e-6)
+        assert np.exp(field.log_prob_if_wrong(field.centres, alone)).sum(1) == pytest.approx(1, abs=1e-6)
     likelihood = Real.head([field], WIDTH, Real.stem([field], Reading()), Reading())(
         torch.zeros(1, WIDTH)
     ).narrow(0)
@@ -135,13 +135,13 @@ def test_masses_of_what_a_wrong_number_could_be_sum_to_one(index: int) -> None:
 def test_masses_of_what_a_wrong_symbol_could_be_sum_to_one() -> None:
     for field in MADE[Symbol]:
         for alone in (True, False):
-            masses = np.exp(field.faults(np.arange(len(field.counts)), alone)).sum(1)
+            masses = np.exp(field.log_prob_if_wrong(np.arange(len(field.counts)), alone)).sum(1)
             assert masses == pytest.approx(1, abs=1e-6)
 
 
 def test_a_wrong_number_may_lie_anywhere() -> None:
     field = MADE[Real][0]
-    assert np.isfinite(field.faults(np.array([-1e6, 1e6, 0.0]))).all()
+    assert np.isfinite(field.log_prob_if_wrong(np.array([-1e6, 1e6, 0.0]))).all()
 
 
 def test_neighbours_on_a_circle_start_alike() -> None:

@@ -34,7 +34,7 @@ def test_without_evidence_a_cell_is_as_wrong_as_any() -> None:
 
 def test_the_ways_are_mixed_by_their_shares() -> None:
     field, values = Symbol(np.array([0, 90, 9, 1])), np.array([1, 3])
-    swapped, any_one = np.exp(field.cell_errors(values))
+    swapped, any_one = np.exp(field.log_prob_if_wrong(values))
     assert np.exp(LEARNT.log_q(field, values, alone=True)) == pytest.approx(0.8 * swapped + 0.2 * any_one)
     assert np.exp(CellErrorModel().log_q(field, values, alone=True)) == pytest.approx((swapped + any_one) / 2)
 
@@ -42,7 +42,7 @@ def test_the_ways_are_mixed_by_their_shares() -> None:
 def test_a_changed_label_is_another_one() -> None:
     # Nine rows in ten hold the first label: exchanged for another one, that is the second.
     field = Symbol(np.array([0, 9_000, 1_000]))
-    alone, together = (np.exp(field.cell_errors(np.array([1, 2]), alone=a))[0] for a in (True, False))
+    alone, together = (np.exp(field.log_prob_if_wrong(np.array([1, 2]), alone=a))[0] for a in (True, False))
     assert alone == pytest.approx([0.1, 0.9], abs=0.01)
     assert together == pytest.approx([0.9, 0.1], abs=0.01)
 
