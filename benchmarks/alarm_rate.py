@@ -52,7 +52,7 @@ def judge(name: str, x: np.ndarray, seed: int) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = Autoencoder(epochs=1, seed=seed).fit(fit)
-    n, m = len(model.engine_.calibration.oddness), len(new)
+    n, m = len(model.engine_.calibration.scores), len(new)
     bits, again = model.anomaly_score(new), model.anomaly_score(fit)
     found = []
     for rate in RATES:

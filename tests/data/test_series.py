@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder, tasks
+from diabolo.detection import Level
 from diabolo.errors import DataError
-from diabolo.report.episodes import odd_level
 from tests import made
 from tests.fits import fitted
 
@@ -235,12 +235,13 @@ def test_an_id_alone_is_no_series() -> None:
     assert Autoencoder(time="time", scored=["row"]).inspect(table).scored == ["row"]
 
 
-def test_an_odd_level_is_said_in_words(wave_model: Autoencoder, new: pa.Table) -> None:
+def test_an_anomalous_level_is_told_in_words(wave_model: Autoencoder, new: pa.Table) -> None:
     engine = wave_model.engine_
+    level = next(e for e in engine.rows.evidence if isinstance(e, Level))
 
     def said(value: np.ndarray, row: int) -> str:
         moved = new.set_column(new.column_names.index("value"), "value", pa.array(value))
-        return odd_level(engine, engine.read(moved), row)
+        return level.words(engine.parts, engine.read(moved), row)
 
     value = new["value"].to_numpy()
     assert said(value, 450) == ""

@@ -42,16 +42,16 @@ def test_alarms_are_as_rare_as_asked_for() -> None:
 
 def test_odder_rows_have_more_bits() -> None:
     calibration = Calibration.fit(evidence(np.random.default_rng(2), 100))
-    low, high = calibration.oddness[0] - 5, calibration.oddness[-1] + 20
+    low, high = calibration.scores[0] - 5, calibration.scores[-1] + 20
     bits = calibration.bits(np.linspace(low, high, 5_000))
     assert (np.diff(bits) >= 0).all() and (bits >= 0).all() and np.isfinite(bits).all()
-    above = calibration.bits(np.linspace(calibration.oddness[0] + 1e-3, high, 5_000))
+    above = calibration.bits(np.linspace(calibration.scores[0] + 1e-3, high, 5_000))
     assert (np.diff(above) > 0).all()
 
 
 def test_ranks_are_kept_below_every_calibration_row() -> None:
     calibration = Calibration.fit(evidence(np.random.default_rng(2), 100))
-    bits = calibration.bits(calibration.oddness[0] - np.array([5.0, 3.0, 1.0, 0.1]))
+    bits = calibration.bits(calibration.scores[0] - np.array([5.0, 3.0, 1.0, 0.1]))
     assert (np.diff(bits) > 0).all() and bits[-1] < 0.1
 
 
@@ -73,21 +73,19 @@ def test_units_of_the_evidence_do_not_matter() -> None:
 
 
 def test_a_row_of_the_calibration_has_its_own_rank() -> None:
-    calibration = Calibration({}, np.zeros(0), 1.0)
-    calibration.rank(np.array([4.0, 1.0, 3.0, 2.0]))
+    calibration = Calibration({}, np.zeros(0), 1.0).ranked(np.array([4.0, 1.0, 3.0, 2.0]))
     bits = calibration.bits(np.array([1.0, 2, 3, 4]))
     assert np.allclose(bits, -np.log2([4 / 5, 3 / 5, 2 / 5, 1 / 5]))
     # Equal rows are each as odd as the whole group.
-    calibration.rank(np.array([1.0, 2.0, 2.0, 2.0]))
+    calibration = calibration.ranked(np.array([1.0, 2.0, 2.0, 2.0]))
     assert calibration.bits(np.array([2.0]))[0] == pytest.approx(-np.log2(3 / 5))
 
 
 def test_beyond_the_oddest_row_bits_grow_as_fast_as_the_tail_falls() -> None:
     rng = np.random.default_rng(5)
-    calibration = Calibration({}, np.zeros(0), 1.0)
-    calibration.rank(rng.exponential(1.0, 20_000))
+    calibration = Calibration({}, np.zeros(0), 1.0).ranked(rng.exponential(1.0, 20_000))
     # An exponential tail loses 1 / ln 2 bits per unit, anywhere.
-    top = calibration.oddness[-1]
+    top = calibration.scores[-1]
     grown = np.diff(calibration.bits(np.array([top + 1, top + 2])))[0]
     assert grown == pytest.approx(1 / np.log(2), rel=0.15)
 
@@ -133,6 +131,6 @@ def test_severity_is_a_scale_from_0_to_100() -> None:
 def test_survives_json() -> None:
     calibration = Calibration.fit(evidence(np.random.default_rng(8), 60))
     state = json.loads(json.dumps(calibration.to_json(), allow_nan=False))
-    again = Calibration(state["medians"], calibration.oddness, state["slope"])
+    again = Calibration(state["medians"], calibration.scores, state["slope"])
     new = evidence(np.random.default_rng(9), 20)
     assert np.array_equal(again.bits(again.join(new)), calibration.bits(calibration.join(new)))

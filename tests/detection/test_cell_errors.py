@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from diabolo.data.fields import Symbol
 from diabolo.detection.cell_errors import CellErrorModel
 
-LEARNT = CellErrorModel(0.05, {"symbol": (0.8, 0.2)}, knots=(-2.0, 0.0, 3.0), odds=(-6.0, -3.0, 2.0))
+LEARNT = CellErrorModel(0.05, {"symbol": (0.8, 0.2)}, knots=(-2.0, 0.0, 3.0), log_odds=(-6.0, -3.0, 2.0))
 
 
 @settings(deadline=None, max_examples=50)

@@ -66,12 +66,13 @@ def test_knows_the_rows_of_the_fit(grouped: pd.DataFrame, model: Autoencoder) ->
     (_, known), (_, new) = (
         next(engine.chunks(engine.read(frame))) for frame in (grouped, grouped.assign(a=grouped["a"] + 1e-3))
     )
-    assert isinstance(engine.seen_rows, SeenRows)
-    assert engine.contains(known).all() and not engine.contains(new).any()
-    assert np.array_equal(engine.seen_rows.fingerprints, np.unique(short_fingerprints(known)))
+    seen = engine.rows.of_seen_rows
+    assert isinstance(seen, SeenRows)
+    assert seen.contains(known).all() and not seen.contains(new).any()
+    assert np.array_equal(seen.fingerprints, np.unique(short_fingerprints(known)))
 
 
-def test_series_have_no_crowd() -> None:
+def test_series_have_no_evidence_of_seen_rows() -> None:
     """A window overlaps others of the fit; windows like it are told by their place in time."""
     wave = pd.DataFrame({"value": np.sin(np.arange(600) / 5)})
-    assert Autoencoder(window=16, epochs=1).fit(wave).engine_.seen_rows is None
+    assert Autoencoder(window=16, epochs=1).fit(wave).engine_.rows.of_seen_rows is None

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from diabolo import Autoencoder, DiaboloWarning
-from diabolo.engine import CHUNK
+from diabolo.detection.parts import CHUNK_ROWS
 from diabolo.errors import DataError, OptionError
 from diabolo.training.options import choose_device, seconds
 from tests import made
@@ -53,9 +53,9 @@ def test_large_data_is_read_in_pieces(
     monkeypatch: pytest.MonkeyPatch, model: Autoencoder, fresh: pa.Table
 ) -> None:
     wanted = model.anomaly_score(fresh), model.repair(fresh).to_arrow(), model.transform(fresh)
-    monkeypatch.setattr("diabolo.engine.CHUNK", 17)
-    monkeypatch.setattr("diabolo.engine.ROWS", 5)
-    assert CHUNK > 1_000
+    monkeypatch.setattr("diabolo.detection.parts.CHUNK_ROWS", 17)
+    monkeypatch.setattr("diabolo.engine.ROWS_PER_READ", 5)
+    assert CHUNK_ROWS > 1_000
     assert np.allclose(model.anomaly_score(fresh), wanted[0], atol=1e-6, rtol=1e-6)
     assert np.allclose(model.transform(fresh), wanted[2], atol=1e-5)
     assert model.repair(fresh).to_arrow()["city"].equals(wanted[1]["city"])

@@ -182,7 +182,7 @@ HOSTILE: dict[str, Callable[[Parts], bytes]] = {
     "a card with NaN": text_in('"rate": 0.', '"rate": NaN, "x": 0.'),
     "a card with an infinite number": text_in('"rate": 0.', '"rate": 1e999, "x": 0.'),
     "a card with a huge number": text_in('"rate": 0.', f'"rate": {"9" * 100_000}, "x": 0.'),
-    "a card that says a thing twice": text_in('"format": 2', '"format": 2, "format": 2'),
+    "a card that says a thing twice": text_in('"format": 3', '"format": 3, "format": 3'),
     "a network wider than the machine": first_width(WEIGHT, 1 << 20),
     "a network of a million layers": carded(lambda c: member(c).update(layers=[1] * 1_000_000)),
     "an embedding wider than the machine": carded(lambda c: member(c).update(embedding=1 << 40)),
@@ -209,14 +209,16 @@ HOSTILE: dict[str, Callable[[Parts], bytes]] = {
     ),
     "an index that points nowhere": tensor("network/masked/stems.real.last", setting(1 << 40, 0)),
     "a column that counts less than nothing": tensor("memory/reach", setting(-1, 0)),
-    "the size of an error that is 0": tensor("residuals/real", setting(0, 0)),
-    "a calibration out of order": tensor("calibration/oddness", lambda a: a[::-1].copy()),
-    "an empty calibration": tensor("calibration/oddness", lambda a: a[:0]),
-    "a crowd out of order": tensor("crowd/oddness", lambda a: a[::-1].copy()),
-    "rows of the fit out of order": tensor("crowd/prints", lambda a: a[::-1].copy()),
-    "a crowd without rows": tensor("crowd/prints", lambda a: a[:0]),
-    "a crowd that the card knows nothing of": put(card, "crowd", None),
-    "a crowd that is judged by something else": carded(lambda c: c["crowd"]["medians"].update(level=1.0)),
+    "the size of an error that is 0": tensor("evidence/residual/real", setting(0, 0)),
+    "a calibration out of order": tensor("calibration/scores", lambda a: a[::-1].copy()),
+    "an empty calibration": tensor("calibration/scores", lambda a: a[:0]),
+    "scores of seen rows out of order": tensor("evidence/knn_distance/scores", lambda a: a[::-1].copy()),
+    "rows of the fit out of order": tensor("evidence/knn_distance/fingerprints", lambda a: a[::-1].copy()),
+    "no rows of the fit": tensor("evidence/knn_distance/fingerprints", lambda a: a[:0]),
+    "evidence that the card knows nothing of": carded(lambda c: c["evidence"].pop("knn_distance") and None),
+    "evidence that is calibrated by something else": carded(
+        lambda c: c["evidence"]["knn_distance"]["medians"].update(level=1.0)
+    ),
     "axes of another width": tensor("axes/directions", lambda a: a[:, :-1].copy()),
 }
 LARGE = {
@@ -234,7 +236,7 @@ SERIES: dict[str, Callable[[Parts], bytes]] = {
     "a loom of other channels": tensor("loom/curves", lambda a: a[:, :, :-1].copy()[[0, 0]]),
     "a loom with less than no weight": tensor("loom/weights", lambda a: -a),
     "a channel that is like a later one": tensor("loom/twins", lambda a: a + 7),
-    "residuals of another size": tensor("residuals/curve", lambda a: a[:-1].copy()),
+    "subsequences of another size": tensor("evidence/subsequences/whitening", lambda a: a[:, :-1].copy()),
 }
 
 

@@ -37,18 +37,18 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
     batch = engine.memory.rows
     found += [(f"memory/{k}", v.numpy().tobytes()) for k, v in {**batch.values}.items()]
     found += [(f"visible/{k}", v.numpy().tobytes()) for k, v in {**batch.visible}.items()]
-    found += [(f"residuals/{k}", v.tobytes()) for k, v in engine.residuals.arrays.items()]
+    for evidence in engine.rows.evidence:
+        found += [(f"{evidence.name}/{k}", v.tobytes()) for k, v in evidence.arrays().items()]
+        found += [(evidence.name, repr(evidence.state()).encode())]
     found += [
-        ("oddness", engine.calibration.oddness.tobytes()),
+        ("scores", engine.calibration.scores.tobytes()),
         ("card", repr(engine.schema.to_json()).encode()),
     ]
     if engine.memory.reach is not None:
         found += [("reach", engine.memory.reach.tobytes())]
-    if engine.seen_rows is not None:
-        crowd = engine.seen_rows
-        found += [("prints", crowd.prints.tobytes()), ("ranked", crowd.calibration.oddness.tobytes())]
-        found += [("crowd", repr(crowd.calibration.to_json()).encode())]
-    found += [("rest", repr((engine.calibration.to_json(), engine.faults, engine.source.to_json())).encode())]
+    found += [
+        ("rest", repr((engine.calibration.to_json(), engine.cell_errors, engine.source.to_json())).encode())
+    ]
     return sorted(found)
 
 

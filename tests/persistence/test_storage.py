@@ -205,8 +205,8 @@ def test_a_card_that_is_no_json_is_refused(path: Path) -> None:
     "name",
     [
         "memory/values/real",
-        "calibration/oddness",
-        "residuals/real",
+        "calibration/scores",
+        "evidence/residual/real",
         "network/vanilla/encoder.blocks.0.0.weight",
     ],
 )

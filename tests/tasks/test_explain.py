@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
+from diabolo.detection import EncodedRows, Residual
 from diabolo.detection.memory import Memory
 from diabolo.errors import OptionError
 from tests import made
@@ -126,7 +127,9 @@ def test_context_is_read_but_never_scored(table: pa.Table, fresh: pa.Table) -> N
     repaired = model.repair(changed).to_frame()
     assert repaired["count"][0].as_py() is None and repaired["city"][1].as_py() is None
     batch = model.engine_.schema.encode(model.engine_.read(fresh).columns)
-    parts = model.engine_.parts(batch)
+    engine = model.engine_
+    residual = next(e for e in engine.rows.evidence if isinstance(e, Residual))
+    parts = residual.shares(EncodedRows(engine.parts, batch))
     for slot in model.schema_.slots:
         if slot.name in ("city", "count"):
             assert not parts[slot.kind][:, slot.index].any()

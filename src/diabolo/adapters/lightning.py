@@ -248,5 +248,5 @@ class DataModule(pl.LightningDataModule):
         engine = build_engine(data, trained, device=device, thread_count=model.threads)
         if self.file is not None:
             rows = sum(self.file.sizes)
-            engine.facts |= {"rows": rows, "rows_trained_on": rows - len(self._kept_out())}
+            engine = engine.with_report(rows=rows, rows_trained_on=rows - len(self._kept_out()))
         return model._adopt(engine, data.frame.user_table)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from diabolo import tasks
-from diabolo.report.episodes import odd_level
 
 if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder
@@ -22,10 +21,10 @@ def stretches(model: Autoencoder, table: pa.Table, time: str, channel: str) -> l
         found = tasks.explain(model, table, rows=range(episode.start, episode.end + 1))
         worst = int(found.bits.argmax())
         got, low, high = (found.value(part, channel, worst) for part in ("got", "low", "high"))
-        level = odd_level(model.engine_, frame, episode.peak)
+        words = model.engine_.rows.words(frame, episode.peak)
         lines.append(
             f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "
             f"at {times[found.rows[worst]]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
-            + (f"; {level}" if level else "")
+            + "".join(f"; {text}" for text in words)
         )
     return lines

@@ -1,102 +1,129 @@
-"""From evidence to bits: how rare a row as odd as this one is among normal rows."""
+"""From evidence to bits: how rare a row with this anomaly score is among normal rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from diabolo.errors import OptionError
+from diabolo.utils.checks import is_finite_number, require
 
-FLOOR = 1e-3  # evidence below this share of its usual size is all alike
+MAX_CALIBRATION_ROWS = 20_000_000  # that a model file may claim
+MIN_EVIDENCE = 1e-3  # of its usual size: evidence below is all alike
+# Evidence whose median is below this share of its mean is 0 for most rows: it is measured in its mean.
+MIN_MEDIAN_SHARE = 1e-2
+# The tail's slope is estimated from one in twenty calibration rows, and from ten at least (a choice).
+ROWS_PER_TAIL_ROW, MIN_TAIL_ROWS = 20, 10
+DEFAULT_RATE = 0.001  # of false alarms, where there are enough calibration rows
 
 
-@dataclass
+@dataclass(frozen=True)
 class Calibration:
     """What the evidence looks like on rows that no network was trained on.
 
     The evidence of a row is joined as the sum of the logarithms of its parts, each in units of its
-    median on calibration rows: their product, so that no part needs a weight. The joined oddness is
+    median on calibration rows: their product, so that no part needs a weight. The joined score is
     ranked among the calibration rows; beyond them its tail is taken to fall exponentially, as fast as
     the highest twentieth does.
 
     Attributes:
         medians: evidence -> its median.
-        oddness: (rows,) the joined oddness of the calibration rows, ascending.
-        slope: bits per unit of oddness beyond the highest calibration rows.
+        scores: (rows,) the joined scores of the calibration rows, ascending.
+        slope: bits per unit of the score beyond the highest calibration rows.
     """
 
-    medians: dict[str, float]
-    oddness: np.ndarray
+    medians: Mapping[str, float]
+    scores: np.ndarray
     slope: float
 
     @classmethod
     def fit(cls, evidence: Mapping[str, np.ndarray]) -> Calibration:
-        """Learn from the evidence of calibration rows."""
+        """Learn from the evidence of calibration rows: name -> (rows,)."""
         medians = {}
         for name, part in evidence.items():
             finite = part[np.isfinite(part)]
             middle = float(np.median(finite)) if len(finite) else 1.0
             usual = float(finite.mean()) if len(finite) else 1.0
-            # A part that is 0 for most rows (copies of remembered rows) is measured in its mean.
-            medians[name] = middle if middle > 1e-2 * usual else max(usual, 1e-9)
+            # 0 for most rows are distances of copies of remembered rows.
+            medians[name] = middle if middle > MIN_MEDIAN_SHARE * usual else max(usual, 1e-9)
         made = cls(medians, np.zeros(0), 1.0)
-        made.rank(made.join(evidence))
-        return made
+        return made.ranked(made.join(evidence))
 
-    def rank(self, oddness: np.ndarray) -> None:
-        """Rank against these rows from now on."""
-        self.oddness = np.sort(oddness)
-        top = self.oddness[-max(len(oddness) // 20, min(10, len(oddness))) :]
+    def ranked(self, scores: np.ndarray) -> Calibration:
+        """Return a calibration with the same medians that ranks among these scores."""
+        scores = np.sort(scores)
+        tail = max(len(scores) // ROWS_PER_TAIL_ROW, min(MIN_TAIL_ROWS, len(scores)))
+        top = scores[-tail:]
         spread = float((top - top[0]).mean()) if len(top) > 1 else 0.0
-        self.slope = float(1 / np.log(2) / max(spread, 1e-3 * float(oddness.std()), 1e-9))
+        slope = float(1 / np.log(2) / max(spread, 1e-3 * float(scores.std()), 1e-9))
+        return replace(self, scores=scores, slope=slope)
 
     def join(self, evidence: Mapping[str, np.ndarray]) -> np.ndarray:
-        """(rows,) oddness: the sum of the logarithms of the parts."""
+        """Return (rows,) the joined score: the sum of the logarithms of the parts.
+
+        Args:
+            evidence: name -> (rows,); where it is not finite, the median counts.
+        """
         parts = []
         for name, part in evidence.items():
             known = np.where(np.isfinite(part), part, self.medians[name])
-            parts.append(np.log(known / self.medians[name] + FLOOR))
+            parts.append(np.log(known / self.medians[name] + MIN_EVIDENCE))
         return np.asarray(sum(parts), dtype=float)
 
-    def bits(self, odd: np.ndarray) -> np.ndarray:
-        """Oddness -> -log2 of the share of normal rows that are at least as odd.
+    def bits(self, scores: np.ndarray) -> np.ndarray:
+        """Return -log2 of the share of normal rows that score at least as high.
 
-        A row that is odder than all but k - 1 of n calibration rows has a share of at most k / (n + 1),
+        A row that scores higher than all but k - 1 of n calibration rows has a share of at most k / (n + 1),
         whatever the model (conformal prediction: Vovk et al., "Algorithmic learning in a random world",
-        2005). So the k-th oddest calibration row stands for the share k / (n + 1), which only rows
+        2005). So the k-th highest calibration row stands for the share k / (n + 1), which only rows
         beyond it go below. Between two rows the share is interpolated, beyond all of them extrapolated.
+
+        Args:
+            scores: joined scores, any shape.
         """
-        n = len(self.oddness)
-        place = np.flatnonzero(np.diff(self.oddness, prepend=-np.inf))
-        value = self.oddness[place]
+        n = len(self.scores)
+        place = np.flatnonzero(np.diff(self.scores, prepend=-np.inf))
+        value = self.scores[place]
         known = -np.log2((n - place) / (n + 1))
-        bits = np.interp(odd, value, known)
-        bits = np.where(odd > value[-1], known[-1] + np.maximum((odd - value[-1]) * self.slope, 0), bits)
+        bits = np.interp(scores, value, known)
+        beyond = known[-1] + np.maximum((scores - value[-1]) * self.slope, 0)
+        bits = np.where(scores > value[-1], beyond, bits)
         # Below every calibration row: towards 0, so that ranks are kept.
-        below = known[0] * np.exp(np.minimum(odd - value[0], 0))
-        return np.asarray(np.where(odd < value[0], below, bits))
+        below = known[0] * np.exp(np.minimum(scores - value[0], 0))
+        return np.asarray(np.where(scores < value[0], below, bits))
 
     def default_rate(self) -> float:
-        """The lowest rate of false alarms that is usual and that these rows can support."""
-        return max(0.001, 1 / (len(self.oddness) + 1))
+        """Return the lowest usual rate of false alarms that these rows can support."""
+        return max(DEFAULT_RATE, 1 / (len(self.scores) + 1))
 
     def alarm(self, rate: float | None) -> tuple[float, float]:
-        """The rate of false alarms that holds, and its threshold: what was asked for, or the usual one."""
+        """Return the rate of false alarms and its threshold in bits.
+
+        Args:
+            rate: as requested; None for `default_rate`.
+
+        Raises:
+            OptionError: the requested rate is lower than these rows can support.
+        """
         if rate is None:
             usual = self.default_rate()
             return usual, self.threshold(usual, asked=False)
         return rate, self.threshold(rate)
 
     def threshold(self, rate: float, *, asked: bool = True) -> float:
-        """Bits above which a row is an alarm, at this rate of false alarms.
+        """Return the bits above which a row is an alarm.
+
+        Args:
+            rate: of false alarms.
+            asked: whether the user requested it; then it must be one that can be kept.
 
         Raises:
-            OptionError: the rate was asked for and is lower than n calibration rows can support.
+            OptionError: it is no rate, or is lower than n calibration rows can support.
         """
-        n = len(self.oddness)
+        n = len(self.scores)
         if not 0 < rate < 1:
             raise OptionError(
                 f"alarm_rate={rate!r}: expected a share between 0 and 1", hint="alarm_rate=0.01"
@@ -108,16 +135,31 @@ class Calibration:
             )
         return -float(np.log2(rate))
 
+    def check(self, names: Collection[str]) -> None:
+        """Raise `ValueError` if this is no calibration of these kinds of evidence.
+
+        Args:
+            names: of the evidence.
+        """
+        sizes = [*self.medians.values(), self.slope]
+        require(all(is_finite_number(v) and v > 0 for v in sizes), "its calibration")
+        require(set(self.medians) == set(names), "its evidence")
+
     def to_json(self) -> dict[str, Any]:
-        """What is not an array, for a model file."""
-        return {"medians": self.medians, "slope": self.slope}
+        """Return what is not an array, for a model file."""
+        return {"medians": dict(self.medians), "slope": self.slope}
 
     @classmethod
-    def from_json(cls, state: Mapping[str, Any], oddness: np.ndarray) -> Calibration:
-        """The inverse of `to_json`."""
-        return cls(dict(state["medians"]), oddness, state["slope"])
+    def from_json(cls, state: Mapping[str, Any], scores: np.ndarray) -> Calibration:
+        """Return the inverse of `to_json`.
+
+        Args:
+            state: medians and slope.
+            scores: (rows,) ascending.
+        """
+        return cls(dict(state["medians"]), scores, state["slope"])
 
 
 def severity(bits: np.ndarray) -> np.ndarray:
-    """0 to 100: 0 for a common row, 50 at one in a thousand (10 bits), 75 at one in a million."""
+    """Return 0 to 100: 0 for a common row, 50 at one in a thousand (10 bits), 75 at one in a million."""
     return 100 * (1 - np.exp2(-bits / 10))

@@ -1,58 +1,90 @@
-"""What wrong cells are like in data like that of the fit."""
+"""Error model of cells: error rate, mix of error types, and calibration from evidence to probability."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from diabolo.data.fields import Field
+from diabolo.data.fields import Field, Real, Symbol
+from diabolo.utils.checks import is_finite_number, require
+
+N_TYPES = {Real.kind: 3, Symbol.kind: 2}  # of errors whose shares are learnt, by kind of field
+MAX_KNOTS = 100  # that a model file may claim
 
 
 @dataclass(frozen=True)
 class CellErrorModel:
-    """How many cells are wrong, in which ways, and how sure their evidence makes.
+    """What wrong cells are like in data like that of the fit.
 
     Attributes:
         rate: the share of cells with a value that are wrong.
-        ways: kind of field -> the shares of the ways in which its cells are wrong, as in `Field.faults`;
-            a kind that is not named is wrong in each way alike.
+        error_types: kind of field -> the shares of the types of its errors, as in `Field.log_prob_if_wrong`;
+            a kind that is not named has equal shares.
         knots: evidence in nats, ascending, at which the log odds that a cell is wrong are known; between them
-            they are interpolated, beyond them a nat counts as a nat. None if nothing was learnt: then a cell
+            they are interpolated, beyond them a nat counts as a nat. Empty if nothing was learnt: then a cell
             without evidence is wrong at `rate`.
-        odds: the log odds at each knot.
+        log_odds: at each knot.
     """
 
     rate: float = 0.01
     error_types: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     knots: tuple[float, ...] = ()
-    odds: tuple[float, ...] = ()
+    log_odds: tuple[float, ...] = ()
 
     def log_q(self, of: Field, values: np.ndarray, alone: bool) -> np.ndarray:
-        """Log q(value): how likely the values of a field are where they are wrong; `alone` as in `Field`."""
-        ways = of.log_prob_if_wrong(values, alone)
-        shares = np.asarray(self.error_types.get(of.kind, [1 / len(ways)] * len(ways)))
-        return np.asarray(np.logaddexp.reduce(ways + np.log(shares).reshape(-1, *[1] * values.ndim), axis=0))
+        """Return log q(value): the log probability of the values of a field where they are wrong.
+
+        Args:
+            of: the field.
+            values: of any shape.
+            alone: as in `Field.log_prob_if_wrong`.
+        """
+        log_q = of.log_prob_if_wrong(values, alone)
+        shares = np.asarray(self.error_types.get(of.kind, [1 / len(log_q)] * len(log_q)))
+        weighted = log_q + np.log(shares).reshape(-1, *[1] * values.ndim)
+        return np.asarray(np.logaddexp.reduce(weighted, axis=0))
 
     def wrong(self, nats: np.ndarray) -> np.ndarray:
-        """P(wrong) of cells from their evidence, log q - log p in nats; 0 where it is NaN."""
+        """Return P(wrong) of cells from their evidence, log q - log p in nats; 0 where it is NaN."""
         known = np.nan_to_num(nats)
         if self.knots:
             beyond = known - np.clip(known, self.knots[0], self.knots[-1])
-            log_odds = np.interp(known, self.knots, self.odds) + beyond
+            log_odds = np.interp(known, self.knots, self.log_odds) + beyond
         else:
             log_odds = known + np.log(self.rate / (1 - self.rate))
         return np.where(np.isnan(nats), 0.0, 1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for a model file."""
-        ways = {k: list(v) for k, v in self.error_types.items()}
-        return {"rate": self.rate, "ways": ways, "knots": list(self.knots), "odds": list(self.odds)}
+        """Return plain values, for a model file."""
+        types = {k: list(v) for k, v in self.error_types.items()}
+        return {
+            "rate": self.rate,
+            "error_types": types,
+            "knots": list(self.knots),
+            "log_odds": list(self.log_odds),
+        }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> CellErrorModel:
-        """The inverse of `to_json`."""
-        ways = {k: tuple(v) for k, v in state["ways"].items()}
-        return cls(state["rate"], ways, tuple(state["knots"]), tuple(state["odds"]))
+        """Return the inverse of `to_json`.
+
+        Raises:
+            ValueError: the values cannot be right.
+        """
+        require(is_finite_number(state["rate"]) and 0 < state["rate"] < 1, "its rate of errors")
+        knots, log_odds, types = state["knots"], state["log_odds"], state["error_types"]
+        for part in (knots, log_odds):
+            require(isinstance(part, list) and all(map(is_finite_number, part)), "its log odds")
+        ascending = all(a < b for a, b in pairwise(knots))
+        require(len(knots) == len(log_odds) <= MAX_KNOTS and ascending, "its log odds")
+        require(isinstance(types, dict) and types.keys() <= N_TYPES.keys(), "its types of errors")
+        for kind, shares in types.items():
+            known = isinstance(shares, list) and len(shares) == N_TYPES[kind]
+            known = known and all(map(is_finite_number, shares))
+            require(known and min(shares) > 0, "its types of errors")
+        shares_of = {k: tuple(v) for k, v in types.items()}
+        return cls(state["rate"], shares_of, tuple(knots), tuple(log_odds))

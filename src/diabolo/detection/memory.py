@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Batch, Curve, Picture, Real, Symbol, broadcast_fields
+from diabolo.utils.numerics import soft_log
 
 LIMIT = 10_000
 WINDOWS = 512
@@ -19,7 +20,6 @@ QUERIES = 512
 SMALL = 64  # symbols up to which a field is compared by one-hot codes
 SPARE = 8  # candidates measured again beyond those wanted
 SPARE_WINDOWS = 2  # of windows, whose distances hardly ever are as good as equal
-KNEE = 4.0  # deviations from which on numbers count by their logarithm
 MISMATCH = 2.0  # the squared distance of two unlike symbols: that of two independent numbers
 
 
@@ -39,14 +39,18 @@ class Neighbours(NamedTuple):
         """(rows,) to the nearest one."""
         return self.distances[:, 0]
 
+    def first(self, k: int) -> Neighbours:
+        """Return the `k` nearest of them."""
+        return Neighbours(self.places[:, :k], self.distances[:, :k])
+
 
 class Memory:
     """Up to 10,000 remembered rows, in the space where their distance means most.
 
-    Numbers count in standard units, their tails by the logarithm (`near`), and the less the wider the range
-    of their column (`reach`); pixels as they are; unlike symbols count 2; windows count after whitening:
-    directions in which training windows hardly vary count more. The distance is the root of the mean over the
-    cells that both rows have.
+    Numbers count in standard units, their tails by the logarithm (`soft_log`), and the less the wider the
+    range of their column (`reach`); pixels as they are; unlike symbols count 2; windows count after
+    whitening: directions in which training windows hardly vary count more. The distance is the root of the
+    mean over the cells that both rows have.
 
     Attributes:
         codes: the remembered rows, on the CPU.
@@ -185,7 +189,7 @@ class Memory:
         """Numbers as distances are measured between them."""
         if kind != Real.kind or self.reach is None:
             return values
-        return near(values) * torch.from_numpy(self.reach)
+        return soft_log(values) * torch.from_numpy(self.reach)
 
     def _squares(self, mine: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """(rows, remembered) mean squared distance over the cells that both have, up to rounding.
@@ -292,14 +296,6 @@ def _whitening(batch: Batch, apart: float) -> np.ndarray:
     return np.asarray(centred.reshape(whitening.shape).float().numpy())
 
 
-def near(values: Tensor) -> Tensor:
-    """`4 asinh(z / 4)`: z itself near the middle of a column, and its logarithm in the tails.
-
-    Of two rows far out it counts by what factor they differ, not by how many deviations.
-    """
-    return KNEE * torch.asinh(values / KNEE)
-
-
 def _reach(batch: Batch, scored: Tensor) -> np.ndarray:
     """(numbers,) one over the range of each column; so that scored numbers have a mean variance of 1.
 
@@ -307,7 +303,7 @@ def _reach(batch: Batch, scored: Tensor) -> np.ndarray:
     far from all others, whatever else it holds. The range is the geometric mean of that of all values and of
     that without the farthest thousandth at each end: a single wild value does not hide itself.
     """
-    near_all, seen = near(batch.values[Real.kind]).numpy(), batch.visible[Real.kind].numpy()
+    near_all, seen = soft_log(batch.values[Real.kind]).numpy(), batch.visible[Real.kind].numpy()
     ranges, variances = np.ones(near_all.shape[1]), np.zeros(near_all.shape[1])
     for field in range(len(ranges)):
         values = np.sort(near_all[seen[:, field], field]).astype(float)

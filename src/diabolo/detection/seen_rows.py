@@ -1,69 +1,177 @@
-"""How odd a row is that the fit itself has seen."""
+"""How anomalous a row is that the fit itself has seen: evidence from its distance to the bulk of the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
-from diabolo.data.fields import Batch
-from diabolo.detection.calibration import Calibration
-from diabolo.detection.memory import fingerprints
+from diabolo.data.fields import Batch, Real, Symbol
+from diabolo.data.schema import Schema
+from diabolo.data.sources import Source
+from diabolo.detection.base import Arrays, EncodedRows, Evidence, RowEvidence, Shapes, TrainingRows
+from diabolo.detection.calibration import MAX_CALIBRATION_ROWS, Calibration
+from diabolo.detection.memory import Neighbours, fingerprints
+from diabolo.detection.parts import ModelParts
+from diabolo.detection.residuals import Residual
+from diabolo.utils.checks import require
+from diabolo.utils.sampling import evenly_spaced
+from diabolo.utils.torch_state import torch_threads
 
-SHARE = 0.1  # of the remembered rows: the crowd
-EXPONENT = 0.5  # of the residual's part, a root itself in rows of numbers, where a row is judged by the crowd
-ALONE = 1 / 8  # of the chances that a row of the fit has to be odd, those of being odd as a new row is
+NEIGHBOUR_SHARE = 0.1  # of the remembered rows: the distance to the farthest of the nearest tenth counts
+RESIDUAL_EXPONENT = 0.5  # of the residual of rows of the fit, which the network has learnt (measured)
+# Of the chances that a row of the fit has to be anomalous, those of being so as a new row is.
+AS_NEW_SHARE = 1 / 8
+MAX_RANKED_ROWS = 2_000  # rows of the fit that others of them are ranked against
 
 
-@dataclass
-class SeenRows:
-    """Rows of the fit are judged by their distance from the crowd: to the nearest tenth of the table.
+class SeenRows(RowEvidence):
+    """The distance of a row of the fit to the nearest tenth of the remembered rows.
 
-    What is odd and comes in groups was learnt as normal, and each row of a group finds its like nearby: such
-    rows betray themselves only by how far they are from the many (k nearest neighbours with a large k:
-    Ramaswamy et al., "Efficient algorithms for mining outliers from large data sets", 2000). The network has
-    learnt them too, so that its residual counts less: by the root of what it counts in new rows.
+    Anomalies that come in groups were learnt as normal, and each row of a group has its like nearby:
+    clustered anomalies stand out only by their distance to the bulk of the data (k nearest neighbours with a
+    large k: Ramaswamy et al., "Efficient algorithms for mining outliers from large data sets", 2000). The
+    network has learnt them too, so that its residual counts less: by the root of what it counts in new rows.
 
-    A row that is odd all alone is told by its nearest row. Both questions are asked, and the rarer answer
-    counts, at 8/7 of its share by the crowd and at 8 times that of a new row: so no more rows are as odd as
-    that than its bits say (weighted Bonferroni: Genovese et al., "False discovery control with p-value
-    weighting", 2006).
+    A row that is anomalous all alone is told by its nearest row. Both are computed, and the rarer answer
+    counts, at 8/7 of its share by the distance to the bulk and at 8 times that of a new row: so no more rows
+    are as anomalous as that than its bits say (weighted Bonferroni: Genovese et al., "False discovery control
+    with p-value weighting", 2006).
 
-    Attributes:
-        prints: (rows,) of every row of the fit, ascending.
+    Args:
+        fingerprints: (rows,) of every row of the fit, ascending.
         calibration: from evidence to bits, of rows of the fit.
     """
 
-    fingerprints: np.ndarray
-    calibration: Calibration
+    name = "knn_distance"
+
+    def __init__(self, fingerprints: np.ndarray, calibration: Calibration) -> None:
+        self.fingerprints, self.calibration = fingerprints, calibration
 
     @classmethod
-    def fit(cls, prints: np.ndarray, evidence: Mapping[str, np.ndarray]) -> SeenRows:
-        """Know these rows again, and rank by the evidence of some of them."""
-        return cls(np.unique(prints), Calibration.fit(_weighed(evidence)))
+    def fit(cls, parts: ModelParts, training: TrainingRows, fitted: Sequence[Evidence]) -> Self | None:
+        """Remember the rows of the fit, and rank some of them among themselves.
 
-    def bits(self, evidence: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Evidence of rows of the fit ("crowd" and "residual") -> how odd they are."""
-        return self.calibration.bits(self.calibration.join(_weighed(evidence)))
+        Labels alone do not tell a row of the fit from a new one that happens to be equal to it; windows and
+        images are not told apart like this.
 
-    def join(self, alone: np.ndarray, beside: np.ndarray) -> np.ndarray:
-        """(rows,) the bits that rows would have if they were new, and by the crowd, NaN if they are."""
-        rarer = np.maximum(alone + np.log2(ALONE), beside + np.log2(1 - ALONE))
-        return np.where(np.isnan(beside), alone, np.maximum(rarer, 0))
+        Args:
+            parts: of the model.
+            training: the rows of the fit.
+            fitted: the residual is needed.
+        """
+        residual = next((e for e in fitted if isinstance(e, Residual)), None)
+        kinds = set(training.batch.values)
+        if (
+            residual is None
+            or parts.source.overlaps
+            or Real.kind not in kinds
+            or kinds - {Real.kind, Symbol.kind}
+        ):
+            return None
+        frame = training.frame
+        prints = np.concatenate([short_fingerprints(batch) for _, batch in parts.chunks(frame)])
+        ranked = evenly_spaced(frame.rows, MAX_RANKED_ROWS)
+        rows = EncodedRows(parts, parts.schema.encode(frame[ranked]))
+        return cls(np.unique(prints), Calibration.fit(_evidence(rows, residual.score(rows))))
+
+    @classmethod
+    def restore(cls, parts: ModelParts, arrays: Arrays, state: Mapping[str, Any]) -> Self:
+        """Make the evidence again.
+
+        Args:
+            parts: of the model.
+            arrays: `fingerprints` and `scores`.
+            state: of the calibration.
+
+        Raises:
+            ValueError: an array is not ascending, or the calibration is none.
+        """
+        for name in ("fingerprints", "scores"):
+            ascending = bool((arrays[name][1:] >= arrays[name][:-1]).all())
+            require(ascending, f"the order of {name!r}")
+        calibration = Calibration.from_json(state, arrays["scores"])
+        calibration.check({cls.name, Residual.name})
+        return cls(arrays["fingerprints"], calibration)
+
+    @classmethod
+    def check(cls, shapes: Shapes, schema: Schema, source: Source) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Return the shapes of the two arrays.
+
+        Args:
+            shapes: of the arrays in the file.
+            schema: of the model.
+            source: of the model.
+
+        Raises:
+            ValueError: the model is none of numbers and labels, or the arrays are too long.
+        """
+        fits = not source.overlaps and {Real.kind, Symbol.kind} >= set(schema.fields)
+        require(fits, "evidence on the rows of the fit")
+        seen, ranked = (int(np.prod(shapes[name])) for name in ("fingerprints", "scores"))
+        sizes = 1 <= seen <= MAX_CALIBRATION_ROWS and 1 <= ranked <= MAX_CALIBRATION_ROWS
+        require(sizes, "the number of its rows")
+        return {"fingerprints": ("I32", (seen,)), "scores": ("F64", (ranked,))}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"fingerprints": self.fingerprints, "scores": self.calibration.scores}
+
+    def state(self) -> dict[str, Any]:
+        return self.calibration.to_json()
+
+    def score(self, rows: EncodedRows) -> np.ndarray:
+        return bulk_neighbours(rows).distance
+
+    def shares(self, rows: EncodedRows) -> dict[str, np.ndarray]:
+        return rows.parts.memory.shares(rows.complete, bulk_neighbours(rows).places[:, 0])
 
     def contains(self, batch: Batch) -> np.ndarray:
-        """(rows,) whether the fit has seen a row with this content."""
-        found = short_fingerprints(batch)
-        place = np.minimum(np.searchsorted(self.fingerprints, found), len(self.fingerprints) - 1)
-        return np.asarray(self.fingerprints[place] == found)
+        """Return (rows,) whether the fit has seen a row with this content."""
+        prints = short_fingerprints(batch)
+        place = np.minimum(np.searchsorted(self.fingerprints, prints), len(self.fingerprints) - 1)
+        return np.asarray(self.fingerprints[place] == prints)
+
+    def bits(self, rows: EncodedRows, residual: np.ndarray) -> np.ndarray:
+        """Return (rows,) the anomaly score of rows of the fit by the distance to the bulk; NaN of new rows.
+
+        Args:
+            rows: rows of a table.
+            residual: (rows,) their residual.
+        """
+        bits, known = np.full(len(rows.batch), np.nan), self.contains(rows.batch)
+        if known.any():
+            evidence = _evidence(rows[np.flatnonzero(known)], residual[known])
+            bits[known] = self.calibration.bits(self.calibration.join(evidence))
+        return bits
+
+    def join(self, as_new: np.ndarray, as_seen: np.ndarray) -> np.ndarray:
+        """Return (rows,) the bits that count.
+
+        Args:
+            as_new: (rows,) the bits that rows would have if they were new.
+            as_seen: (rows,) the bits by the distance to the bulk; NaN of new rows.
+        """
+        rarer = np.maximum(as_new + np.log2(AS_NEW_SHARE), as_seen + np.log2(1 - AS_NEW_SHARE))
+        return np.where(np.isnan(as_seen), as_new, np.maximum(rarer, 0))
 
 
-def _weighed(evidence: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {**evidence, "residual": evidence["residual"] ** EXPONENT}
+def bulk_neighbours(rows: EncodedRows) -> Neighbours:
+    """Return the farthest row of the nearest tenth of the remembered rows."""
+    memory = rows.parts.memory
+    skip = max(round(NEIGHBOUR_SHARE * len(memory)), 1) - 1
+    with torch_threads(rows.parts.threads):
+        return memory.search(rows.batch, skip=skip)
+
+
+def _evidence(rows: EncodedRows, residual: np.ndarray) -> dict[str, np.ndarray]:
+    return {SeenRows.name: bulk_neighbours(rows).distance, Residual.name: residual**RESIDUAL_EXPONENT}
 
 
 def short_fingerprints(batch: Batch) -> np.ndarray:
-    """(rows,) fingerprints of 32 bits: two of a million new rows are taken for one of 10,000 known ones."""
+    """Return (rows,) fingerprints of 32 bits.
+
+    Of a million new rows, two are taken for one of 10,000 seen ones.
+    """
     prints = fingerprints(batch)
     return np.asarray((prints ^ (prints >> np.uint64(32))).astype(np.uint32).view(np.int32))

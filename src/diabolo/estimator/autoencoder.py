@@ -253,8 +253,8 @@ class Autoencoder(Estimator):
                 log=run.log,
             )
             run.finish(engine.facts, engine.notes)
-        engine.notes += [f"{data.coarsened}: they are not in the model"] if data.coarsened else []
-        engine.notes += run.notes
+        coarsened = f"{data.coarsened}: they are not in the model" if data.coarsened else ""
+        engine = engine.with_report(coarsened, *run.notes)
         for note in engine.notes:
             warnings.warn(note, DiaboloWarning, stacklevel=2)
         return self._adopt(engine, user_table)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.networks.bottlenecks import Quantized
+from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.utils.torch_state import forked_rng
 
 PRIORS = ("mixture", "normal")
@@ -116,11 +116,11 @@ def _remembered(engine: Engine) -> Tensor:
     """(rows, latent) codes of remembered rows."""
     # They are drawn, as in training, not only their means: between the codes of two rows are more.
     bottleneck = engine.cell_network.bottleneck
-    read = engine.filled(engine.memory.rows)[places(engine)]
+    read = engine.fill_missing(engine.memory.rows)[places(engine)]
     bottleneck.train()
     try:
         with forked_rng(0), torch.no_grad():
-            z = [engine.cell_network.encode(c.to(engine.device))[0] for c in read.chunks(ROWS)]
+            z = [engine.cell_network.encode(c.to(engine.device))[0] for c in read.chunks(ROWS_PER_READ)]
     finally:
         bottleneck.eval()
     return torch.cat(z).cpu()

@@ -15,8 +15,8 @@ from diabolo.data.fields import Batch, Picture, Real
 from diabolo.data.fields.batch import BLOCK_ROWS
 from diabolo.data.sources import Frame
 from diabolo.detection.memory import fingerprints
-from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
+from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.networks.likelihoods import Binned, Categorical
 from diabolo.utils.checks import check_int
 from diabolo.utils.torch_state import torch_threads
@@ -134,7 +134,7 @@ def draw_holes(
     made: dict[str, list[np.ndarray]] = {}
     done = 0
     for _, batch in engine.chunks(frame):
-        for some in batch.chunks(ROWS):
+        for some in batch.chunks(ROWS_PER_READ):
             part = slice(done, done + len(some))
             done = part.stop
             read = some.hide({k: torch.from_numpy(u[part]) for k, u in unsure.items()})

@@ -18,21 +18,18 @@ from torch import Tensor
 
 from diabolo.data.fields import Batch, Symbol
 from diabolo.data.files import FORMATS, kind_of_file
+from diabolo.detection import EVIDENCE, CellPredictor, ModelParts, RowScorer
 from diabolo.detection.calibration import Calibration
 from diabolo.detection.cell_errors import CellErrorModel
-from diabolo.detection.level import LevelEvidence
 from diabolo.detection.memory import Memory
-from diabolo.detection.residuals import Residuals
-from diabolo.detection.seen_rows import SeenRows
-from diabolo.detection.subsequences import SubsequenceEvidence
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.generation.window_mixture import WindowMixture
 from diabolo.networks.network import Network
-from diabolo.persistence.upgrade import upgrade_card
+from diabolo.persistence.upgrade import upgrade_card, upgrade_tensor_name
 from diabolo.persistence.validation import Plan, check_values, fill_network, make_plan
 from diabolo.utils.files import select_prefix, write_atomic
-from diabolo.utils.tensor_file import is_tensor_file, open_tensor_file, pack, parse_json
+from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_file, pack, parse_json
 from diabolo.utils.torch_state import forked_rng
 
 FORMAT = 3
@@ -76,8 +73,8 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "schema": engine.schema.to_json(),
         "members": {name: net.member.to_json() for name, net in engine.networks.items()},
         "calibration": engine.calibration.to_json(),
-        "crowd": engine.seen_rows.calibration.to_json() if engine.seen_rows else None,
-        "faults": engine.cell_errors.to_json(),
+        "evidence": {e.name: e.state() for e in engine.rows.evidence},
+        "cell_errors": engine.cell_errors.to_json(),
         "history": engine.history,
         "notes": engine.notes,
         "facts": engine.facts,
@@ -115,11 +112,11 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         with open_tensor_file(path) as file:
             card = parse_json(file.card)
             _check_format(path, card)
-            card = card if card["format"] == FORMAT else upgrade_card(card)
             wrong = "is damaged, or does not fit together"
-            plan = make_plan(card, file.specs)
+            card, names = _present_names(card, file)
+            plan = make_plan(card, {names[k]: v for k, v in file.specs.items() if k in names})
             wrong = "is damaged"
-            tensors = file.tensors()
+            tensors = {names[k]: v for k, v in file.tensors().items() if k in names}
         wrong = "does not fit together"
         check_values(plan, tensors)
         return Stored(_restored(card, plan, tensors, device, threads), card["options"])
@@ -130,6 +127,15 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
     except Exception as error:  # whatever a forged file provokes: it is refused all the same
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:300]
         raise ModelFileError(f"{path} {wrong}: {said}", hint="take a copy that is whole") from error
+
+
+def _present_names(card: Mapping[str, Any], file: TensorFile) -> tuple[Mapping[str, Any], dict[str, str]]:
+    """Return the card in the present format, and name in the file -> present name of a tensor."""
+    if card["format"] == FORMAT:
+        return card, {name: name for name in file.specs}
+    card = upgrade_card(card, file.specs)
+    found = ((name, upgrade_tensor_name(name, card["evidence"])) for name in file.specs)
+    return card, {old: new for old, new in found if new is not None}
 
 
 def _check_format(path: Path, card: Any) -> None:
@@ -158,18 +164,11 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     arrays |= {f"memory/visible/{k}": v for k, v in memory.rows.visible.items()}
     learnt = {f"memory/{name}": getattr(memory, name) for name in LEARNT}
     arrays |= {name: array for name, array in learnt.items() if array is not None}
-    arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
-    arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
-    arrays |= {f"brief/{k}": v for k, v in engine.subsequences.arrays.items()} if engine.subsequences else {}
-    arrays |= (
-        {f"loom/{k}": v for k, v in engine.window_mixture.arrays.items()} if engine.window_mixture else {}
-    )
-    arrays["calibration/oddness"] = engine.calibration.oddness
-    if engine.seen_rows is not None:
-        arrays |= {
-            "crowd/prints": engine.seen_rows.fingerprints,
-            "crowd/oddness": engine.seen_rows.calibration.oddness,
-        }
+    for evidence in engine.rows.evidence:
+        arrays |= {f"evidence/{evidence.name}/{k}": v for k, v in evidence.arrays().items()}
+    if engine.window_mixture is not None:
+        arrays |= {f"loom/{k}": v for k, v in engine.window_mixture.arrays.items()}
+    arrays["calibration/scores"] = engine.calibration.scores
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
     return {k: torch.as_tensor(v).clone().contiguous() for k, v in arrays.items()}
@@ -195,36 +194,32 @@ def _restored(
         {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()},
         **learnt,
     )
-    calibration = Calibration.from_json(card["calibration"], tensors["calibration/oddness"].numpy())
-    crowd = None
-    if card["crowd"] is not None:
-        ranked = Calibration.from_json(card["crowd"], tensors["crowd/oddness"].numpy())
-        crowd = SeenRows(tensors["crowd/prints"].numpy(), ranked)
-    level = {k: v.numpy() for k, v in select_prefix(tensors, "level/").items()}
-    brief = {k: v.numpy() for k, v in select_prefix(tensors, "brief/").items()}
-    loom = {k: v.numpy() for k, v in select_prefix(tensors, "loom/").items()}
-    axes = None
+    parts = ModelParts(plan.source, schema, networks, memory, device, threads)
+    calibration = Calibration.from_json(card["calibration"], tensors["calibration/scores"].numpy())
+    evidence = tuple(
+        kind.restore(parts, _arrays(tensors, f"evidence/{kind.name}/"), card["evidence"][kind.name])
+        for kind in EVIDENCE
+        if kind.name in card["evidence"]
+    )
+    scorer = RowScorer(parts, evidence, calibration)
+    calibration.check({e.name for e in scorer.of_rows})
+    mixture, axes = _arrays(tensors, "loom/"), None
     if "axes/centre" in tensors:
         axes = (tensors["axes/centre"].numpy(), tensors["axes/directions"].numpy())
     return Engine(
-        source=plan.source,
-        schema=schema,
-        networks=networks,
-        residuals=Residuals({k: v.numpy() for k, v in select_prefix(tensors, "residuals/").items()}),
-        memory=memory,
-        calibration=calibration,
-        seen_rows=crowd,
-        level=LevelEvidence(level) if level else None,
-        subsequences=SubsequenceEvidence(brief) if brief else None,
-        window_mixture=WindowMixture(loom) if loom else None,
-        cell_errors=CellErrorModel.from_json(card["faults"]),
+        parts=parts,
+        rows=scorer,
+        predictor=CellPredictor(parts, CellErrorModel.from_json(card["cell_errors"])),
         axes=axes,
+        window_mixture=WindowMixture(mixture) if mixture else None,
         history=card["history"],
         notes=card["notes"],
         facts=card["facts"],
-        device=device,
-        threads=threads,
     )
+
+
+def _arrays(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in select_prefix(tensors, prefix).items()}
 
 
 def _finite(value: Any) -> Any:

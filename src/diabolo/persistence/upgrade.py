@@ -5,28 +5,76 @@ Format 3 gave what is stored the names that the code has; formats 1 and 2 hold t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 SOURCE = {"beside": "extra_columns", "groups": "series_names"}
+# Prefixes of tensors, and names behind them.
+PREFIXES = {
+    "residuals/": "evidence/residual/",
+    "level/": "evidence/level/",
+    "brief/": "evidence/subsequences/",
+    "crowd/": "evidence/knn_distance/",
+    "calibration/": "calibration/",
+}
+NAMES = {
+    "worst": "largest_error",
+    "calm": "stillness",
+    "stretches": "remembered",
+    "prints": "fingerprints",
+    "oddness": "scores",
+}
 
 
-def upgrade_card(card: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_card(card: Mapping[str, Any], tensors: Collection[str]) -> dict[str, Any]:
     """Return a card of format 3 for one of format 1 or 2.
 
     Args:
         card: as it stands in the file.
+        tensors: the names of the file's tensors.
 
     Raises:
         Exception: the card is not one of these formats; a forged one can provoke any.
     """
-    source = {SOURCE.get(k, k): v for k, v in card["source"].items()}
-    return {**card, "source": source, "schema": [_upgrade_entry(entry) for entry in card["schema"]]}
+    card = dict(card)
+    card["source"] = {SOURCE.get(k, k): v for k, v in card["source"].items()}
+    card["schema"] = [_upgrade_entry(entry) for entry in card["schema"]]
+    errors, crowd = card.pop("faults"), card.pop("crowd")
+    card["cell_errors"] = {
+        "rate": errors["rate"],
+        "error_types": errors["ways"],
+        "knots": errors["knots"],
+        "log_odds": errors["odds"],
+    }
+    evidence: dict[str, Any] = {name: {} for name in card["calibration"]["medians"]}
+    if any(name.startswith("brief/") for name in tensors):
+        evidence["subsequences"] = {}
+    if crowd is not None:
+        medians = {("knn_distance" if k == "crowd" else k): v for k, v in crowd["medians"].items()}
+        evidence["knn_distance"] = {**crowd, "medians": medians}
+    return {**card, "evidence": evidence}
+
+
+def upgrade_tensor_name(name: str, evidence: Collection[str]) -> str | None:
+    """Return the name of a tensor in format 3; None if it is no longer stored.
+
+    Args:
+        name: in format 1 or 2.
+        evidence: kinds of evidence that the model has.
+    """
+    prefix = next((p for p in PREFIXES if name.startswith(p)), None)
+    if prefix is None:
+        return name
+    # Models that predict masked points of windows stored the sizes of errors that no score used.
+    if prefix == "residuals/" and "residual" not in evidence:
+        return None
+    rest = name.removeprefix(prefix)
+    return PREFIXES[prefix] + NAMES.get(rest, rest)
 
 
 def _upgrade_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     entry = dict(entry)
-    made = entry.pop("filler", None)
-    if made is not None:
-        made = {("alphabet" if k == "letters" else k): v for k, v in made.items()}
-    return {**entry, "surrogate": made}
+    surrogate = entry.pop("filler", None)
+    if surrogate is not None:
+        surrogate = {("alphabet" if k == "letters" else k): v for k, v in surrogate.items()}
+    return {**entry, "surrogate": surrogate}

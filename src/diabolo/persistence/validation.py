@@ -6,7 +6,7 @@ A checksum tells damage, not malice: whoever forges a file writes a checksum tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,22 +23,21 @@ from diabolo.data.fields.real import FINEST
 from diabolo.data.schema import Entry, Schema
 from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.data.surrogates import LONGEST
+from diabolo.detection import EVIDENCE
+from diabolo.detection.calibration import MAX_CALIBRATION_ROWS
 from diabolo.detection.memory import LIMIT
-from diabolo.detection.subsequences import LENGTH, REMEMBERED
 from diabolo.generation.window_mixture import PATTERNS
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.network import Member, Network
+from diabolo.utils.checks import is_finite_number, is_text_list, require
+from diabolo.utils.files import select_prefix
 from diabolo.utils.tensor_file import TensorSpec
 from diabolo.utils.torch_state import forked_rng
 
-EVIDENCE = {"residual", "distance"}
-KNOWN = {"residual", "crowd"}
 LOOM = ("curves", "twins", "tail", "noise", "weights", "covariances")
-LEVEL = ("level/low", "level/high", "level/fence")
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
 MAX_SIDE = 65_536  # of a picture
-MAX_CALIBRATION = 20_000_000
 SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
 # Buffers that a fit changes.
 RUNNING = (
@@ -52,7 +51,6 @@ RUNNING = (
     "white.whitening",
     "white.colour",
 )
-WAYS = {Real.kind: 3, Symbol.kind: 2}  # in which values can be wrong, where their shares are learnt
 MAX_KNOTS = 100
 
 
@@ -77,12 +75,12 @@ def make_plan(card: Any, specs: Mapping[str, TensorSpec]) -> Plan:
         _check_entry(entry, source)
     schema.check_sizes()
     names = [e.name for e in schema.entries]
-    _need(len(set(names)) == len(names) and bool(schema.scored), "its columns")
+    require(len(set(names)) == len(names) and bool(schema.scored), "its columns")
     members = {name: Member.from_json(state) for name, state in card["members"].items()}
-    _need(0 < len(members) <= len(specs), "its networks")
+    require(0 < len(members) <= len(specs), "its networks")
     with forked_rng(0):  # stems are built for their width, and begin at random
         widths = [_width(name, member, schema, specs) for name, member in members.items()]
-    _check_shapes(schema, source, specs, widths[-1], seen_rows=card["crowd"] is not None)
+    _check_shapes(schema, source, specs, widths[-1], card["evidence"])
     for entry in schema.used:
         _try(entry)
     return Plan(source, schema, members)
@@ -92,31 +90,20 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     """Check what tensors hold, beside those of networks."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point():
-            _need(bool(torch.isfinite(tensor).all()), f"{name!r} holds numbers that are not finite, which")
+            require(bool(torch.isfinite(tensor).all()), f"{name!r} holds numbers that are not finite, which")
     if Symbol.kind in plan.schema.fields:
         symbols = tensors[f"memory/values/{Symbol.kind}"]
         sizes = torch.tensor([len(f.counts) for f in plan.schema.fields[Symbol.kind]])  # type: ignore[attr-defined]
-        _need(bool(((symbols >= 0) & (symbols < sizes)).all()), "a remembered symbol")
+        require(bool(((symbols >= 0) & (symbols < sizes)).all()), "a remembered symbol")
     if "loom/mean" in tensors:
         _check_loom({name: tensors[f"loom/{name}"] for name in LOOM})
         if "loom/turns" in tensors:
             turns = tensors["loom/turns"]
-            _need(bool((turns >= 0).all()) and bool((turns.sum(1) > 0).all()), "how values are missing")
-    if "level/fence" in tensors:
-        _need(bool((tensors["level/fence"] > 0).all()), "the range of its levels")
-    if "brief/mean" in tensors:
-        for name in ("error", "distance", "calm"):
-            _need(bool((tensors[f"brief/{name}"] > 0).all()), "its short stretches")
-        solvable = torch.linalg.cholesky_ex(tensors["brief/covariance"].double()).info == 0
-        _need(bool(solvable), "its short stretches")
+            require(bool((turns >= 0).all()) and bool((turns.sum(1) > 0).all()), "how values are missing")
     if Real.kind in plan.schema.fields:
-        for name in (Real.kind, "worst"):
-            _need(bool((tensors[f"residuals/{name}"] > 0).all()), "the size of an error")
-        _need(bool((tensors["memory/reach"] > 0).all()), "what a column counts")
-    for name in ("calibration/oddness", "crowd/oddness", "crowd/prints"):
-        if name in tensors:
-            values = tensors[name]
-            _need(bool((values[1:] >= values[:-1]).all()), f"the order of {name!r}")
+        require(bool((tensors["memory/reach"] > 0).all()), "what a column counts")
+    scores = tensors["calibration/scores"]
+    require(bool((scores[1:] >= scores[:-1]).all()), "the order of 'calibration/scores'")
 
 
 def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> None:
@@ -134,7 +121,7 @@ def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> 
             fits = fits and bool(stored[key] > 0)
         if key.endswith("linear.weight") and key not in learnt:
             fits = fits and _solvable(stored[key])
-        _need(fits, f"network {name!r}, {key}")
+        require(fits, f"network {name!r}, {key}")
     network.load_state_dict(stored)
 
 
@@ -144,96 +131,72 @@ def _solvable(weight: torch.Tensor) -> bool:
     return bool(torch.linalg.cholesky_ex(left).info == 0)
 
 
-def _need(fits: bool, what: str) -> None:
-    if not fits:
-        raise ValueError(f"{what} cannot be")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
-
-
 def _check_plain(card: Any) -> None:
     options, history = card["options"], card["history"]
-    _need(isinstance(options["arguments"], dict) and isinstance(options["library"], str), "its options")
-    _need(_texts(options["columns"]), "the names of its columns")
+    require(isinstance(options["arguments"], dict) and isinstance(options["library"], str), "its options")
+    require(is_text_list(options["columns"]), "the names of its columns")
     rate = options["arguments"].get("alarm_rate")
-    _need(rate is None or (_is_number(rate) and 0 < rate < 1), "its rate of alarms")
-    _need(isinstance(history, list) and all(isinstance(h, dict) for h in history), "its history")
-    _need(all(h.keys() == history[0].keys() for h in history), "its history")
-    _need(_texts(card["notes"]) and isinstance(card["facts"], dict), "its notes")
-    _check_faults(card["faults"])
-    levelled = {"distance", "level"}
-    _check_calibration(card["calibration"], EVIDENCE, EVIDENCE | levelled, levelled)
-    if card["crowd"] is not None:
-        _check_calibration(card["crowd"], KNOWN)
-
-
-def _check_calibration(state: Any, *evidence: set[str]) -> None:
-    sizes = [*state["medians"].values(), state["slope"]]
-    _need(all(_is_number(v) and v > 0 for v in sizes), "its calibration")
-    _need(set(state["medians"]) in evidence, "its evidence")
+    require(rate is None or (is_finite_number(rate) and 0 < rate < 1), "its rate of alarms")
+    require(isinstance(history, list) and all(isinstance(h, dict) for h in history), "its history")
+    require(all(h.keys() == history[0].keys() for h in history), "its history")
+    require(is_text_list(card["notes"]) and isinstance(card["facts"], dict), "its notes")
+    known = {kind.name for kind in EVIDENCE}
+    require(isinstance(card["evidence"], dict) and card["evidence"].keys() <= known, "its evidence")
 
 
 def _source(state: Mapping[str, Any]) -> Source:
     options = dict(state)
     source = {s.kind: s for s in SOURCES}[options.pop("kind")](**options)
-    if isinstance(source, Series):
-        _need(all(v is None or isinstance(v, str) for v in (source.time, source.by)), "its time")
-        _need(_is_number(source.step) and source.step >= 0, "its step")
-        _need(type(source.end) is int, "its end")
-        _need(type(source.length) is int and source.length >= 2, "the length of its windows")
-        names = (source.extra_columns, source.channels, source.types, source.series_names)
-        _need(all(_texts(v) for v in names), "its channels")
+    source.check()
     return source
 
 
 def _check_entry(entry: Entry, source: Source) -> None:
     name, column = f"column {str(entry.name)[:50]!r}", entry.column
-    _need(_texts([entry.name, entry.reason]) and _is_number(entry.missing), name)
-    _need(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
+    require(is_text_list([entry.name, entry.reason]) and is_finite_number(entry.missing), name)
+    require(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
     if entry.surrogate is not None:
         made = entry.surrogate
-        _need(column is None and _texts(made.alphabet) and all(made.alphabet), name)
-        _need(len(made.alphabet) <= LONGEST and max(map(len, made.alphabet), default=0) <= MAX_SYMBOLS, name)
-        _need(type(made.start) is int and type(made.step) is int and _is_number(made.missing), name)
-        _need(made.constant is None or isinstance(made.constant, str), name)
-        _need(len(made.make(0, 2, 0)) == 2, name)
+        require(column is None and is_text_list(made.alphabet) and all(made.alphabet), name)
+        require(
+            len(made.alphabet) <= LONGEST and max(map(len, made.alphabet), default=0) <= MAX_SYMBOLS, name
+        )
+        require(type(made.start) is int and type(made.step) is int and is_finite_number(made.missing), name)
+        require(made.constant is None or isinstance(made.constant, str), name)
+        require(len(made.make(0, 2, 0)) == 2, name)
     if isinstance(column, Window):
         channels = source.channels if isinstance(source, Series) else ()
-        _need(entry.name in channels and column.length == source.length, name)
+        require(entry.name in channels and column.length == source.length, name)
     if isinstance(column, Image):
         sizes = column.shape
-        _need(len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), name)
-        _need(column.layout in LAYOUTS and column.type in PIXELS, name)
-        _need(column.layout != "HW" or sizes[0] == 1, name)
+        require(len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), name)
+        require(column.layout in LAYOUTS and column.type in PIXELS, name)
+        require(column.layout != "HW" or sizes[0] == 1, name)
     if isinstance(column, Boolean):
-        _need(len(column.counts) == 3, name)
+        require(len(column.counts) == 3, name)
     if isinstance(column, Category):
         symbols = column.symbols
-        _need(_texts(column.levels) and symbols.shape == (len(column.levels),) and len(symbols) > 0, name)
-        _need(bool(((symbols > 0) & (symbols < len(column.counts))).all()), name)
+        require(
+            is_text_list(column.levels) and symbols.shape == (len(column.levels),) and len(symbols) > 0, name
+        )
+        require(bool(((symbols > 0) & (symbols < len(column.counts))).all()), name)
     if isinstance(column, Datetime):
-        _need(all(column.counts[p].shape == (PARTS[p][0] + 1,) for p in column.parts), name)
-        _need(_is_number(column.unit) and column.unit >= 0, name)
+        require(all(column.counts[p].shape == (PARTS[p][0] + 1,) for p in column.parts), name)
+        require(is_finite_number(column.unit) and column.unit >= 0, name)
     for part in column.fields if column is not None else ():
         if isinstance(part, Symbol):
-            _need(
+            require(
                 _fine(part.counts) and 2 <= len(part.counts) <= MAX_SYMBOLS and part.counts.min() >= 0, name
             )
         elif isinstance(part, Real):
             bins = len(part.centres)
             tables = (part.centres, part.low, part.high, part.counts)
-            _need(all(_fine(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name)
-            _need(_fine(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name)
-            _need(bool((np.diff(part.edges) >= 0).all()) and len(part.shares) in (0, bins), name)
-            _need(bool(((part.shares >= 0) & (part.shares <= FINEST)).all()), name)
+            require(all(_fine(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name)
+            require(_fine(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name)
+            require(bool((np.diff(part.edges) >= 0).all()) and len(part.shares) in (0, bins), name)
+            require(bool(((part.shares >= 0) & (part.shares <= FINEST)).all()), name)
         elif isinstance(part, Curve | Picture):
-            _need(_is_number(part.low) and _is_number(part.high), name)
+            require(is_finite_number(part.low) and is_finite_number(part.high), name)
 
 
 def _fine(table: np.ndarray) -> bool:
@@ -249,26 +212,29 @@ def _try(entry: Entry) -> None:
         parts.append(np.ones(cell, np.int64) if isinstance(part, Symbol) else np.zeros(cell, np.float32))
     for number in (column, getattr(column, "clock", None)):
         if isinstance(number, Number | Window | Image):
-            _need(_is_number(number.mean) and _is_number(number.scale) and number.scale > 0, entry.name)
+            require(
+                is_finite_number(number.mean) and is_finite_number(number.scale) and number.scale > 0,
+                entry.name,
+            )
     values = column.decode(parts, exact=isinstance(column, Number))
-    _need(all(bool(np.isfinite(value).all()) for value, _ in column.encode(values, entry.name)), entry.name)
+    require(all(bool(np.isfinite(value).all()) for value, _ in column.encode(values, entry.name)), entry.name)
     column.describe()
 
 
 def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, TensorSpec]) -> int:
     """The width of a network's codes, once the network has been found to be no larger than what is stored."""
     what, layers, size = f"network {str(name)[:50]!r}", member.layers, member.embedding
-    _need(all(type(v) is int and v > 0 for v in (*layers, size)) and len(layers) <= len(specs), what)
+    require(all(type(v) is int and v > 0 for v in (*layers, size)) and len(layers) <= len(specs), what)
     stored = sum(s.end - s.begin for k, s in specs.items() if k.startswith(f"network/{name}/"))
     numbers, inputs, kinds = 0, 0, {f.kind: f for f in FIELDS}
     sizes = [f.size or size for f in schema.fields.get(Symbol.kind, ())]  # type: ignore[attr-defined]
-    _need(all(type(v) is int and 0 < v <= MAX_EMBEDDING for v in sizes), what)
+    require(all(type(v) is int and 0 < v <= MAX_EMBEDDING for v in sizes), what)
     size = max([size, *sizes])
     for kind, fields in schema.fields.items():
         if fields[0].cell == ():
             widest = max(len(f.counts) for f in fields)  # type: ignore[attr-defined]
             numbers += 4 * len(fields) * widest * (size + 2 if kind == Symbol.kind or member.full else 2)
-            _need(4 * numbers <= 16 * stored + SPARE, what)
+            require(4 * numbers <= 16 * stored + SPARE, what)
         inputs += kinds[kind].stem(fields, Reading(member.embedding, full=member.full)).width
     there = [inputs, *layers]
     latent = getattr(member.bottleneck, "latent", there[-1])
@@ -278,45 +244,40 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Tensor
     if member.linear and Curve.kind in schema.fields and isinstance(member.bottleneck, Identity):
         tables = 4 if member.white else 1
         numbers += tables * sum(f.length for f in schema.fields[Curve.kind]) ** 2  # type: ignore[attr-defined]
-    _need(4 * numbers <= 16 * stored + SPARE and stored <= 16 * numbers + SPARE, what)
+    require(4 * numbers <= 16 * stored + SPARE and stored <= 16 * numbers + SPARE, what)
     return int(latent)
 
 
 def _check_shapes(
-    schema: Schema, source: Source, specs: Mapping[str, TensorSpec], latent: int, *, seen_rows: bool
+    schema: Schema, source: Source, specs: Mapping[str, TensorSpec], latent: int, evidence: Collection[str]
 ) -> None:
-    """Every tensor that is no network's must be there, as the schema and the source have it."""
+    """Check that every tensor that is no network's is there, as the schema and the source have it."""
     kinds = schema.fields
     rows = specs[f"memory/values/{next(iter(kinds))}"].shape[0]
-    ranked = math.prod(specs["calibration/oddness"].shape)
-    _need(1 <= rows <= LIMIT and 1 <= ranked <= MAX_CALIBRATION, "the number of its rows")
+    ranked = math.prod(specs["calibration/scores"].shape)
+    require(1 <= rows <= LIMIT and 1 <= ranked <= MAX_CALIBRATION_ROWS, "the number of its rows")
     points = len(kinds.get(Curve.kind, ())) * source.length
-    expected: dict[str, tuple[str, tuple[int, ...]]] = {"calibration/oddness": ("F64", (ranked,))}
-    if seen_rows:
-        seen, ranked = (math.prod(specs[f"crowd/{name}"].shape) for name in ("prints", "oddness"))
-        _need(1 <= seen <= MAX_CALIBRATION and 1 <= ranked <= MAX_CALIBRATION, "the number of its rows")
-        _need({Real.kind, Symbol.kind} >= set(kinds) and not isinstance(source, Series), "its crowd")
-        expected |= {"crowd/prints": ("I32", (seen,)), "crowd/oddness": ("F64", (ranked,))}
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {"calibration/scores": ("F64", (ranked,))}
+    for listed in EVIDENCE:
+        if listed.name in evidence:
+            shapes = {k: spec.shape for k, spec in select_prefix(specs, f"evidence/{listed.name}/").items()}
+            found = listed.check(shapes, schema, source)
+            expected |= {f"evidence/{listed.name}/{k}": spec for k, spec in found.items()}
     for kind, fields in kinds.items():
         shape = (rows, len(fields), *fields[0].cell)
         expected[f"memory/values/{kind}"] = ("I16" if kind == Symbol.kind else "F32", shape)
         expected[f"memory/visible/{kind}"] = ("BOOL", shape)
-        expected[f"residuals/{kind}"] = ("F32", (points, points) if kind == Curve.kind else shape[1:])
     if Real.kind in kinds:
-        expected["residuals/worst"] = ("F32", (1,))
         expected["memory/reach"] = ("F32", (len(kinds[Real.kind]),))
     if isinstance(source, Series):
         expected["memory/positions"] = ("I64", (rows,))
     if points:
         expected["memory/whitening"] = ("F32", (points, points))
-        expected |= {name: ("F64", (len(kinds[Curve.kind]),)) for name in LEVEL}
     if "loom/mean" in specs:
         expected |= _loom_shapes(specs, len(kinds[Curve.kind]), points)
-    if "brief/mean" in specs:
-        expected |= _brief_shapes(specs, len(kinds[Curve.kind]), source.length)
     if "axes/centre" in specs:
         axes = specs["axes/directions"].shape[0]
-        _need(1 <= axes <= latent, "the number of its axes")
+        require(1 <= axes <= latent, "the number of its axes")
         expected |= {"axes/centre": ("F32", (latent,)), "axes/directions": ("F32", (axes, latent))}
     for name, (dtype, shape) in expected.items():
         if name not in specs:
@@ -325,28 +286,7 @@ def _check_shapes(
         if (got.dtype, got.shape) != (dtype, shape):
             raise ValueError(f"{name!r} is {got.dtype} {got.shape}, expected {dtype} {shape}")
     for name in specs:
-        _need(name in expected or name.startswith("network/"), f"tensor {name[:50]!r}")
-
-
-def _brief_shapes(
-    specs: Mapping[str, TensorSpec], channels: int, window: int
-) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The arrays of short stretches."""
-    kept, length = specs["brief/positions"].shape[0], min(LENGTH, window // 2)
-    _need(1 <= kept <= REMEMBERED and length >= 2, "its short stretches")
-    points = channels * length
-    shapes = {
-        "mean": (points,),
-        "covariance": (points, points),
-        "error": (points,),
-        "whitening": (channels, length, length),
-        "stretches": (channels, kept, length),
-        "positions": (kept,),
-        "distance": (channels,),
-        "calm": (channels,),
-    }
-    types = {"positions": "I64"}
-    return {f"brief/{name}": (types.get(name, "F32"), shape) for name, shape in shapes.items()}
+        require(name in expected or name.startswith("network/"), f"tensor {name[:50]!r}")
 
 
 def _loom_shapes(
@@ -355,8 +295,8 @@ def _loom_shapes(
     """The arrays of a loom, as one of them has it for the others."""
     knots, directions = specs["loom/curves"].shape[-1], specs["loom/directions"].shape[-1]
     (tail,), (parts, code) = specs["loom/tail"].shape, specs["loom/means"].shape
-    _need(1 <= knots <= MAX_SYMBOLS and 1 <= parts <= MAX_KNOTS and tail < directions <= points, "its loom")
-    _need(directions - tail <= code <= MAX_SYMBOLS, "its loom")
+    require(1 <= knots <= MAX_SYMBOLS and 1 <= parts <= MAX_KNOTS and tail < directions <= points, "its loom")
+    require(directions - tail <= code <= MAX_SYMBOLS, "its loom")
     shapes = {
         "curves": (channels, 3, knots),
         "steps": (channels,),
@@ -371,7 +311,7 @@ def _loom_shapes(
     }
     if "loom/gaps" in specs:
         patterns = specs["loom/gaps"].shape[0]
-        _need(1 <= patterns <= PATTERNS, "its loom")
+        require(1 <= patterns <= PATTERNS, "its loom")
         shapes |= {"gaps": (patterns, channels), "turns": (patterns, patterns)}
     types = {"steps": "BOOL", "gaps": "BOOL", "twins": "I64"}
     return {f"loom/{name}": (types.get(name, "F64"), shape) for name, shape in shapes.items()}
@@ -380,20 +320,8 @@ def _loom_shapes(
 def _check_loom(loom: Mapping[str, Tensor]) -> None:
     """Whether windows can be drawn from it."""
     curves, twins = loom["curves"], loom["twins"]
-    _need(bool((curves[..., 1:] >= curves[..., :-1]).all()), "the order of its loom")
-    _need(bool(((twins >= 0) & (twins <= torch.arange(len(twins)))).all()), "its loom")
+    require(bool((curves[..., 1:] >= curves[..., :-1]).all()), "the order of its loom")
+    require(bool(((twins >= 0) & (twins <= torch.arange(len(twins)))).all()), "its loom")
     for name in ("tail", "noise", "weights"):
-        _need(bool((loom[name] > 0).all()), "its loom")
-    _need(bool((torch.linalg.cholesky_ex(loom["covariances"]).info == 0).all()), "its loom")
-
-
-def _check_faults(faults: Any) -> None:
-    _need(_is_number(faults["rate"]) and 0 < faults["rate"] < 1, "its rate of errors")
-    knots, odds, ways = faults["knots"], faults["odds"], faults["ways"]
-    for part in (knots, odds):
-        _need(isinstance(part, list) and all(_is_number(v) for v in part), "its odds")
-    _need(len(knots) == len(odds) <= MAX_KNOTS and all(a < b for a, b in pairwise(knots)), "its odds")
-    _need(isinstance(ways, dict) and ways.keys() <= WAYS.keys(), "its ways of errors")
-    for kind, shares in ways.items():
-        known = isinstance(shares, list) and len(shares) == WAYS[kind] and all(map(_is_number, shares))
-        _need(known and min(shares) > 0, "its ways of errors")
+        require(bool((loom[name] > 0).all()), "its loom")
+    require(bool((torch.linalg.cholesky_ex(loom["covariances"]).info == 0).all()), "its loom")

@@ -14,7 +14,7 @@ def caveats(view: View) -> list[str]:
     """One paragraph each, the most general first."""
     engine, scores = view.engine, view.scores
     points = "points" if view.series is not None else "rows"
-    calibrated = len(engine.calibration.oddness)
+    calibrated = len(engine.calibration.scores)
     said = [
         f"An alarm is a matter of rank, not of harm: it means odder than all but {one_in(scores.threshold)} "
         f"normal {points}. In {count(view.user_table.rows)} {points} without any fault, about "
@@ -43,7 +43,7 @@ def caveats(view: View) -> list[str]:
     if engine.facts.get("rows") == view.frame.rows:
         why = (
             "no row is its own neighbour, but what is odd and frequent was learnt as normal."
-            if engine.seen_rows is None
+            if engine.rows.of_seen_rows is None
             else "rows of the fit are judged by how far they are from the many too, and ranked among "
             f"themselves: up to {percent(scores.alarm_rate)} of them are in alarm, whatever they hold."
         )

@@ -327,8 +327,9 @@ def _fewer(found: Comparison) -> bool:
 
 def _known(engine: Engine, user_table: Any) -> float | None:
     """The share of rows that the fit has seen; None if the model does not know them again."""
-    if engine.seen_rows is None:
+    seen = engine.rows.of_seen_rows
+    if seen is None:
         return None
     frame = engine.read(user_table)
-    parts: Sequence[np.ndarray] = [engine.contains(codes) for _, codes in engine.chunks(frame)]
+    parts: Sequence[np.ndarray] = [seen.contains(batch) for _, batch in engine.chunks(frame)]
     return float(np.concatenate(parts).mean())

@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from diabolo import tasks
-from diabolo.data.fields import Curve
-from diabolo.data.sources import Frame, Series
+from diabolo.data.sources import Series
 from diabolo.detection.calibration import severity
-from diabolo.detection.subsequences import CoveredPoints
-from diabolo.engine import Engine
 from diabolo.report.drawing import timeline
 from diabolo.report.drawing.svg import moment
 from diabolo.report.expected import floats, span
-from diabolo.report.formatting import clipped, duration, several
+from diabolo.report.formatting import duration, several
 from diabolo.report.rows import CARDS, Card, make_card
 from diabolo.report.view import SeriesRows, View
 from diabolo.tasks import Episode, Explanation
@@ -47,8 +44,8 @@ def episodes(view: View, source: Series) -> list[Card]:
         )
         card.title, card.about = _title(view, strand, start, end, oddest)
         if card.alarm:
-            why = (odd(view.engine, view.frame, episode.peak) for odd in (odd_level, odd_moment))
-            card.about += "".join(f"; {said}" for said in why if said)
+            why = view.engine.rows.words(view.frame, episode.peak)
+            card.about += "".join(f"; {words}" for words in why)
         card.nearest = _nearest(view, source, int(strand.rows[peak]))
         spans = [span(view, episode)] if card.alarm else []
         seen = _stretch(view, strand, around, said, spans)
@@ -56,45 +53,6 @@ def episodes(view: View, source: Series) -> list[Card]:
         card.series, card.between = int(strand_of[episode.peak]), (float(seen.x[0]), float(seen.x[-1]))
         cards.append(card)
     return cards
-
-
-def odd_level(engine: Engine, frame: Frame, row: int) -> str:
-    """That the level of the series is what is odd around a row, in words; empty where it is not.
-
-    It is where the mean of the window in whose middle the row lies is beyond its fences. Each value by itself
-    may then be a usual one.
-    """
-    if engine.level is None:
-        return ""
-    window = engine.source.at_centre(frame, np.arange(frame.rows))[[row]]
-    batch = engine.schema.encode(frame[window])
-    excess = engine.level.excess(batch)[0]
-    farthest = int(excess.argmax())
-    if excess[farthest] < 1:
-        return ""
-    side = "lower" if engine.level.side(batch)[0, farthest] < 0 else "higher"
-    return f"the level{_of(engine, farthest)} is {side} than usual"
-
-
-def odd_moment(engine: Engine, frame: Frame, row: int) -> str:
-    """That single points or short stretches are odd there, in words; empty where they are not."""
-    if engine.subsequences is None:
-        return ""
-    length = engine.source.length
-    point = frame.layout.point[row]
-    near = np.flatnonzero((frame.layout.start > point - length) & (frame.layout.start <= point))
-    course = CoveredPoints.of(frame, length, engine.subsequences.channels, near)
-    course.take(slice(None), engine.schema.encode(frame[near]))
-    found = engine.local_evidence(frame, course)[row]
-    if found.max() < BRIEF:
-        return ""
-    return f"single points or short stretches{_of(engine, int(found.argmax()))} are odd"
-
-
-def _of(engine: Engine, channel: int) -> str:
-    """Which channel, where there are several."""
-    channels = [slot.name for slot in engine.schema.slots if slot.kind == Curve.kind]
-    return f" of {clipped(channels[channel], 40)}" if len(channels) > 1 else ""
 
 
 def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:
@@ -164,7 +122,7 @@ def _nearest(view: View, source: Series, row: int) -> str:
     window = np.abs(frame.layout.start + source.length // 2 - frame.layout.point[row]).argmin()
     picked = np.array([window])
     batch = view.engine.schema.encode(frame[picked])
-    near = view.engine.neighbours(batch, frame.positions[picked])
+    near = view.engine.parts.neighbours(batch, frame.positions[picked])
     if near.places[0, 0] < 0:
         return ""
     # A position counts steps since 1970 (of a numeric time: since 0); series of one table lie far apart.

@@ -11,8 +11,7 @@ from diabolo.report.drawing.timeline import SeriesSegment, Span
 from diabolo.report.view import View
 from diabolo.tasks import Episode
 from diabolo.tasks.base import decode_column, precision_weights
-from diabolo.tasks.explain import suspects
-from diabolo.tasks.repair import few
+from diabolo.tasks.explain import suspect_points
 
 PARTS = ("expected", "low", "high")
 
@@ -62,13 +61,13 @@ def _expected(view: View, channels: list[str], points: np.ndarray) -> dict[str, 
     """What was expected at points of the grid, whether the data has them or not, and its range."""
     engine, frame = view.engine, view.frame
     # Ten for each point, an odd number apart: the point then lies now here, now there in what is hidden.
-    windows = few(frame, engine.source.length // 10 | 1)
+    windows = engine.source.thin(frame, engine.source.length // 10 | 1)
     start = frame.layout.start[windows]
     covers = (start + engine.source.length > points.min(initial=0)) & (start <= points.max(initial=0))
     frame = frame.only(windows[covers])
     said: dict[str, dict[str, list[np.ndarray]]] = {part: {} for part in PARTS}
     for rows, batch in engine.chunks(frame):
-        odd = suspects(view.model, frame.only(np.arange(frame.rows)[rows]), batch, view.scores.bits)
+        odd = suspect_points(view.model, frame.only(np.arange(frame.rows)[rows]), batch, view.scores.bits)
         cells = engine.cells(batch, suspects=odd, middle="median")
         for part, store in said.items():
             for kind, values in getattr(cells, part).items():

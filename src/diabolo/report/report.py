@@ -130,7 +130,7 @@ def figures(view: View) -> list[tuple[str, str, str]]:
     """(label, value, remark): the numbers to know first."""
     scores = view.scores
     alarms = int(scores.alarm.sum())
-    calibrated = len(view.engine.calibration.oddness)
+    calibrated = len(view.engine.calibration.scores)
     points = "points" if view.series is not None else "rows"
     made = []
     if view.series is not None:

@@ -17,13 +17,12 @@ from diabolo.data.columns import Values
 from diabolo.data.columns.datetime import from_seconds
 from diabolo.data.sources import Series
 from diabolo.data.sources.series import SERIES_OFFSET
+from diabolo.detection import EncodedRows
 from diabolo.detection.calibration import severity
-from diabolo.detection.subsequences import CoveredPoints
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.tasks import Model
 from diabolo.utils.files import write_atomic
-from diabolo.utils.torch_state import torch_threads
 
 NEVER = np.iinfo(np.int64).min
 
@@ -240,13 +239,7 @@ class Stream:
         starts = np.arange(max(step - length + 1, strand.first), min(step, latest) + 1)
         columns, positions = self._windows(group, strand, starts, zone)
         batch = engine.schema.encode(columns)
-        odd = engine.calibration.join(engine.evidence(batch, positions)).mean(keepdims=True)
-        if engine.subsequences is not None:
-            course = CoveredPoints(starts, positions, length, len(self.source.channels))
-            course.take(slice(None), batch)
-            with torch_threads(engine.threads):
-                odd = odd + engine.subsequences.evidence(course, step).max()
-        bits = float(engine.calibration.bits(odd)[0])
+        bits = engine.rows.bits_of_point(EncodedRows(engine.parts, batch, positions), starts, step)
         return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
 
     def _windows(
@@ -345,8 +338,8 @@ class Stream:
 
     def _mark(self) -> list[Any]:
         """What tells this model from others."""
-        oddness = self.engine.calibration.oddness
-        return [len(oddness), float(oddness.sum()), list(self.source.channels), self.source.length]
+        scores = self.engine.calibration.scores
+        return [len(scores), float(scores.sum()), list(self.source.channels), self.source.length]
 
 
 def _column(values: list[Any], name: str) -> pa.Array:

@@ -14,7 +14,7 @@ from torch import Tensor
 from diabolo.data.columns import Number
 from diabolo.data.columns.image import is_picture, to_pixels
 from diabolo.data.columns.number import to_float
-from diabolo.data.fields import Batch, Curve
+from diabolo.data.fields import FIELDS, Batch
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
@@ -86,41 +86,41 @@ def decode_column(
     engine: Engine,
     frame: Frame,
     name: str,
-    batch: dict[str, np.ndarray],
+    codes: Mapping[str, np.ndarray],
     rows: np.ndarray,
-    trust: np.ndarray | None = None,
+    weights: Mapping[str, np.ndarray] | None = None,
 ) -> pa.Array:
-    """One column's own values from codes: put onto the user's rows, then those of `rows`.
+    """Return one column's own values from encoded ones, on some of the user's rows.
 
     Args:
         engine: the fitted model.
         frame: what was read.
         name: the column.
-        batch: kind -> (frame rows, fields, *cell).
-        rows: user rows wanted.
-        trust: (frame rows, channels, points) how much each window's word on a point counts.
+        codes: kind -> (frame rows, fields, *cell) encoded values.
+        rows: the user's rows.
+        weights: kind -> (frame rows, fields, *cell) weights of each window's answer about a point.
     """
-    parts = [
-        engine.to_user_rows(
-            frame,
-            s.kind,
-            batch[s.kind][:, s.index],
-            trust[:, s.index] if trust is not None and s.kind == Curve.kind else None,
-        )[rows].astype(float)
-        for s in engine.schema.slots_of(name)
-    ]
-    values = engine.schema[name].decode(parts, exact=True)
-    return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+    parts = []
+    for slot in engine.schema.slots_of(name):
+        weight = (weights or {}).get(slot.kind)
+        own = None if weight is None else weight[:, slot.index]
+        values = engine.to_user_rows(frame, slot.kind, codes[slot.kind][:, slot.index], own)
+        parts.append(values[rows].astype(float))
+    column = engine.schema[name].decode(parts, exact=True)
+    return column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
 
 
-def precision_weights(low: Mapping[str, np.ndarray], high: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """How much each window's word on a point counts: one over the variance; None without windows.
+def precision_weights(low: Mapping[str, np.ndarray], high: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return kind -> weights of each window's answer about a point: one over its variance.
 
-    A window that has the point at its edge, or a hole beside it, knows less of it.
+    A window that has the point at its edge, or a missing value next to it, knows less of it.
+
+    Args:
+        low: kind -> (windows, fields, length) lower quantile of the prediction.
+        high: likewise, the upper one.
     """
-    if Curve.kind not in low:
-        return None
-    return np.asarray(1 / np.maximum(high[Curve.kind] - low[Curve.kind], 1e-6) ** 2)
+    kinds = [f.kind for f in FIELDS if f.follows_time and f.kind in low]
+    return {kind: np.asarray(1 / np.maximum(high[kind] - low[kind], 1e-6) ** 2) for kind in kinds}
 
 
 def mean_of(network: Network) -> Callable[[Batch], Mapping[str, Tensor]]:
@@ -135,7 +135,7 @@ def decode_rows(
     found: dict[str, list[np.ndarray]] = {}
     for _, batch in engine.chunks(frame):
         with torch.no_grad(), torch_threads(engine.threads):
-            said = read(engine.filled(batch).padded().to(engine.device))
+            said = read(engine.fill_missing(batch).padded().to(engine.device))
         for kind, mean in said.items():
             found.setdefault(kind, []).append(mean.cpu().numpy()[: len(batch)])
     whole = {k: np.concatenate(v) for k, v in found.items()}

@@ -108,24 +108,26 @@ def drift(model: Model, data: Any) -> Drift:
     frame = engine.read(data)
     rate, threshold = engine.calibration.alarm(model.alarm_rate)
     bits = engine.bits(frame)
-    length = engine.source.length
     now = evenly_spaced(frame.rows, len(engine.memory))
     batch = engine.schema.encode(frame[now])
     # Rows that each say something of their own: windows that overlap do not.
-    alone = max(len(bits) / length, 1.0)
-    sizes = min(alone, len(now)), min(max(engine.facts["rows_trained_on"] / length, 1.0), len(engine.memory))
+    independent = engine.source.independent
+    sizes = (
+        min(max(independent(len(bits)), 1.0), len(now)),
+        min(max(independent(engine.facts["rows_trained_on"]), 1.0), len(engine.memory)),
+    )
     noise = sum(1 / size for size in sizes)
     missing = {e.name: (e.missing, missing_share(frame.columns[e.name])) for e in engine.schema.used}
     of = {name: _moved(engine, name, batch, missing[name], noise) for name in engine.schema.scored}
     sure = [n for n, m in of.items() if m.index >= MUCH and m.p_value < CHANCE / len(of)]
     # A point is judged by all windows that cover it: the next one of its own is nearly two windows away.
-    alarms, seen = float((bits > threshold).mean()), 2 * length - 1
+    alarms, seen = float((bits > threshold).mean()), 2 * engine.source.length - 1
     return Drift(
         frame.user_table,
         of,
         alarms,
         rate,
-        _by_chance(alarms, len(bits) / seen, rate, len(engine.calibration.oddness) / seen),
+        _by_chance(alarms, len(bits) / seen, rate, len(engine.calibration.scores) / seen),
         float(bits.mean()),
         sorted(sure, key=lambda n: -of[n].index),
     )

@@ -11,16 +11,15 @@ import pyarrow as pa
 import torch
 
 from diabolo.data.columns.image import Image, is_picture, to_pixels
-from diabolo.data.fields import Batch, Curve, Picture, Symbol
-from diabolo.data.sources import Frame, Series, UserTable
+from diabolo.data.fields import Batch, Picture, Symbol
+from diabolo.data.sources import Frame, UserTable
+from diabolo.detection import EncodedRows
 from diabolo.detection.cells import CellPredictions
-from diabolo.detection.subsequences import CoveredPoints
+from diabolo.detection.memory import Neighbours
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
 from diabolo.utils.checks import check_int
-
-HEART = 0.8  # of the highest bits of a stretch
 
 
 @dataclass
@@ -137,174 +136,104 @@ def explain(
         raise OptionError(f"rows: row {wanted.max()} is not in data of {frame.user_table.rows} rows")
     if len(wanted) == 0:
         return explain(model, data, rows=[0], neighbours=neighbours).first(0)
-    frame, wanted, origin = _narrowed(engine, frame, wanted)
-    batch = Batch.concatenate([c for _, c in engine.chunks(frame)])
-    # The median: of a number that is mostly 0 and rarely large, the mean is what hardly any row holds.
-    cells, some = CellPredictions.empty(batch), _covering(engine, frame, wanted)
-    hearts = suspects(model, frame, batch, engine.bits(frame)) if Curve.kind in batch.values else {}
-    hidden = {kind: heart[some] for kind, heart in hearts.items()}
-    cells.update(engine.cells(batch[some], suspects=hidden, middle="median"), some.numpy())
-    places, distances = np.zeros((len(batch), 0), np.int64), np.zeros((len(batch), 0))
-    names = engine.schema.scored
+    origin = wanted
+    frame, wanted = engine.source.narrow(frame, wanted)
+    batch = Batch.concatenate([part for _, part in engine.chunks(frame)])
+    cells = _predicted(model, frame, batch, wanted)
+    encoded = EncodedRows(engine.parts, batch, frame.positions)
+    nearest = encoded.neighbours(neighbours) if neighbours else None
+    nats = engine.parts.by_column(frame, cells.nats, wanted, np.fmax)
+    share = engine.rows.shares(frame, encoded, wanted, nats, with_memory=nearest is not None)
+    names, columns = engine.schema.scored, frame.user_table.columns()
+    weights = precision_weights(cells.low, cells.high)
 
-    def by_column(table: dict[str, np.ndarray], pixels: np.ufunc = np.add) -> np.ndarray:
-        sums = []
-        for name in names:
-            slots = engine.schema.slots_of(name)
-            found = [engine.to_user_rows(frame, s.kind, table[s.kind][:, s.index])[wanted] for s in slots]
-            sums.append(sum(pixels.reduce(part.reshape(len(wanted), -1), axis=1) for part in found))
-        return np.stack(sums, axis=1)
+    def decode(table: dict[str, np.ndarray]) -> dict[str, pa.Array]:
+        return {n: decode_column(engine, frame, n, table, wanted, weights) for n in names}
 
-    nats = by_column(cells.nats, np.fmax)
-    pictures = {s.name: s for s in engine.schema.slots if s.kind == Picture.kind and s.name in names}
-    # A network that guesses hidden points says what is odd in a window by what it expects there.
-    solved = Curve.kind in batch.values and engine.row_network.corruption.masks
-    share = _percent(nats if solved else by_column(engine.parts(batch))) + by_column(_levels(engine, batch))
-    share += _brief(engine, frame, batch)[wanted]
-    if neighbours:
-        remembered = engine.whole(batch)
-        places, distances = engine.neighbours(remembered, frame.positions, k=neighbours)
-        against, known = places[:, 0], engine.contains(batch)
-        if known.any():
-            against = np.where(known, engine.from_crowd(batch).places[:, 0], against)
-        share += _percent(by_column(engine.memory.shares(remembered, against)))
-    given = frame.user_table.columns()
-    shown = {n: given[n].take(pa.array(wanted)) for n in names}
-    sure = precision_weights(cells.low, cells.high)
     ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
+    low, high = ({n: v if ranged[n] else None for n, v in decode(t).items()} for t in (cells.low, cells.high))
     return Explanation(
         user_table=frame.user_table,
         rows=origin,
         names=names,
-        got=shown,
-        expected={n: decode_column(engine, frame, n, cells.expected, wanted, sure) for n in names},
-        low={
-            n: decode_column(engine, frame, n, cells.low, wanted, sure) if ranged[n] else None for n in names
-        },
-        high={
-            n: decode_column(engine, frame, n, cells.high, wanted, sure) if ranged[n] else None for n in names
-        },
+        got={n: columns[n].take(pa.array(wanted)) for n in names},
+        expected=decode(cells.expected),
+        low=low,
+        high=high,
         bits=np.nan_to_num(nats) / np.log(2),
         p_wrong=engine.cell_errors.wrong(nats),
-        share=_percent(share) * 100,
-        neighbours=_nearest(engine, frame, places, distances, wanted, origin),
-        maps={
-            name: np.nan_to_num(cells.nats[slot.kind][:, slot.index]).sum(1) / np.log(2)
-            for name, slot in pictures.items()
-        },
+        share=share * 100,
+        neighbours=_nearest(engine, frame, nearest, wanted, origin),
+        maps=_pixel_maps(engine, cells),
     )
 
 
-def _narrowed(engine: Engine, frame: Frame, wanted: np.ndarray) -> tuple[Frame, np.ndarray, np.ndarray]:
-    """Read only what the wanted rows need: (frame, rows within it, rows within the data)."""
-    if isinstance(engine.source, Series):
-        # The windows that cover the rows, and those of the stretch around them, so that what is odd beside
-        # them can be told.
-        place, length = frame.layout, engine.source.length
-        near = np.zeros(place.points + length, bool)
-        for point in np.unique(place.point[wanted]):
-            near[max(point - 2 * length + 1, 0) : point + length] = True
-        return frame.only(np.flatnonzero(near[place.start])), wanted, wanted
-    table = pa.table(frame.user_table.columns()).take(pa.array(wanted))
-    user_table = UserTable(
-        table, frame.user_table.library, _index(frame.user_table.index, wanted), frame.user_table.named
-    )
-    return engine.source.read(user_table), np.arange(len(wanted)), wanted
+def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> CellPredictions:
+    """Predict the cells of the frame rows that cover the wanted rows.
+
+    The median: of a number that is mostly 0 and rarely large, hardly any row holds the mean.
+    """
+    engine = model.engine_
+    predictions, some = CellPredictions.empty(batch), engine.source.covering(frame, wanted)
+    suspects = None
+    if engine.source.overlaps:
+        suspects = suspect_points(model, frame, batch, engine.bits(frame))
+        suspects = suspects and {kind: points[some] for kind, points in suspects.items()}
+    found = engine.cells(batch[torch.from_numpy(some)], suspects=suspects, middle="median")
+    predictions.update(found, some)
+    return predictions
 
 
-def _covering(engine: Engine, frame: Frame, wanted: np.ndarray) -> torch.Tensor:
-    """The rows of the frame that speak of the wanted ones: of a series, the windows that cover them."""
-    if not isinstance(engine.source, Series):
-        return torch.arange(frame.rows)
-    place, length = frame.layout, engine.source.length
-    asked = np.zeros(place.points + length, bool)
-    asked[place.point[wanted]] = True
-    reach = np.convolve(asked, np.ones(length), mode="full")[length - 1 :]
-    return torch.from_numpy(np.flatnonzero(reach[place.start] > 0.5))
+def _pixel_maps(engine: Engine, cells: CellPredictions) -> dict[str, np.ndarray]:
+    """Return image column -> (rows, height, width) evidence that each pixel is wrong, in bits."""
+    images = (s for s in engine.schema.slots if s.kind == Picture.kind and s.name in engine.schema.scored)
+    return {s.name: np.nan_to_num(cells.nats[s.kind][:, s.index]).sum(1) / np.log(2) for s in images}
 
 
-def suspects(model: Model, frame: Frame, batch: Batch, bits: np.ndarray) -> dict[str, torch.Tensor]:
-    """The points at the heart of an alarm: what was expected there must come from the others.
+def suspect_points(
+    model: Model, frame: Frame, batch: Batch, bits: np.ndarray
+) -> dict[str, torch.Tensor] | None:
+    """Return kind -> (rows, fields, *cell) the points at the peak of an alarm; None for a table.
 
-    A single odd point raises its neighbours for a window's length, in a triangle: its heart is the top.
+    What is expected there must be predicted from the other points.
 
     Args:
         model: a fitted model.
         frame: what is read.
         batch: its rows.
-        bits: (user rows,) how odd each is; NaN where that is not known.
+        bits: (user rows,) anomaly scores; NaN where they are not known.
     """
-    engine, place = model.engine_, frame.layout
-    heart = np.zeros(place.points, bool)
+    engine = model.engine_
     _, threshold = engine.calibration.alarm(model.alarm_rate)
-    for stretch in engine.source.group_alarms(frame, np.nan_to_num(bits) > threshold):
-        heart[place.point[stretch[bits[stretch] >= HEART * bits[stretch].max()]]] = True
-    hidden = torch.from_numpy(heart[place.start[:, None] + np.arange(engine.source.length)])
-    return {Curve.kind: hidden[:, None].expand_as(batch.visible[Curve.kind])}
-
-
-def _levels(engine: Engine, batch: Batch) -> dict[str, np.ndarray]:
-    """The level's part of each cell, in nats: of the channels that lie beyond their usual range."""
-    parts = {k: np.zeros(v.shape) for k, v in batch.values.items()}
-    if engine.level is not None:
-        excess = engine.level.excess(batch)
-        nats = np.log(engine.level.evidence(excess))[:, None]
-        parts[Curve.kind] += (_percent(excess**2) * nats)[:, :, None]
-    return parts
-
-
-def _brief(engine: Engine, frame: Frame, batch: Batch) -> np.ndarray:
-    """(user rows, columns) what single points and short stretches say, in nats, of each scored column."""
-    names = engine.schema.scored
-    table = np.zeros((frame.user_table.rows, len(names)))
-    if engine.subsequences is not None:
-        course = CoveredPoints.of(frame, engine.source.length, engine.subsequences.channels)
-        course.take(slice(None), batch)
-        found = engine.local_evidence(frame, course)
-        for number, name in enumerate(names):
-            for slot in (s for s in engine.schema.slots_of(name) if s.kind == Curve.kind):
-                table[:, number] = found[:, slot.index]
-    return table
-
-
-def _index(index: Any, rows: np.ndarray) -> Any:
-    return None if index is None else index[rows]
-
-
-def _percent(table: np.ndarray) -> np.ndarray:
-    """Each row in shares of its sum; even shares where the sum is 0."""
-    table = np.nan_to_num(np.maximum(table, 0))
-    total = table.sum(1, keepdims=True)
-    return np.where(total > 0, table / np.where(total > 0, total, 1), 1 / table.shape[1])
+    peaks = engine.source.peaks(frame, bits, threshold)
+    if peaks is None:
+        return None
+    kinds = (k for k, fields in engine.schema.fields.items() if fields[0].follows_time)
+    return {k: torch.from_numpy(peaks)[:, None].expand_as(batch.visible[k]) for k in kinds}
 
 
 def _nearest(
-    engine: Engine,
-    frame: Frame,
-    index: np.ndarray,
-    distances: np.ndarray,
-    wanted: np.ndarray,
-    origin: np.ndarray,
+    engine: Engine, frame: Frame, nearest: Neighbours | None, wanted: np.ndarray, origin: np.ndarray
 ) -> dict[str, Any]:
-    if isinstance(engine.source, Series):
-        middle = engine.source.at_centre(frame, np.arange(frame.rows))[wanted]
-        index, distances = index[middle], distances[middle]
+    """Return the remembered rows that are nearest to the wanted ones, as columns."""
+    if nearest is None:
+        nearest = Neighbours(np.zeros((frame.rows, 0), np.int64), np.zeros((frame.rows, 0)))
+    index, distances = (engine.source.at_centre(frame, part)[wanted] for part in nearest)
     rows, picked = np.repeat(origin, index.shape[1]), index.ravel()
     known = picked >= 0
-    if isinstance(engine.source, Series) and engine.memory.positions is not None:
-        starts = engine.source.starts(engine.memory.positions[picked[known]], frame)
-        return {"row": rows[known], "distance": distances.ravel()[known], **starts}
-    lines = np.arange(known.sum())
-    # Where no row was looked up there is none to decode: the first one says what the columns are like.
-    memory = engine.memory.rows[torch.from_numpy(picked[known] if len(lines) else np.zeros(1, np.int64))]
     found: dict[str, Any] = {"row": rows[known], "distance": distances.ravel()[known]}
+    if engine.memory.positions is not None:
+        return {**found, **engine.source.starts(engine.memory.positions[picked[known]], frame)}
+    lines = np.arange(known.sum())
+    # Without any neighbour there is none to decode: the first remembered row says what the columns are like.
+    memory = engine.memory.rows[torch.from_numpy(picked[known] if len(lines) else np.zeros(1, np.int64))]
     values = {k: v.numpy() for k, v in memory.values.items()}
     for entry in engine.schema.used:
         slots = engine.schema.slots_of(entry.name)
         seen = memory.visible[slots[0].kind][:, slots[0].index].numpy()
-        there = np.asarray(seen.any(axis=tuple(range(1, seen.ndim))))
+        present = np.asarray(seen.any(axis=tuple(range(1, seen.ndim))))
         column = engine.schema.decode(entry.name, values)
-        found[entry.name] = column.take(pa.array(lines, mask=~there[: len(lines)]))
+        found[entry.name] = column.take(pa.array(lines, mask=~present[: len(lines)]))
     return found
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns import Column, Window
+from diabolo.data.columns import Column
 from diabolo.data.columns.base import Values, to_array
 from diabolo.data.fields import Symbol
-from diabolo.data.sources import Frame, Series, UserTable
+from diabolo.data.sources import Frame, UserTable
+from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.sampling import column_by_column, draw_holes, resolve_seed
 from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
 
 VALUES = ("mean", "median", "mode", "draw")
 READ = ("expected", "low", "high", "nats")
+MISSING_EVERY = 8  # windows over which the missing points of a series are predicted, in each length
 LINES = ("row", "column", "old", "new", "low", "high", "why", "p_wrong")
 
 
@@ -89,76 +92,116 @@ def repair(
     if value not in VALUES:
         raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUES)}")
     engine, seed = model.engine_, resolve_seed(seed)
-    if value == "draw" and (not column_by_column(engine) or isinstance(engine.source, Series)):
+    if value == "draw" and (not column_by_column(engine) or engine.source.overlaps):
         raise UnsupportedError(
             "values can be drawn only where a table is read column by column",
             hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
         )
     frame = engine.read(data)
-    windows = all(engine.schema[name].kind == Window.kind for name in engine.schema.scored)
-    only_holes = windows and threshold is None and engine.cell_network.corruption.masks
-    if only_holes:
-        frame = frame.only(few(frame, max(engine.source.length // 8, 1)))
-    said: dict[str, dict[str, np.ndarray]] = {part: {} for part in READ}
+    predictions, frame = _predictions(engine, frame, threshold, "mean" if value == "draw" else value)
+    doubts = _doubts(engine, frame, predictions["nats"], threshold)
+    if value == "draw" and doubts:
+        unsure = {kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in predictions["nats"].items()}
+        replaced = {name: doubt.replaced for name, doubt in doubts.items()}
+        predictions["expected"] = draw_holes(engine, frame, replaced, unsure, seed)
+    return _replaced(engine, frame, predictions, doubts)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What is doubtful in a column: (rows, *pixels) each.
+
+    Attributes:
+        missing: which cells have no value.
+        p_wrong: the probability that each cell is wrong; 1 where it has no value.
+        replaced: which cells get another value.
+    """
+
+    missing: np.ndarray
+    p_wrong: np.ndarray
+    replaced: np.ndarray
+
+
+def _predictions(
+    engine: Engine, frame: Frame, threshold: float | None, middle: str
+) -> tuple[dict[str, dict[str, np.ndarray]], Frame]:
+    """Return part -> kind -> (frame rows, fields, *cell), and the frame rows that were read."""
+    follows = (engine.schema.fields[s.kind][s.index].follows_time for s in engine.schema.slots)
+    scored = (s.name in engine.schema.scored for s in engine.schema.slots)
+    windows_alone = all(f for f, s in zip(follows, scored, strict=True) if s)
+    # Where nothing but missing points of windows is wanted, few windows answer, and no point is hidden.
+    only_missing = windows_alone and threshold is None and engine.cell_network.corruption.masks
+    if only_missing:
+        frame = frame.only(engine.source.thin(frame, max(engine.source.length // MISSING_EVERY, 1)))
+    tables: dict[str, dict[str, np.ndarray]] = {part: {} for part in READ}
     for rows, batch in engine.chunks(frame):
-        middle = "mean" if value == "draw" else value
-        cells = engine.guess(batch, middle) if only_holes else engine.cells(batch, middle=middle)
-        for part, store in said.items():
-            for kind, values in getattr(cells, part).items():
-                if kind not in store:
-                    store[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
-                store[kind][rows] = values
-
-    sure = precision_weights(said["low"], said["high"])
-    table: dict[str, Any] = dict(frame.user_table.columns())
-    holes, doubts, replaced = {}, {}, {}
-    for name in engine.schema.scored:
-        evidence = sum(
-            engine.to_user_rows(frame, s.kind, said["nats"][s.kind][:, s.index])
-            for s in engine.schema.slots_of(name)
+        cells = (
+            engine.predictor.predict_missing(batch, middle)
+            if only_missing
+            else engine.cells(batch, middle=middle)
         )
-        hole = engine.schema[name].missing(table[name])
-        p_wrong = np.where(hole, 1.0, engine.cell_errors.wrong(np.asarray(evidence)))
-        bad = hole if threshold is None else hole | (p_wrong >= threshold)
-        if bad.any():
-            holes[name], doubts[name], replaced[name] = hole, p_wrong, bad
-    if value == "draw" and replaced:
-        unsure = {kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in said["nats"].items()}
-        said["expected"] = draw_holes(engine, frame, replaced, unsure, seed)
+        for part, table in tables.items():
+            for kind, values in getattr(cells, part).items():
+                if kind not in table:
+                    table[kind] = np.full((frame.rows, *values.shape[1:]), np.nan, np.float32)
+                table[kind][rows] = values
+    return tables, frame
 
+
+def _doubts(
+    engine: Engine, frame: Frame, nats: Mapping[str, np.ndarray], threshold: float | None
+) -> dict[str, Doubt]:
+    """Return scored column -> what is to be replaced in it; columns without are left out."""
+    columns, doubts = frame.user_table.columns(), {}
+    for name in engine.schema.scored:
+        slots = engine.schema.slots_of(name)
+        evidence = sum(engine.to_user_rows(frame, s.kind, nats[s.kind][:, s.index]) for s in slots)
+        missing = engine.schema[name].missing(columns[name])
+        p_wrong = np.where(missing, 1.0, engine.cell_errors.wrong(np.asarray(evidence)))
+        replaced = missing if threshold is None else missing | (p_wrong >= threshold)
+        if replaced.any():
+            doubts[name] = Doubt(missing, p_wrong, replaced)
+    return doubts
+
+
+def _replaced(
+    engine: Engine,
+    frame: Frame,
+    predictions: Mapping[str, dict[str, np.ndarray]],
+    doubts: Mapping[str, Doubt],
+) -> Repaired:
+    """Return the user's table with the doubtful cells replaced, and a list of the changes."""
+    table: dict[str, Any] = dict(frame.user_table.columns())
     places: dict[str, np.ndarray] = {}
     lines: dict[str, list[Any]] = {name: [] for name in LINES}
-    every = np.arange(frame.user_table.rows)
-    for name, bad in replaced.items():
-        old, new = table[name], decode_column(engine, frame, name, said["expected"], every, sure)
-        table[name] = engine.schema[name].replace_cells(old, new, bad)
-        # A picture has pixels: it is changed if one of them is, and as wrong as the worst of those.
-        places[name], hole, p_wrong = (
-            part.reshape(len(part), -1).max(1) for part in (bad, holes[name], np.where(bad, doubts[name], 0))
+    every, weights = (
+        np.arange(frame.user_table.rows),
+        precision_weights(predictions["low"], predictions["high"]),
+    )
+    for name, doubt in doubts.items():
+        column, old = engine.schema[name], table[name]
+        new = decode_column(engine, frame, name, predictions["expected"], every, weights)
+        table[name] = column.replace_cells(old, new, doubt.replaced)
+        # An image has pixels: it is changed if one of them is, and as wrong as the worst of those.
+        places[name], missing, p_wrong = (
+            part.reshape(len(part), -1).max(1)
+            for part in (doubt.replaced, doubt.missing, np.where(doubt.replaced, doubt.p_wrong, 0))
         )
         picked = np.flatnonzero(places[name])
         shown = {"old": old.take(pa.array(picked)), "new": table[name].take(pa.array(picked))}
         if any(slot.kind != Symbol.kind for slot in engine.schema.slots_of(name)):
-            shown |= {
-                part: decode_column(engine, frame, name, said[part], picked, sure) for part in ("low", "high")
-            }
+            for part in ("low", "high"):
+                shown[part] = decode_column(engine, frame, name, predictions[part], picked, weights)
         for part in ("old", "new", "low", "high"):
-            lines[part] += _texts(engine.schema[name], shown[part]) if part in shown else [None] * len(picked)
+            lines[part] += _texts(column, shown[part]) if part in shown else [None] * len(picked)
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
-        lines["why"] += np.where(hole[picked], "hole", "suspicious").tolist()
+        lines["why"] += np.where(missing[picked], "hole", "suspicious").tolist()
         lines["p_wrong"] += p_wrong[picked].tolist()
     order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
     types = {"row": pa.int64(), "p_wrong": pa.float64()}
     changed = {k: pa.array([v[i] for i in order], types.get(k, pa.string())) for k, v in lines.items()}
     return Repaired(frame.user_table, table, changed, places)
-
-
-def few(frame: Frame, every: int) -> np.ndarray:
-    """The windows of a series that are so many points apart, and the first and the last one of each."""
-    start = frame.layout.start
-    ends = np.flatnonzero(np.diff(start) > 1)
-    return np.unique(np.r_[np.arange(0, len(start), every), ends, ends + 1, len(start) - 1])
 
 
 def _texts(column: Column, values: Values) -> list[str | None]:

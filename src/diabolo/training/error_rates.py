@@ -1,4 +1,4 @@
-"""How many cells of the data are wrong, and what the evidence of a cell is worth."""
+"""Estimate how many cells of the data are wrong, and what the evidence of a cell is worth."""
 
 from __future__ import annotations
 
@@ -11,30 +11,61 @@ from sklearn.isotonic import IsotonicRegression
 
 from diabolo.data.fields import Batch, Real, Symbol
 from diabolo.data.fields.real import MOVED
-from diabolo.data.schema import Slot
+from diabolo.data.schema import Schema, Slot
+from diabolo.data.sources import Frame
+from diabolo.data.splitting import Split
+from diabolo.detection import CellPredictor, ModelParts
 from diabolo.detection.cell_errors import CellErrorModel
-from diabolo.engine import Engine
+from diabolo.utils.sampling import evenly_spaced
 from diabolo.utils.torch_state import forked_rng
 
-SPOILT = 0.05  # the share of cells that errors are planted into
-TRIES = 10
-ENOUGH = 5_000  # planted errors: more tell little more
-ROUNDS = 8  # of planting, at most
-WEAK = 1.0  # nats: if the strongest tenth of planted evidence is no stronger, errors cannot be told
-UNTOLD = 0.01  # the share of wrong cells where they do
-FEW = 30  # planted errors, from which nothing is learnt
-KNOTS = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # quantiles of planted evidence
-SURE = 0.98  # as far as a curve through few cells can be trusted
-PRIOR = 0.001  # the share of cells that are taken to be wrong, in each way alike, before any is seen
+MAX_ROWS_FOR_ERRORS = 2048  # rows that errors are planted into
+MAX_WINDOWS_FOR_RATE = 256  # windows whose points an error rate is estimated from
+PLANTED_SHARE = 0.05  # of the cells, that errors are planted into in one round
+MAX_TRIES = 10  # at planting an error that changes the cell
+ENOUGH_PLANTED, MAX_ROUNDS = 5_000, 8  # errors after which no more are planted, and rounds of planting
+MIN_PLANTED = 30  # errors; of fewer nothing is learnt
+# Nats: if the strongest tenth of planted evidence is no stronger, errors cannot be told from the rest ...
+WEAK_EVIDENCE = 1.0
+MAX_RATE_IF_WEAK = 0.01  # ... and the error rate is taken to be this at most (a choice)
+KNOT_QUANTILES = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # of planted evidence
+MAX_PROBABILITY = 0.98  # as far as a curve through few cells can be trusted
+MIN_NUMBERS = 50  # from which the mix of error types is learnt
+PRIOR_SHARE = 0.001  # of cells that are taken to be wrong, in each way alike, before any is observed
 
 
-def estimate_error_rate(engine: Engine, batch: Batch) -> float:
-    """The share of wrong points or pixels, by expectation maximisation over their evidence.
+def fit_cell_errors(
+    parts: ModelParts, frame: Frame, split: Split, sample: Batch, seed: int
+) -> CellErrorModel:
+    """Learn what wrong cells are like: a full model for single values, an error rate for points and pixels.
 
-    Errors planted into single points would be easier to see than those of a sensor or a camera, which come in
-    stretches and patches.
+    Errors planted into single points or pixels would be easier to see than those of a sensor or a camera,
+    which come in segments and patches.
+
+    Args:
+        parts: of the model.
+        frame: the rows of the fit.
+        split: which of them no network was trained on.
+        sample: rows that networks were trained on.
+        seed: of the planted errors.
     """
-    nats = np.concatenate([n.ravel() for n in engine.cells(batch, recheck=False).nats.values()])
+    predictor = CellPredictor(parts)
+    if any(fields[0].cell for fields in parts.schema.fields.values()):
+        few = MAX_WINDOWS_FOR_RATE if parts.source.overlaps else MAX_ROWS_FOR_ERRORS
+        return CellErrorModel(estimate_error_rate(predictor, sample[:few]))
+    fresh = split.set_aside
+    fresh = fresh[evenly_spaced(len(fresh), MAX_ROWS_FOR_ERRORS)]
+    return fit_cell_error_model(predictor, parts.schema.encode(frame[fresh]), seed)
+
+
+def estimate_error_rate(predictor: CellPredictor, batch: Batch) -> float:
+    """Return the share of wrong points or pixels, by expectation maximisation over their evidence.
+
+    Args:
+        predictor: of cells.
+        batch: rows.
+    """
+    nats = np.concatenate([n.ravel() for n in predictor.predict(batch, recheck=False).nats.values()])
     nats = nats[~np.isnan(nats)]
     rate = 0.05
     for _ in range(50):
@@ -43,135 +74,146 @@ def estimate_error_rate(engine: Engine, batch: Batch) -> float:
     return rate
 
 
-def fit_cell_error_model(engine: Engine, batch: Batch, seed: int) -> CellErrorModel:
-    """Learn in which ways cells of the data are wrong, how many are, and what their evidence is worth.
+def fit_cell_error_model(predictor: CellPredictor, batch: Batch, seed: int) -> CellErrorModel:
+    """Learn how many cells are wrong, by which types of error, and what their evidence is worth.
 
     Errors are planted into rows that were not trained on. Where their evidence is strongest, the data's own
-    errors are found too: the share of wrong cells is how often such evidence is met in the data, over how
+    errors are found too: the share of wrong cells is how often such evidence occurs in the data, over how
     often in planted cells, at its lowest (Scott, "A rate of convergence for mixture proportion estimation",
     2015). That is a bound, and a poor one where columns say little of each other, so that planted errors look
     like the rest: there one cell in a hundred is taken to be wrong, or fewer.
 
-    Given its evidence, a cell is wrong with probability rate * planted / met, densities of evidence whose
-    ratio is a rising curve (isotonic regression: Zadrozny and Elkan, "Transforming classifier scores into
-    accurate multiclass probability estimates", 2002).
+    Given its evidence, a cell is wrong with probability rate * planted / observed, densities of evidence
+    whose ratio is a rising curve (isotonic regression: Zadrozny and Elkan, "Transforming classifier scores
+    into accurate multiclass probability estimates", 2002).
+
+    Args:
+        predictor: of cells.
+        batch: rows of single values that no network was trained on.
+        seed: of the planted errors.
     """
-    faults = CellErrorModel(error_types=_ways(engine, batch))
-    engine = replace(engine, cell_errors=faults)
-    own, wrong = _by_column(engine, batch), np.zeros(0)
-    met = own[np.isfinite(own)]
-    for number in range(ROUNDS):
-        spoilt, planted = _corrupt_cells(engine, batch, seed + number)
-        found = _by_column(engine, spoilt)
-        wrong = np.concatenate([wrong, found[planted & np.isfinite(found)]])
-        if len(wrong) >= ENOUGH:
+    model = CellErrorModel(error_types=_error_types(predictor, batch))
+    predictor = replace(predictor, cell_errors=model)
+    own, planted = _by_column(predictor, batch), np.zeros(0)
+    observed = own[np.isfinite(own)]
+    for number in range(MAX_ROUNDS):
+        corrupted, where = corrupt_cells(predictor.parts.schema, model, batch, seed + number)
+        evidence = _by_column(predictor, corrupted)
+        planted = np.concatenate([planted, evidence[where & np.isfinite(evidence)]])
+        if len(planted) >= ENOUGH_PLANTED:
             break
-    if len(wrong) < FEW:
-        return faults
-    levels = np.quantile(wrong, np.linspace(0.5, 0.9, 9))
-    bounds = [(met >= level).mean() / (wrong >= level).mean() for level in levels]
+    if len(planted) < MIN_PLANTED:
+        return model
+    levels = np.quantile(planted, np.linspace(0.5, 0.9, 9))
+    bounds = [(observed >= level).mean() / (planted >= level).mean() for level in levels]
     rate = float(np.clip(min(bounds), 1e-4, 0.5))
-    # Many real errors weaken all evidence, but they are met as often as planted ones at every strength of it.
+    # Many real errors weaken all evidence, but they occur as often as planted ones at every strength of it.
     falling = min(bounds) < bounds[0] / 2
-    if levels[-1] < WEAK or (levels[-1] < 2 * WEAK and falling):
-        rate = min(rate, UNTOLD)
+    if levels[-1] < WEAK_EVIDENCE or (levels[-1] < 2 * WEAK_EVIDENCE and falling):
+        rate = min(rate, MAX_RATE_IF_WEAK)
+    knots, probability = _probability_curve(planted, observed, rate)
+    log_odds = np.log(probability / (1 - probability))
+    return replace(model, rate=rate, knots=tuple(knots.tolist()), log_odds=tuple(log_odds.tolist()))
+
+
+def _probability_curve(
+    planted: np.ndarray, observed: np.ndarray, rate: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (knots,) evidence and (knots,) the probability that a cell with it is wrong."""
+    weights = np.full(len(planted), rate / len(planted)), np.full(len(observed), 1 / len(observed))
     curve = IsotonicRegression(out_of_bounds="clip").fit(
-        np.concatenate([wrong, met]),
-        np.r_[np.ones(len(wrong)), np.zeros(len(met))],
-        sample_weight=np.r_[np.full(len(wrong), rate / len(wrong)), np.full(len(met), 1 / len(met))],
+        np.concatenate([planted, observed]),
+        np.r_[np.ones(len(planted)), np.zeros(len(observed))],
+        sample_weight=np.r_[weights],
     )
-    knots = np.unique(np.quantile(wrong, KNOTS))
+    knots = np.unique(np.quantile(planted, KNOT_QUANTILES))
     share = curve.predict(knots)
-    probability = np.clip(share / (1 - share + 1e-9), 1e-5, SURE)
-    return replace(
-        faults,
-        rate=rate,
-        knots=tuple(knots.tolist()),
-        odds=tuple(np.log(probability / (1 - probability)).tolist()),
-    )
+    return knots, np.clip(share / (1 - share + 1e-9), 1e-5, MAX_PROBABILITY)
 
 
-def _ways(engine: Engine, batch: Batch) -> dict[str, tuple[float, ...]]:
-    """The shares of the ways in which numbers are wrong, by expectation maximisation.
+def _error_types(predictor: CellPredictor, batch: Batch) -> dict[str, tuple[float, ...]]:
+    """Return the shares of the types of errors in numbers, by expectation maximisation.
 
-    A number that its row does not expect is another row's value, or was moved, or is anything: which, its
+    A number that its row does not predict is another row's value, or was moved, or is anything: which, its
     distance from the usual values says. Labels have none, and a network that was fitted on wrong labels
     expects those that anything would bring: labels are taken to be swapped as often as numbers.
     """
     if Real.kind not in batch.values:
         return {}
-    surprise = engine.cells(batch, kinds=(Real.kind,), recheck=False).surprise[Real.kind]
-    scored = engine.schema.scored_fields[Real.kind]
+    schema = predictor.parts.schema
+    surprise = predictor.predict(batch, kinds=(Real.kind,), recheck=False).surprise[Real.kind]
     values, visible = batch.values[Real.kind].numpy(), batch.visible[Real.kind].numpy()
-    parts = []
-    for index in np.flatnonzero(scored):
+    columns = []
+    for index in np.flatnonzero(schema.scored_fields[Real.kind]):
         there = visible[:, index]
-        log_q = engine.schema.fields[Real.kind][index].log_prob_if_wrong(values[there, index])
-        parts.append(np.concatenate([-surprise[None, there, index], log_q]))
-    likely = np.exp(np.concatenate(parts, 1)) if parts else np.zeros((4, 0))
-    if likely.shape[1] < 50:
+        log_q = schema.fields[Real.kind][index].log_prob_if_wrong(values[there, index])
+        columns.append(np.concatenate([-surprise[None, there, index], log_q]))
+    likely = np.exp(np.concatenate(columns, 1)) if columns else np.zeros((4, 0))
+    if likely.shape[1] < MIN_NUMBERS:
         return {}
     shares = np.full(len(likely), 0.01)
     shares[0] = 1 - shares[1:].sum()
     for _ in range(100):
         blame = shares[:, None] * likely
         shares = (blame / blame.sum(0)).mean(1)
-    # As if a few cells of each way had been seen, so that none is ruled out.
-    ways = shares[1:] + PRIOR / len(shares[1:])
-    ways = ways / ways.sum()
-    return {Real.kind: tuple(ways.tolist()), Symbol.kind: (float(ways[0]), float(1 - ways[0]))}
+    # As if a few cells of each type had been observed, so that none is ruled out.
+    types = shares[1:] + PRIOR_SHARE / len(shares[1:])
+    types = types / types.sum()
+    return {Real.kind: tuple(types.tolist()), Symbol.kind: (float(types[0]), float(1 - types[0]))}
 
 
-def _by_column(engine: Engine, batch: Batch) -> np.ndarray:
-    """(rows, scored columns) the evidence of each cell, of all its fields together."""
-    nats = engine.cells(batch, recheck=False).nats
-    return np.stack(
-        [
-            sum(nats[s.kind][:, s.index] for s in engine.schema.slots_of(name))
-            for name in engine.schema.scored
-        ],
-        axis=1,
-    )
+def _by_column(predictor: CellPredictor, batch: Batch) -> np.ndarray:
+    """Return (rows, scored columns) the evidence of each cell, of all its fields together."""
+    schema, nats = predictor.parts.schema, predictor.predict(batch, recheck=False).nats
+    columns = [sum(nats[s.kind][:, s.index] for s in schema.slots_of(name)) for name in schema.scored]
+    return np.stack(columns, axis=1)
 
 
-def _corrupt_cells(engine: Engine, batch: Batch, seed: int) -> tuple[Batch, np.ndarray]:
-    """Rows with errors in a few of their scored cells, and (rows, scored columns) which they are.
+def corrupt_cells(schema: Schema, model: CellErrorModel, batch: Batch, seed: int) -> tuple[Batch, np.ndarray]:
+    """Plant errors into a few of the scored cells of rows.
 
-    Values of other rows, and numbers moved by noise or labels drawn at random, as often as the engine knows.
+    Values of other rows, and numbers moved by noise or labels sampled at random, as often as in the model.
+
+    Args:
+        schema: of the rows.
+        model: the mix of the types of errors.
+        batch: rows of single values.
+        seed: of the errors.
+
+    Returns:
+        the rows with errors, and (rows, scored columns) flags of the cells that were changed.
     """
-    spoilt = {kind: value.clone() for kind, value in batch.values.items()}
-    planted = np.zeros((len(batch), len(engine.schema.scored)), bool)
+    corrupted = {kind: value.clone() for kind, value in batch.values.items()}
+    planted = np.zeros((len(batch), len(schema.scored)), bool)
     with forked_rng(seed):
-        for place, name in enumerate(engine.schema.scored):
-            slots = engine.schema.slots_of(name)
+        for column, name in enumerate(schema.scored):
+            slots = schema.slots_of(name)
             there = torch.stack([batch.visible[s.kind][:, s.index] for s in slots]).all(0)
-            hit = (torch.rand(len(batch)) < SPOILT) & there
-            # A draw that changes nothing is repeated: every column is spoilt as often.
-            for _ in range(TRIES):
+            hit = (torch.rand(len(batch)) < PLANTED_SHARE) & there
+            # A sample that changes nothing is repeated: every column gets as many errors.
+            for _ in range(MAX_TRIES):
                 other, changed = torch.randperm(len(batch)), torch.zeros(len(batch), dtype=torch.bool)
                 for slot in slots:
                     value = batch.values[slot.kind][:, slot.index]
-                    drawn = value[other]
+                    wrong = value[other]
                     if len(slots) == 1:
-                        swapped = (
-                            torch.rand(len(batch)) < engine.cell_errors.error_types.get(slot.kind, (0.5,))[0]
-                        )
-                        drawn = torch.where(swapped, drawn, _strange(engine, slot, value))
-                    spoilt[slot.kind][:, slot.index] = torch.where(
-                        hit, drawn, spoilt[slot.kind][:, slot.index]
-                    )
-                    changed |= hit & (drawn != value)
-                planted[:, place] |= changed.numpy()
+                        swapped_share = model.error_types.get(slot.kind, (0.5,))[0]
+                        swapped = torch.rand(len(batch)) < swapped_share
+                        wrong = torch.where(swapped, wrong, _unusual(schema, slot, value))
+                    target = corrupted[slot.kind]
+                    target[:, slot.index] = torch.where(hit, wrong, target[:, slot.index])
+                    changed |= hit & (wrong != value)
+                planted[:, column] |= changed.numpy()
                 hit &= ~changed
-    return batch.replace(spoilt), planted
+    return batch.replace(corrupted), planted
 
 
-def _strange(engine: Engine, slot: Slot, value: torch.Tensor) -> torch.Tensor:
-    """Numbers moved by noise, and labels drawn at random."""
-    field: Any = engine.schema.fields[slot.kind][slot.index]
+def _unusual(schema: Schema, slot: Slot, value: torch.Tensor) -> torch.Tensor:
+    """Return numbers moved by noise, or labels sampled at random."""
+    field: Any = schema.fields[slot.kind][slot.index]
     if not value.is_floating_point():
         # Symbol 0 is what was never seen.
         return torch.randint(1, max(len(field.counts), 2), value.shape)
-    # The range that was seen is that of the data with its errors.
+    # The range of the data with its errors.
     low, high = float(field.edges[0]), float(field.edges[-1])
     return (value + MOVED * torch.randn_like(value)).clamp(low, high)

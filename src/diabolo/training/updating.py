@@ -9,18 +9,12 @@ import torch
 
 from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame, Series
+from diabolo.data.sources.series import MAX_TRAINING_WINDOWS
+from diabolo.data.splitting import Split, overlaps_any
 from diabolo.detection.calibration import Calibration
-from diabolo.detection.subsequences import max_stillness
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
-from diabolo.training.fitting import (
-    TRAINING_WINDOWS,
-    PreparedData,
-    Split,
-    build_engine,
-    overlapping,
-    train_networks,
-)
+from diabolo.training.fitting import PreparedData, build_engine, train_networks
 from diabolo.utils.sampling import evenly_spaced
 
 # The past counts at most so many times as much as what is new: a third of all windows is enough for the
@@ -81,26 +75,24 @@ def update(engine: Engine, frame: Frame, threshold: float) -> Engine:
     changed = bool(odd.mean() >= CHANGED)
     learnt, judging = (np.flatnonzero(~hit | changed) for hit in (odd, far))
     made = _solve(engine, frame, newer, Split(learnt, learnt[:0], learnt))
-    made.calibration = _calibrate(engine, frame, newer, learnt, judging)
-    if made.subsequences is not None and engine.subsequences is not None and len(learnt):
-        # Remembered windows have guesses in their holes, which stand stiller than the series ever did.
-        assert frame.positions is not None
-        seen = learnt[evenly_spaced(len(learnt), TRAINING_WINDOWS)]
-        fresh = max_stillness(engine.schema.encode(frame[seen]), frame.positions[seen])
-        made.subsequences.allow_stillness(engine.subsequences.arrays["calm"], fresh)
-    if changed:
-        share = float((bits > threshold).mean())
-        made.notes.append(
-            f"what is normal has changed: {share:.0%} of the newer points were alarms, and all are learnt"
-        )
-    made.facts = {
+    calibration = _calibrate(engine, frame, newer, learnt, judging)
+    seen = learnt[evenly_spaced(len(learnt), MAX_TRAINING_WINDOWS)]
+    batch, positions = engine.schema.encode(frame[seen]), frame.positions_of(seen)
+    previous = {e.name: e for e in engine.rows.evidence}
+    evidence = tuple(
+        e.updated(previous[e.name], batch, positions) if e.name in previous else e for e in made.rows.evidence
+    )
+    made = replace(made, rows=replace(made.rows, evidence=evidence, calibration=calibration))
+    share = float((bits > threshold).mean())
+    note = f"what is normal has changed: {share:.0%} of the newer points were alarms, and all are learnt"
+    facts = {
         **engine.facts,
         **made.facts,
         "rows": int(engine.facts["rows"]) + frame.rows,
-        "rows_calibrated_on": len(made.calibration.oddness),
+        "rows_calibrated_on": len(calibration.scores),
         "left_out": round(1 - len(learnt) / frame.rows, 4),
     }
-    return made
+    return made.with_report(*([note] if changed else []), **facts)
 
 
 def _covers(frame: Frame, alarms: np.ndarray, length: int) -> np.ndarray:
@@ -113,7 +105,7 @@ def _covers(frame: Frame, alarms: np.ndarray, length: int) -> np.ndarray:
 
 def _solve(engine: Engine, frame: Frame, source: Series, split: Split) -> Engine:
     """A model of what is remembered and of some of the newer windows."""
-    memory, rows = engine.memory, split.fit[evenly_spaced(len(split.fit), TRAINING_WINDOWS)]
+    memory, rows = engine.memory, split.fit[evenly_spaced(len(split.fit), MAX_TRAINING_WINDOWS)]
     assert memory.positions is not None and frame.positions is not None
     count = min(engine.facts["rows_trained_on"], HORIZON * max(len(rows), 1))
     old = np.linspace(0, len(memory) - 1, count).round().astype(int)
@@ -140,12 +132,11 @@ def _calibrate(
     assert frame.positions is not None
     judged, fold = [], np.arange(frame.rows) * 2 * FOLDS // frame.rows % FOLDS
     for number in range(FOLDS):
-        near = overlapping(frame.positions, fold == number, source.length)
+        near = overlaps_any(frame.positions, fold == number, source.length)
         split = Split(learnt[~near[learnt]], learnt[:0], judging[fold[judging] == number])
         judged.append(_solve(engine, frame, source, split).calibration)
-    now, past = np.concatenate([c.oddness for c in judged]), engine.calibration.oddness
+    now, past = np.concatenate([c.scores for c in judged]), engine.calibration.scores
     past = past[evenly_spaced(len(past), max(HORIZON * len(now), RANKS - len(now)))]
     logs = {n: np.mean([np.log(c.medians[n]) for c in judged]) for n in judged[0].medians}
-    made = Calibration({n: float(np.exp(log)) for n, log in logs.items()}, past, 1.0)
-    made.rank(np.concatenate([now, past]))
-    return made
+    medians = {name: float(np.exp(log)) for name, log in logs.items()}
+    return Calibration(medians, past, 1.0).ranked(np.concatenate([now, past]))

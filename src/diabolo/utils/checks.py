@@ -1,6 +1,9 @@
-"""Options that are numbers, checked before work starts."""
+"""Checks of values: options before work starts, and what model files claim."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 from diabolo.errors import OptionError
 
@@ -24,3 +27,24 @@ def check_fraction(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise OptionError(f"{name}={value!r}: expected a number between 0 and 1")
     return float(value)
+
+
+def require(fits: bool, what: str) -> None:
+    """Raise `ValueError` if a part of a model file cannot be right.
+
+    Args:
+        fits: whether it can.
+        what: the part, for the message.
+    """
+    if not fits:
+        raise ValueError(f"{what} cannot be")
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether a value is an int or float, and neither a flag nor infinite nor NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_text_list(value: Any) -> bool:
+    """Whether a value is a list or tuple of strings."""
+    return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)

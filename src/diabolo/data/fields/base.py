@@ -59,6 +59,8 @@ class Field(ABC):
     """
 
     kind: ClassVar[str]
+    follows_time: ClassVar[bool] = False
+    """Whether its cell holds one value for each point of a window."""
 
     @property
     def cell(self) -> tuple[int, ...]:

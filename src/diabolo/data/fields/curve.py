@@ -28,6 +28,7 @@ class Curve(Field):
     high: float = 3.0
 
     kind = "curve"
+    follows_time = True
 
     @property
     def cell(self) -> tuple[int, ...]:

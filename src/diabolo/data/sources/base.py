@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns import Values
+from diabolo.data.splitting import Split
 from diabolo.data.user_table import UserTable
 
 
@@ -20,10 +21,10 @@ class Frame:
 
     Attributes:
         columns: name -> an arrow array, or (rows, length) numbers.
-        rows: how many.
-        native: the user's own table.
-        positions: (rows,) places in time, where rows close in time are alike; None for a table.
-        place: what the source needs to give answers back.
+        rows: the number of rows.
+        user_table: the user's own table.
+        positions: (rows,) positions in time, where rows close in time are alike; None for a table.
+        layout: what the source needs to give answers back on the user's rows.
     """
 
     columns: Mapping[str, Values]
@@ -39,25 +40,38 @@ class Frame:
         return {k: v[rows] if isinstance(v, np.ndarray) else v.take(taken) for k, v in self.columns.items()}
 
     def only(self, rows: np.ndarray) -> Frame:
-        """A frame of some of the rows."""
-        where = None if self.positions is None else self.positions[rows]
-        place = self.layout.only(rows) if self.layout is not None else None
-        return Frame(self[rows], len(rows), self.user_table, where, place)
+        """Return a frame of some of the rows."""
+        where = self.positions_of(rows)
+        layout = self.layout.only(rows) if self.layout is not None else None
+        return Frame(self[rows], len(rows), self.user_table, where, layout)
+
+    def positions_of(self, rows: slice | np.ndarray) -> np.ndarray | None:
+        """Return (rows,) positions in time of some rows; None for a table."""
+        return None if self.positions is None else self.positions[rows]
 
     def chunks(self, rows: int) -> Iterator[slice]:
-        """Consecutive slices of at most so many rows."""
+        """Yield consecutive slices of at most this number of rows."""
         for start in range(0, self.rows, rows):
             yield slice(start, min(start + rows, self.rows))
 
 
 class Source(ABC):
-    """Reads data as a frame, and folds what was said of the frame's rows back onto the user's."""
+    """Reads the user's data as a frame, and folds answers about its rows back onto the user's rows."""
 
     kind: ClassVar[str]
+    unit: ClassVar[str]
+    """What one of the user's rows is called in messages and reports: "row" or "point"."""
+    max_training_rows: ClassVar[int | None] = None
+    """Rows of the frame that networks are trained on at most; None for all."""
     length: int = 1
     """Points in a row of the frame."""
     notes: tuple[str, ...] = ()
-    """What `fit` saw that is worth knowing."""
+    """What `fit` saw that the user should know."""
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether rows of the frame are windows, which share points with their neighbours."""
+        return False
 
     @classmethod
     @abstractmethod
@@ -66,24 +80,108 @@ class Source(ABC):
 
     @abstractmethod
     def fit(self, user_table: UserTable) -> Self:
-        """Learn what does not change from one data set to the next; returns a fitted copy."""
+        """Learn what does not change from one data set to the next; return a fitted copy."""
 
     @abstractmethod
     def read(self, user_table: UserTable) -> Frame:
-        """The user's rows as a frame."""
+        """Read the user's rows as a frame."""
+
+    @abstractmethod
+    def split(self, frame: Frame, seed: int) -> Split:
+        """Split the rows of a frame into those for training, for choosing weights and for calibration.
+
+        Args:
+            frame: what was read.
+            seed: of random splits.
+        """
+
+    @abstractmethod
+    def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Read only what some of the user's rows need, and what their surroundings need.
+
+        Args:
+            frame: what was read.
+            rows: the user's rows, counted from 0.
+
+        Returns:
+            a smaller frame, and (rows,) the numbers of these rows among the user rows of that frame.
+        """
+
+    @abstractmethod
+    def covering(self, frame: Frame, rows: np.ndarray) -> np.ndarray:
+        """Return the rows of the frame that answers about some of the user's rows come from.
+
+        Args:
+            frame: what was read.
+            rows: the user's rows, counted from 0.
+        """
+
+    @abstractmethod
+    def thin(self, frame: Frame, every: int) -> np.ndarray:
+        """Return as few rows of the frame as cover all user rows, at most `every` points apart.
+
+        Args:
+            frame: what was read.
+            every: points from one window to the next.
+        """
+
+    def independent(self, rows: int) -> float:
+        """Return how many of a number of user rows say something of their own: overlapping windows do not."""
+        return rows / self.length
 
     @abstractmethod
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
-        """(frame rows, ...) -> (user rows, ...); for windows, (frame rows, length) -> (user rows,)."""
+        """Return (user rows, ...): the mean of the answers of the frame rows that cover each user row.
+
+        Args:
+            frame: what was read.
+            answers: (frame rows, ...); of windows (frame rows,) or (frame rows, length).
+        """
 
     @abstractmethod
     def at_centre(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
-        """(frame rows, ...) -> (user rows, ...): from the frame's row that each user row is the middle of."""
+        """Return (user rows, ...): for each user row, the answer of the frame row centred on it.
+
+        Args:
+            frame: what was read.
+            answers: (frame rows, ...).
+        """
 
     @abstractmethod
-    def group_alarms(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
-        """(user rows,) flags -> the chosen rows that belong together, each stretch in its order."""
+    def group_alarms(self, frame: Frame, alarms: np.ndarray) -> list[np.ndarray]:
+        """Return the user rows of each episode, in its order.
+
+        Args:
+            frame: what was read.
+            alarms: (user rows,) flags.
+        """
+
+    @abstractmethod
+    def starts(self, positions: np.ndarray, frame: Frame) -> dict[str, Any]:
+        """Return when rows at these positions begin, under the names of the frame's time and key columns.
+
+        Args:
+            positions: (rows,) positions in time.
+            frame: what was read: its columns say how times are written.
+        """
+
+    def peaks(self, frame: Frame, bits: np.ndarray, threshold: float) -> np.ndarray | None:
+        """Return (frame rows, length) which points lie at the top of an alarm; None for a table.
+
+        Args:
+            frame: what was read.
+            bits: (user rows,) anomaly scores; NaN where they are not known.
+            threshold: bits above which a point is an alarm.
+        """
+        return None
+
+    def present_values(self, frame: Frame) -> np.ndarray:
+        """Return (points, channels) which values of a series are present, in the order of time."""
+        return np.ones((frame.rows, 0), bool)
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Options and what was learnt, as plain values, under the kind's name."""
+        """Return options and what was learnt as plain values, under the kind's name."""
+
+    def check(self) -> None:  # noqa: B027  # a kind without options has nothing to check
+        """Raise `ValueError` if what was read from a model file cannot be a source of this kind."""

@@ -16,10 +16,14 @@ from diabolo.data.columns.category import to_text
 from diabolo.data.columns.datetime import forms_of, from_seconds, in_words, is_text, to_moments, to_seconds
 from diabolo.data.columns.number import Number, to_float
 from diabolo.data.sources.base import Frame, Source
+from diabolo.data.splitting import Split, split_windows
 from diabolo.data.user_table import UserTable
 from diabolo.errors import ColumnError, DataError, OptionError
+from diabolo.utils.checks import is_finite_number, is_text_list, require
 
 WINDOW = 128
+PEAK_SHARE = 0.8  # of the highest bits of an episode: points above are its peak
+MAX_TRAINING_WINDOWS = 20_000  # of very many, which overlap, evenly spaced ones are enough
 # Series of one table are this many steps apart, so that their windows are never neighbours in time.
 SERIES_OFFSET = 1 << 40
 
@@ -79,6 +83,8 @@ class Series(Source):
     notes: tuple[str, ...] = ()
 
     kind = "series"
+    unit = "point"
+    max_training_rows = MAX_TRAINING_WINDOWS
 
     def __post_init__(self) -> None:
         for name in ("extra_columns", "channels", "types", "series_names", "notes"):
@@ -163,6 +169,57 @@ class Series(Source):
             end=max(self.end, end),
             series_names=tuple(dict.fromkeys([*self.series_names, *np.unique(groups).tolist()])),
         )
+
+    @property
+    def overlaps(self) -> bool:
+        return True
+
+    def split(self, frame: Frame, seed: int) -> Split:
+        """Set blocks of neighbouring windows aside.
+
+        Args:
+            frame: windows.
+            seed: not used: blocks lie evenly.
+        """
+        assert frame.positions is not None
+        return split_windows(frame.positions, self.length)
+
+    def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Take the windows that cover the rows, and those a window around them.
+
+        Args:
+            frame: windows.
+            rows: the user's rows.
+        """
+        layout, length = frame.layout, self.length
+        near = np.zeros(layout.points + length, bool)
+        for point in np.unique(layout.point[rows]):
+            near[max(point - 2 * length + 1, 0) : point + length] = True
+        return frame.only(np.flatnonzero(near[layout.start])), rows
+
+    def covering(self, frame: Frame, rows: np.ndarray) -> np.ndarray:
+        """Return the windows that cover the rows.
+
+        Args:
+            frame: windows.
+            rows: the user's rows.
+        """
+        layout, length = frame.layout, self.length
+        wanted = np.zeros(layout.points + length, bool)
+        wanted[layout.point[rows]] = True
+        reach = np.convolve(wanted, np.ones(length), mode="full")[length - 1 :]
+        return np.flatnonzero(reach[layout.start] > 0.5)
+
+    def thin(self, frame: Frame, every: int) -> np.ndarray:
+        """Return windows that are `every` points apart, and the first and last window of each series.
+
+        Args:
+            frame: windows.
+            every: points from one window to the next.
+        """
+        start = frame.layout.start
+        ends = np.flatnonzero(np.diff(start) > 1)
+        return np.unique(np.r_[np.arange(0, len(start), every), ends, ends + 1, len(start) - 1])
 
     @property
     def has_no_clock(self) -> bool:
@@ -278,8 +335,36 @@ class Series(Source):
         breaks = np.flatnonzero(np.diff(points[order]) > max(self.length // 2, 1)) + 1
         return np.split(rows[order], breaks)
 
+    def peaks(self, frame: Frame, bits: np.ndarray, threshold: float) -> np.ndarray:
+        """Return (windows, length) which points lie at the top of an alarm.
+
+        A single anomalous point raises the score of its neighbours for a window's length, in a triangle.
+
+        Args:
+            frame: windows.
+            bits: (user rows,) anomaly scores; NaN where they are not known.
+            threshold: bits above which a point is an alarm.
+        """
+        layout = frame.layout
+        top = np.zeros(layout.points, bool)
+        for episode in self.group_alarms(frame, np.nan_to_num(bits) > threshold):
+            top[layout.point[episode[bits[episode] >= PEAK_SHARE * bits[episode].max()]]] = True
+        return np.asarray(top[layout.start[:, None] + np.arange(self.length)])
+
+    def present_values(self, frame: Frame) -> np.ndarray:
+        columns, order = frame.user_table.columns(), np.argsort(frame.layout.point, kind="stable")
+        return np.stack([np.isfinite(to_float(columns[n], n))[order] for n in self.channels], 1)
+
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **asdict(self)}
+
+    def check(self) -> None:
+        require(all(v is None or isinstance(v, str) for v in (self.time, self.by)), "the time column")
+        require(is_finite_number(self.step) and self.step >= 0, "the step of the series")
+        require(type(self.end) is int, "the end of the series")
+        require(type(self.length) is int and self.length >= 2, "the length of the windows")
+        names = (self.extra_columns, self.channels, self.types, self.series_names)
+        require(all(is_text_list(v) for v in names), "the channels of the series")
 
     def _times(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         if self.time is None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 
 from diabolo.data.sources.base import Frame, Source
+from diabolo.data.splitting import Split, split_rows
 from diabolo.data.user_table import UserTable
 
 
@@ -17,6 +19,7 @@ class Table(Source):
     """The rows of a table, as they are."""
 
     kind = "table"
+    unit = "row"
 
     @classmethod
     def claims(cls, options: Mapping[str, Any]) -> bool:
@@ -28,14 +31,80 @@ class Table(Source):
     def read(self, user_table: UserTable) -> Frame:
         return Frame(user_table.columns(), user_table.rows, user_table)
 
+    def split(self, frame: Frame, seed: int) -> Split:
+        """Split the rows at random.
+
+        Args:
+            frame: the rows.
+            seed: of the permutation.
+        """
+        return split_rows(frame.rows, seed)
+
+    def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
+        """Take the rows out of the table.
+
+        Args:
+            frame: the table.
+            rows: the user's rows.
+        """
+        whole = frame.user_table
+        table = pa.table(whole.columns()).take(pa.array(rows))
+        index = None if whole.index is None else whole.index[rows]
+        return self.read(UserTable(table, whole.library, index, whole.named)), np.arange(len(rows))
+
+    def covering(self, frame: Frame, rows: np.ndarray) -> np.ndarray:
+        """Return all rows: after `narrow` there are no others.
+
+        Args:
+            frame: the table.
+            rows: the user's rows.
+        """
+        return np.arange(frame.rows)
+
+    def thin(self, frame: Frame, every: int) -> np.ndarray:
+        """Return all rows: each stands for itself.
+
+        Args:
+            frame: the table.
+            every: not used.
+        """
+        return np.arange(frame.rows)
+
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+        """Return the answers as they are.
+
+        Args:
+            frame: the table.
+            answers: (rows, ...).
+        """
         return answers
 
     def at_centre(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
+        """Return the answers as they are.
+
+        Args:
+            frame: the table.
+            answers: (rows, ...).
+        """
         return answers
 
-    def group_alarms(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
-        return [np.array([row]) for row in np.flatnonzero(chosen)]
+    def group_alarms(self, frame: Frame, alarms: np.ndarray) -> list[np.ndarray]:
+        """Return every alarm as an episode of its own.
+
+        Args:
+            frame: the table.
+            alarms: (rows,) flags.
+        """
+        return [np.array([row]) for row in np.flatnonzero(alarms)]
+
+    def starts(self, positions: np.ndarray, frame: Frame) -> dict[str, Any]:
+        """Return the numbers of the rows.
+
+        Args:
+            positions: (rows,) row numbers.
+            frame: the table.
+        """
+        return {"remembered_row": positions}
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind}
