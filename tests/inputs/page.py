@@ -14,7 +14,7 @@ from tests.inputs.kinds import STAGES, Expected, Refusal
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "input.md"
 HEAD = f"""# Input formats
 
-How unusual and invalid input is handled: **{len(KINDS)} kinds, each tested at fit, score, explain and repair.**
+Handling of unusual and invalid input: **{len(KINDS)} kinds, each tested at fit, score, explain and repair.**
 This page is generated from the tests of these cases (`python -m tests.inputs.page`).
 
 Invalid input raises a `DiaboloError` that reports what was received, where, and a hint; the brackets show
