@@ -1,8 +1,8 @@
-"""Pictures: rebuild, clean, match, generate and walk between handwritten digits.
+"""Images: reconstruct, denoise, match, generate and interpolate handwritten digits.
 
     python examples/images.py [FOLDER]
 
-writes a sheet of all of them into FOLDER (here, if not given).
+Write one sheet with all results, digits.png, into FOLDER (default: the current folder).
 """
 
 import sys
@@ -23,6 +23,7 @@ known, new, known_label, new_label = images[:1000], images[1000:], labels[:1000]
 
 
 def psnr(picture: np.ndarray) -> float:
+    """Return the peak signal-to-noise ratio against the new images, in dB."""
     return float(10 * np.log10(16**2 / ((picture.astype(float) - new) ** 2).mean()))
 
 
@@ -31,14 +32,14 @@ variational = Autoencoder("variational", layers=(256, 128), beta=0.1, epochs=300
 denoising = Autoencoder("denoising", layers=(256, 128), noise=0.7, epochs=150).fit(known)
 
 plain, vae = vanilla.reconstruct(new).to_array(), variational.reconstruct(new).to_array()
-print(f"through 16 numbers and back: vanilla {psnr(plain):.1f} dB, variational {psnr(vae):.1f} dB")
+print(f"reconstructed from 16 numbers: vanilla {psnr(plain):.1f} dB, variational {psnr(vae):.1f} dB")
 
 noisy = np.clip(new + rng.normal(0, 4, new.shape), 0, 16)
 clean = denoising.denoise(noisy).to_array()
 print(f"with noise: {psnr(noisy):.1f} dB; denoised: {psnr(clean):.1f} dB")
 
 nearest = vanilla.match(new, gallery=known).nearest[:, 0]
-print(f"the nearest known picture shows the same digit: {(known_label[nearest] == new_label).mean():.1%}")
+print(f"the nearest known image shows the same digit: {(known_label[nearest] == new_label).mean():.1%}")
 
 codes = variational.transform(new)  # (797, 16)
 back = variational.inverse_transform(codes)  # (797, 8, 8)
@@ -52,4 +53,4 @@ ten = slice(0, 10)
 rows = [new[ten], plain[ten], vae[ten], noisy[ten], clean[ten], known[nearest[ten]]]
 sheet = np.concatenate([np.stack(rows), made.reshape(3, 10, 8, 8), ways, walk])
 (folder / "digits.png").write_bytes(to_png(enlarged(side_by_side(to_grey(sheet, 0, 16)), 6)))
-print("digits.png: new, rebuilt twice, with noise, denoised, matched, 3 rows made, 2 ways between, 1 axis")
+print("digits.png: new, 2 reconstructions, noisy, denoised, matched, 3 generated, 2 interpolations, 1 axis")

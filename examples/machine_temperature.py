@@ -1,8 +1,8 @@
-"""A machine that failed: the classic autoencoder from a file of hyperparameters, and our default.
+"""A machine that failed: the classic autoencoder from a configuration file, and the default of diabolo.
 
     python examples/machine_temperature.py [FOLDER [EPOCHS]]
 
-leaves in FOLDER (here, if not given) the table and the file, so that the command line can do the same.
+Write the table and the configuration file into FOLDER (default: the current folder), for the command line.
 """
 
 import shutil
@@ -17,14 +17,14 @@ from pandas.tseries.holiday import USFederalHolidayCalendar
 from diabolo import Autoencoder, DiaboloWarning, tasks
 from diabolo.datasets import machine_temperature, machine_temperature_windows
 
-warnings.simplefilter("default", DiaboloWarning)  # what a fit has to say of its data is no error here
+warnings.simplefilter("default", DiaboloWarning)  # warnings of a fit about its data are no errors here
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 quick = {"epochs": float(sys.argv[2])} if len(sys.argv) > 2 else {}
-fresh = {"version": None, **quick}  # each run a version of its own
+fresh = {"version": None, **quick}  # each run gets its own version
 series = machine_temperature().to_pandas()
 known = int(0.7 * len(series))
 
-# The usual table of this case: the value, and what can be read off the clock.
+# The usual table of this case: the value, and features of the calendar.
 at, day = series["timestamp"], series["timestamp"].dt.normalize()
 holidays = USFederalHolidayCalendar().holidays("2013-01-01", "2014-12-31")
 table = pd.DataFrame({"value": series["value"], "minutes": 60.0 * at.dt.hour + at.dt.minute})
@@ -37,7 +37,7 @@ config = shutil.copy(Path(__file__).with_suffix(".yaml"), folder)
 
 
 def show(name: str, model: Autoencoder, data: pd.DataFrame) -> None:
-    """The oddest stretches: alarms with less than six hours between them."""
+    """Print the most anomalous segments: alarms with less than six hours between them."""
     found = tasks.score(model, data)
     rows = np.flatnonzero(found.alarm)
     print(f"{name}: {len(rows)} of {len(data)} points are alarms")
@@ -51,7 +51,7 @@ def show(name: str, model: Autoencoder, data: pd.DataFrame) -> None:
 
 classic = Autoencoder.from_config(config).set_params(**fresh).fit(table[:known])
 show("all columns scored", classic, table)
-read = {"scored": ["value"], "context": None}  # all else is context
+read = {"scored": ["value"], "context": None}  # all other columns are context
 context = Autoencoder.from_config(config).set_params(**fresh, **read).fit(table[:known])
 show("only the value scored", context, table)
 ours = Autoencoder(time="timestamp", **quick).fit(series[:known])

@@ -1,4 +1,4 @@
-"""Kinds of autoencoders side by side: how well each restores rows, and finds planted errors.
+"""Compare recipes: the reconstruction error of each, and how well it detects injected errors.
 
 python examples/recipes.py
 """
@@ -19,7 +19,7 @@ kinds = {name: Autoencoder(name) for name in ("vanilla", "variational", "denoisi
 kinds["vanilla, latent 2"] = Autoencoder("vanilla", latent=2)
 kinds["my own"] = Autoencoder(members={"mine": Member(Noise(0.1), Variational(2, beta=0.1), layers=(64, 64))})
 
-print(f"{'kind':20} {'error of restored rows':>24} {'wrong rows above 95 % of good ones':>36}")
+print(f"{'recipe':20} {'reconstruction error':>24} {'anomalies above 95 % of normal rows':>36}")
 for name, model in kinds.items():
     model.fit(known)
     restored = np.stack([c.to_numpy() for c in model.reconstruct(new).to_arrow().columns], 1)

@@ -1,8 +1,8 @@
-"""A series: learn its first part, watch the rest.
+"""A time series: fit its first part, and score all of it.
 
     python examples/series.py [FOLDER]
 
-writes a report into FOLDER (here, if not given).
+Write a report into FOLDER (default: the current folder).
 """
 
 import sys
@@ -18,7 +18,7 @@ known = series.iloc[: int(0.7 * len(series))]
 model = Autoencoder(time="timestamp").fit(known)
 scores = tasks.score(model, series)
 
-print("alarms from", round(scores.threshold, 1), "bits")
+print("alarm threshold:", round(scores.threshold, 1), "bits")
 for episode in sorted(scores.episodes, key=lambda e: -e.bits)[:8]:
     start, end = series["timestamp"][episode.start], series["timestamp"][episode.end]
     print(f"{start} to {end}: {episode.bits:.0f} bits, severity {episode.severity:.0f}")

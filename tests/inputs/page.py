@@ -1,4 +1,4 @@
-"""Writes docs/input.md: what happens to every kind of input, from the lists that the tests run over.
+"""Write docs/input.md: how every kind of input is handled, from the cases that the tests run over.
 
 python -m tests.inputs.page
 """
@@ -12,15 +12,16 @@ from tests.inputs.everything import KINDS
 from tests.inputs.kinds import STAGES, Expected, Refusal
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "input.md"
-HEAD = f"""# What can be read
+HEAD = f"""# Input formats
 
-What happens to odd and bad input: **{len(KINDS)} kinds, each tried at fit, score, explain and repair.**
-This page is generated from the tests that try them (`python -m tests.inputs.page`).
+Handling of unusual and invalid input: **{len(KINDS)} kinds, each tested at fit, score, explain and repair.**
+This page is generated from the tests of these cases (`python -m tests.inputs.page`).
 
-A refusal is a `DiaboloError` that says what was got, where, and a hint; what it names is in brackets. All
-answers are finite, of the length of the data, and in its own dataframe library; a repaired table has the
-types and the index that it had. *Fit* is on the odd input itself, and the model must then answer for it;
-*score*, *explain* and *repair* are asked of a model fitted on the same data with nothing odd in it.
+Invalid input raises a `DiaboloError` that reports what was received, where, and a hint; the brackets show
+what the message names. All answers are finite, of the length of the data, and in its dataframe library; a
+repaired table keeps the types and the index of the input. *Fit* is called on the unusual input itself, and
+the model must then be able to score it; *score*, *explain* and *repair* are called on a model that was fitted
+on the same data without the unusual input.
 """
 
 
