@@ -19,12 +19,14 @@ from diabolo.detection.cell_errors import CellErrorModel
 from diabolo.detection.cells import CellPredictions
 from diabolo.detection.level import LevelEvidence
 from diabolo.detection.memory import Memory, Neighbours
-from diabolo.detection.residuals import ROWS, Residuals, fill_holes, whole_windows
+from diabolo.detection.residuals import Residuals
 from diabolo.detection.seen_rows import SHARE, SeenRows
 from diabolo.detection.subsequences import CoveredPoints, SubsequenceEvidence
 from diabolo.errors import SchemaError
 from diabolo.generation.window_mixture import WindowMixture
 from diabolo.networks.bottlenecks import Identity
+from diabolo.networks.completion import ROWS_PER_READ, complete_windows, fill_missing
+from diabolo.networks.likelihoods import log_mass
 from diabolo.networks.network import Network
 from diabolo.utils.torch_state import torch_threads
 
@@ -195,7 +197,7 @@ class Engine:
     def parts(self, batch: Batch) -> dict[str, np.ndarray]:
         """Kind -> (rows, fields, *cell): each cell's part of the squared residual of its row."""
         found: list[dict[str, np.ndarray]] = []
-        for chunk in batch.chunks(ROWS):
+        for chunk in batch.chunks(ROWS_PER_READ):
             symbols = None
             if Symbol.kind in chunk.values and self.cell_network.corruption.masks:
                 symbols = self._rarity(chunk)
@@ -248,12 +250,12 @@ class Engine:
     def filled(self, batch: Batch) -> Batch:
         """The rows with what is expected in their holes."""
         with torch_threads(self.threads):
-            return fill_holes(self.cell_network, batch, self.device)
+            return fill_missing(self.cell_network, batch, self.device)
 
     def whole(self, batch: Batch) -> Batch:
         """The rows with the holes of their windows filled, as they are remembered."""
         with torch_threads(self.threads):
-            return whole_windows(self.cell_network, batch, self.device)
+            return complete_windows(self.cell_network, batch, self.device)
 
     @torch.no_grad()
     def latent(self, batch: Batch) -> np.ndarray:
@@ -263,7 +265,7 @@ class Engine:
         with torch_threads(self.threads):
             parts = [
                 reader.encode(c.padded().to(self.device))[0].cpu().numpy()[: len(c)]
-                for c in read.chunks(ROWS)
+                for c in read.chunks(ROWS_PER_READ)
             ]
         return np.concatenate(parts)
 
@@ -273,7 +275,7 @@ class Engine:
         if not isinstance(self.cell_network.bottleneck, Identity) or self.axes is None:
             return z
         centre, directions = self.axes
-        # In double precision: rounded in single, a row's coordinates would depend on its place in the product.
+        # In double precision: in single, rounding makes coordinates depend on the other rows of the product.
         return np.asarray(((z - centre).astype(float) @ directions.T.astype(float)).astype(z.dtype))
 
     def cells(
@@ -298,13 +300,13 @@ class Engine:
             middle: what of its distribution is expected: "mean", "median" or "mode".
         """
         found = CellPredictions.empty(batch)
-        for start in range(0, len(batch), ROWS):
-            rows = np.arange(start, min(start + ROWS, len(batch)))
-            chunk = batch[start : start + ROWS]
+        for start in range(0, len(batch), ROWS_PER_READ):
+            rows = np.arange(start, min(start + ROWS_PER_READ, len(batch)))
+            chunk = batch[start : start + ROWS_PER_READ]
             with torch_threads(self.threads):
                 read = chunk
                 if suspects is not None:
-                    read = chunk.hide({k: s[start : start + ROWS] for k, s in suspects.items()})
+                    read = chunk.hide({k: s[start : start + ROWS_PER_READ] for k, s in suspects.items()})
                 found.update(self._cells(chunk, read, kinds, middle), rows)
                 if not recheck or not self.cell_network.corruption.masks:
                     continue
@@ -322,8 +324,8 @@ class Engine:
     def guess(self, batch: Batch, middle: str = "mean") -> CellPredictions:
         """What is expected where windows have holes, given all that they show; nothing of other points."""
         found = CellPredictions.empty(batch)
-        for start in range(0, len(batch), ROWS):
-            rows = slice(start, min(start + ROWS, len(batch)))
+        for start in range(0, len(batch), ROWS_PER_READ):
+            rows = slice(start, min(start + ROWS_PER_READ, len(batch)))
             with torch_threads(self.threads):
                 self._fill(found, batch[rows], rows, middle)
         return found
@@ -350,7 +352,7 @@ class Engine:
         found = CellPredictions.empty(batch)
         hides = self.cell_network.corruption.masks
         for hidden, targets in self._turns(kinds) if hides else self._at_once(kinds):
-            turn = read.hide(hidden) if hides or self.cell_network.white else self.filled(read)
+            turn = read.hide(hidden) if self.cell_network.completes else self.filled(read)
             said = self.cell_network(turn.to(self.device)).likelihoods
             for slot, cell in targets:
                 at = (slice(None), slice(slot.index, slot.index + 1), *cell)
@@ -359,7 +361,7 @@ class Engine:
                 value, seen = batch.values[slot.kind], batch.visible[slot.kind].numpy()[at]
                 one = value[:, slot.index : slot.index + 1]
                 whole = (slice(None), slice(None), *cell)
-                log_p = field_.log_prob(likelihood, one.to(self.device)).cpu().numpy()[whole]
+                log_p = log_mass(field_, likelihood, one.to(self.device)).cpu().numpy()[whole]
                 log_q = self.cell_errors.log_q(field_, one.numpy()[whole], len(targets) == 1)
                 found.expected[slot.kind][at] = getattr(likelihood, middle).cpu().numpy()[whole]
                 found.low[slot.kind][at] = (

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Batch, Curve, Real, Symbol, broadcast_fields
+from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.networks.network import Network
 
-ROWS = 4096  # rows that a network reads at once
 KNEE = 4.0  # deviations from which on errors count by their logarithm
 WILD = 2.0  # times the largest error in training: beyond, a single cell counts as much as it is far out
 
@@ -40,7 +40,7 @@ class Residuals:
         """Learn the size of the errors on training rows."""
         arrays: dict[str, np.ndarray] = {}
         errors: dict[str, list[np.ndarray]] = {}
-        for chunk in batch.chunks(ROWS):
+        for chunk in batch.chunks(ROWS_PER_READ):
             for kind, (error, there) in raw_errors(network, chunk).items():
                 errors.setdefault(kind, []).append(np.where(there, error, np.nan))
         for kind, parts in errors.items():
@@ -109,25 +109,3 @@ def raw_errors(network: Network, batch: Batch) -> dict[str, tuple[np.ndarray, np
         there = batch.visible[kind] & broadcast_fields(scored, value)
         found[kind] = (error.cpu().numpy()[:rows], there.cpu().numpy()[:rows])
     return found
-
-
-@torch.no_grad()
-def fill_holes(network: Network, batch: Batch, device: str) -> Batch:
-    """The rows with what a network expects in their holes."""
-    if all(bool(v.all()) for v in batch.visible.values()):
-        return batch
-    filled = batch
-    # A network that has not learnt to read holes is read again with its own answers in them.
-    for _ in range(1 if network.corruption.masks or network.white is not None else 5):
-        said = network(filled.padded().to(device)).likelihoods
-        filled = batch.fill({k: said[k].mean.cpu()[: len(batch)] for k in said})
-    return filled
-
-
-def whole_windows(network: Network, batch: Batch, device: str) -> Batch:
-    """The rows with the holes of their windows filled: a distance after whitening needs every point."""
-    if Curve.kind not in batch.values or bool(batch.visible[Curve.kind].all()):
-        return batch
-    parts = [fill_holes(network, chunk, device) for chunk in batch.chunks(ROWS)]
-    curve = torch.cat([part.values[Curve.kind] for part in parts])
-    return batch.replace({Curve.kind: curve}, {Curve.kind: torch.ones_like(curve, dtype=torch.bool)})

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.networks.bottlenecks import Quantized
+from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.utils.torch_state import forked_rng
 
 PRIORS = ("mixture", "normal")
@@ -39,7 +39,7 @@ class LatentPrior:
 
     def _fit(self) -> _Normals | _Classes:
         if isinstance(self.bottleneck, Quantized):
-            return _Classes(self.bottleneck.places(self.known).numpy(), self.bottleneck.levels)
+            return _Classes(self.bottleneck.to_levels(self.known).numpy(), self.bottleneck.levels)
         return _Normals(self.known.numpy().astype(float))
 
     def draw(self, rows: int) -> Tensor:
@@ -120,7 +120,7 @@ def _remembered(engine: Engine) -> Tensor:
     bottleneck.train()
     try:
         with forked_rng(0), torch.no_grad():
-            z = [engine.cell_network.encode(c.to(engine.device))[0] for c in read.chunks(ROWS)]
+            z = [engine.cell_network.encode(c.to(engine.device))[0] for c in read.chunks(ROWS_PER_READ)]
     finally:
         bottleneck.eval()
     return torch.cat(z).cpu()

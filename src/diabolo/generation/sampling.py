@@ -15,8 +15,8 @@ from diabolo.data.fields import Batch, Picture, Real
 from diabolo.data.fields.batch import BLOCK_ROWS
 from diabolo.data.sources import Frame
 from diabolo.detection.memory import fingerprints
-from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
+from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.networks.likelihoods import Binned, Categorical
 from diabolo.utils.checks import check_int
 from diabolo.utils.torch_state import torch_threads
@@ -60,7 +60,7 @@ def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None =
         low, high = (torch.tensor([f.edges[end] for f in fields], dtype=drawn.dtype) for end in (0, -1))
         drawn = drawn.clamp(low, high)
         if isinstance(likelihood, Binned):
-            drawn = torch.stack([f.settle(drawn[:, i]) for i, f in enumerate(fields)], 1)
+            drawn = torch.stack([f.redistribute(drawn[:, i]) for i, f in enumerate(fields)], 1)
     return np.asarray(drawn.numpy())
 
 
@@ -76,7 +76,7 @@ def draw_cell(likelihood: Distribution, field: Any, share: Tensor) -> Tensor:
     if field.kind == Real.kind:
         # The tails of a normal distribution reach beyond what can be: ages below 0.
         drawn = drawn.clamp(float(field.edges[0]), float(field.edges[-1]))
-        drawn = field.settle(drawn) if isinstance(likelihood, Binned) else drawn
+        drawn = field.redistribute(drawn) if isinstance(likelihood, Binned) else drawn
     return drawn
 
 
@@ -134,7 +134,7 @@ def draw_holes(
     made: dict[str, list[np.ndarray]] = {}
     done = 0
     for _, batch in engine.chunks(frame):
-        for some in batch.chunks(ROWS):
+        for some in batch.chunks(ROWS_PER_READ):
             part = slice(done, done + len(some))
             done = part.stop
             read = some.hide({k: torch.from_numpy(u[part]) for k, u in unsure.items()})

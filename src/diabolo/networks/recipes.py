@@ -10,7 +10,7 @@ from diabolo.data.fields import Curve, Picture
 from diabolo.errors import OptionError
 from diabolo.networks.bottlenecks import Bottleneck, Quantized, Vanilla, Variational
 from diabolo.networks.corruptions import Clean, Mask, Noise
-from diabolo.networks.network import Member
+from diabolo.networks.member import Member
 from diabolo.networks.objectives import LOSSES, Likelihood, Objective, Rebuild
 from diabolo.utils.checks import check_int
 
@@ -46,16 +46,23 @@ def _noisy(kinds: Collection[str]) -> Member:
     # Tables without residual connections: with them the network copies more, and odd rows less often stand
     # out (86.7 against 87.4 AUROC over 22 sets). Of windows, whitened ones: "How it detects" has the figures.
     if Curve.kind in kinds:
-        return Member(corruption=Noise(0.25), layers=(128,), white=True, activation="gelu", training=WINDOWS)
+        return Member(corruption=Noise(0.25), layers=(128,), whiten=True, activation="gelu", training=WINDOWS)
     return Member(corruption=Noise(0.3), residual=False)
 
 
 def _masked(kinds: Collection[str]) -> Member:
     if Curve.kind in kinds:
-        return Member(corruption=Mask(), full=True, training=HIDDEN_GRID | AS_IT_STARTS)
+        return Member(corruption=Mask(), full_distribution=True, training=HIDDEN_GRID | AS_IT_STARTS)
     # Weights that decay fast: a network that remembers the wrong cells of its own rows does not find them.
     training = HIDDEN_GRID if Picture.kind in kinds else HIDDEN
-    return Member(corruption=Mask(), full=True, layers=(192,), residual=True, linear=False, training=training)
+    return Member(
+        corruption=Mask(),
+        full_distribution=True,
+        layers=(192,),
+        residual=True,
+        window_filter=False,
+        training=training,
+    )
 
 
 def _classic(kinds: Collection[str]) -> Members:
@@ -93,7 +100,12 @@ def _drawn(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
         return _with(bottleneck)
     # Rows that are drawn from bell curves are told from real ones at once: C2ST on Adult .98, so .63.
     return Member(
-        corruption=Clean(), bottleneck=bottleneck, full=True, layers=(192, 192), residual=True, training=CODES
+        corruption=Clean(),
+        bottleneck=bottleneck,
+        full_distribution=True,
+        layers=(192, 192),
+        residual=True,
+        training=CODES,
     )
 
 

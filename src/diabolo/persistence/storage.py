@@ -29,7 +29,7 @@ from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.generation.window_mixture import WindowMixture
 from diabolo.networks.network import Network
-from diabolo.persistence.upgrade import upgrade_card
+from diabolo.persistence.upgrade import upgrade_card, upgrade_names
 from diabolo.persistence.validation import Plan, check_values, fill_network, make_plan
 from diabolo.utils.files import select_prefix, write_atomic
 from diabolo.utils.tensor_file import is_tensor_file, open_tensor_file, pack, parse_json
@@ -115,11 +115,16 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         with open_tensor_file(path) as file:
             card = parse_json(file.card)
             _check_format(path, card)
-            card = card if card["format"] == FORMAT else upgrade_card(card)
+            outdated, specs = card["format"] < FORMAT, file.specs
+            if outdated:
+                card = upgrade_card(card)
+                specs = upgrade_names(specs)
             wrong = "is damaged, or does not fit together"
-            plan = make_plan(card, file.specs)
+            plan = make_plan(card, specs)
             wrong = "is damaged"
             tensors = file.tensors()
+            if outdated:
+                tensors = upgrade_names(tensors)
         wrong = "does not fit together"
         check_values(plan, tensors)
         return Stored(_restored(card, plan, tensors, device, threads), card["options"])
@@ -181,7 +186,7 @@ def _restored(
     schema, networks, known = plan.schema, {}, 0
     with forked_rng(0):  # fresh weights are drawn, and then replaced
         for name, member in plan.members.items():
-            network = Network(schema.fields, schema.scored_fields, member, schema.holes)
+            network = Network(schema.fields, schema.scored_fields, member, schema.can_be_missing)
             fill_network(network, name, tensors)
             networks[name] = network.to(device).eval()
             known += len(network.state_dict())

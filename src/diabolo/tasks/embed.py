@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from diabolo.data.sources import Series, UserTable
-from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
+from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.tasks.base import Answer, Model
 from diabolo.utils.torch_state import torch_threads
 
@@ -69,7 +69,7 @@ def decode_latents(engine: Engine, z: Any) -> dict[str, Any]:
         raise DataError(f"expected codes of {latent} numbers, got shape {tuple(codes.shape)}")
     means: dict[str, list[np.ndarray]] = {}
     with torch.no_grad(), torch_threads(engine.threads):
-        for some in torch.split(codes, ROWS):
+        for some in torch.split(codes, ROWS_PER_READ):
             for kind, likelihood in network.decode(some.to(engine.device)).items():
                 means.setdefault(kind, []).append(likelihood.mean.cpu().numpy())
     whole = {kind: np.concatenate(parts) for kind, parts in means.items()}
@@ -78,7 +78,7 @@ def decode_latents(engine: Engine, z: Any) -> dict[str, Any]:
 
 def latent_moments(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
     """(latent,) mean and deviation of the coordinates of the remembered rows."""
-    z = np.concatenate([engine.coordinates(codes) for codes in engine.memory.rows.chunks(ROWS)])
+    z = np.concatenate([engine.coordinates(codes) for codes in engine.memory.rows.chunks(ROWS_PER_READ)])
     return z.mean(0), np.maximum(z.std(0), 1e-9)
 
 

@@ -13,7 +13,6 @@ import torch
 
 from diabolo.data.fields import Batch, Picture
 from diabolo.data.sources import Series, UserTable
-from diabolo.detection.residuals import ROWS
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.columnwise import ColumnwiseSampler
@@ -21,6 +20,7 @@ from diabolo.generation.conditions import Conditions, decoded_rows, read_conditi
 from diabolo.generation.latent import PRIORS, LatentPrior, places
 from diabolo.generation.sampling import column_by_column, derive_seed, draw, resolve_seed
 from diabolo.generation.series import sample_series
+from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.tasks.base import Answer, Model, nothing_asked
 from diabolo.utils.checks import check_int
 from diabolo.utils.torch_state import forked_rng, torch_threads
@@ -267,7 +267,7 @@ def _decoded(engine: Engine, codes: LatentPrior) -> Callable[[int], Table]:
 
     def make(rows: int) -> Table:
         parts = []
-        for z in torch.split(codes.draw(rows), ROWS):
+        for z in torch.split(codes.draw(rows), ROWS_PER_READ):
             values, seen = {}, {}
             nearest = torch.cdist(z, codes.known).argmin(1) if gappy else None
             for kind, likelihood in engine.cell_network.decode(z.to(engine.device)).items():

@@ -21,12 +21,14 @@ from diabolo.detection.calibration import Calibration
 from diabolo.detection.cell_errors import CellErrorModel
 from diabolo.detection.level import LevelEvidence
 from diabolo.detection.memory import LIMIT, Memory, fingerprints
-from diabolo.detection.residuals import Residuals, whole_windows
+from diabolo.detection.residuals import Residuals
 from diabolo.detection.seen_rows import SeenRows, short_fingerprints
 from diabolo.detection.subsequences import CoveredPoints, SubsequenceEvidence
 from diabolo.engine import Engine
 from diabolo.generation.window_mixture import WindowMixture, beside
-from diabolo.networks.network import Member, Network
+from diabolo.networks.completion import complete_windows
+from diabolo.networks.member import Member
+from diabolo.networks.network import Network
 from diabolo.training.checkpoint import Checkpoint
 from diabolo.training.error_rates import estimate_error_rate, fit_cell_error_model
 from diabolo.training.settings import Training
@@ -181,20 +183,22 @@ def train_networks(
             if trained.interrupted:
                 # Who stops a fit wants an end to it: what was not begun gets a moment only.
                 settings = replace(settings, max_steps=settings.steps(len(batch)) // 20 + 1)
-            network = Network(data.schema.fields, data.schema.scored_fields, member, data.schema.holes)
-            network.start(data.batch)
+            network = Network(
+                data.schema.fields, data.schema.scored_fields, member, data.schema.can_be_missing
+            )
+            network.initialise(data.batch)
             network.to(device)
             outcome = train(
                 network,
-                network.bridged(batch),
-                None if held_out is None else network.bridged(held_out),
+                network.base.interpolated(batch),
+                None if held_out is None else network.base.interpolated(held_out),
                 settings,
                 name=name,
                 progress=None if trained.interrupted else progress,
                 checkpoint=keeper,
                 log=log,
             )
-            network.settle(batch[:MAX_ROWS_FOR_SCALES])
+            network.fit_scales(batch[:MAX_ROWS_FOR_SCALES])
             trained.interrupted = trained.interrupted or outcome.interrupted
             trained.networks[name] = network
             trained.history += outcome.history
@@ -213,7 +217,7 @@ def build_engine(
         # Calibration rows too: no row counts as its own neighbour, so their distances are those of new rows.
         memory = Memory.fit(schema.encode(frame[evenly_spaced(frame.rows, LIMIT)]), scored)
     else:
-        windows = whole_windows(reader, data.batch, device)
+        windows = complete_windows(reader, data.batch, device)
         memory = Memory.fit(windows, scored, data.positions)
     overlap = Curve.kind in data.batch.values
     said = [*data.source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
