@@ -54,7 +54,7 @@ def test_large_data_is_read_in_pieces(
 ) -> None:
     wanted = model.anomaly_score(fresh), model.repair(fresh).to_arrow(), model.transform(fresh)
     monkeypatch.setattr("diabolo.engine.CHUNK", 17)
-    monkeypatch.setattr("diabolo.engine.ROWS", 5)
+    monkeypatch.setattr("diabolo.engine.ROWS_PER_READ", 5)
     assert CHUNK > 1_000
     assert np.allclose(model.anomaly_score(fresh), wanted[0], atol=1e-6, rtol=1e-6)
     assert np.allclose(model.transform(fresh), wanted[2], atol=1e-5)
