@@ -85,8 +85,8 @@ class Batch:
         """Return the rows followed by copies of the first one, up to a multiple of `BLOCK_ROWS`.
 
         A matrix product takes other paths through few rows than through many, and rounds differently. In
-        blocks of one size every row is computed alike, so that a prediction does not depend on the other rows
-        of its batch.
+        blocks of one size every row is computed in the same way, so that a prediction does not depend on the
+        other rows of its batch.
         """
         n_padding = -len(self) % BLOCK_ROWS
         if n_padding == 0:

@@ -17,7 +17,7 @@ class Mask(Corruption):
 
     Each row shows a number of cells drawn evenly from 0 to all but one, so that the network learns every
     conditional distribution (Uria et al., "A deep and tractable density estimator", 2014). The weight of
-    a hidden cell is cells / hidden cells of its row: rows count alike. Of a window segments are
+    a hidden cell is cells / hidden cells of its row: every row counts the same. Of a window segments are
     hidden, of an image rectangles: a single point could be copied from its neighbours.
     """
 
