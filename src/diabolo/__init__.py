@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder, load
     from diabolo.networks.bottlenecks import Bottleneck, Identity, Quantized, Vanilla, Variational
     from diabolo.networks.corruptions import Clean, Corruption, Mask, Noise, Swap
-    from diabolo.networks.network import Member
+    from diabolo.networks.member import Member
     from diabolo.networks.objectives import Likelihood, Objective, Rebuild
 
 # Where each public name lives. Nothing is imported before it is asked for: `diabolo --help` needs no torch.
@@ -30,7 +30,7 @@ _HOMES = {
     "DiaboloWarning": "errors",
     "load": "estimator.autoencoder",
     "Schema": "data.schema",
-    "Member": "networks.network",
+    "Member": "networks.member",
     "DiaboloError": "errors",
     **dict.fromkeys(
         ("Bottleneck", "Identity", "Quantized", "Vanilla", "Variational"), "networks.bottlenecks"

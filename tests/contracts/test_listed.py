@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 
 from diabolo import tasks, tracking
 from diabolo.data import columns, fields, sources
-from diabolo.networks import bottlenecks, corruptions, likelihoods, objectives
+from diabolo.networks import bottlenecks, corruptions, likelihoods, objectives, stems
 from diabolo.streaming import feeds
 from diabolo.tasks import Answer
 
@@ -26,6 +26,7 @@ FOLDERS = [
     (likelihoods, Distribution, likelihoods.LIKELIHOODS),
     (objectives, objectives.Objective, objectives.OBJECTIVES),
     (sources, sources.Source, sources.SOURCES),
+    (stems, stems.Stem, stems.STEMS),
     (tracking, tracking.Tracker, tracking.TRACKERS),
 ]
 
@@ -56,6 +57,12 @@ def test_concrete_kinds_are_final(folder: ModuleType, base: type, listed: tuple[
 def test_kinds_have_names_of_their_own() -> None:
     for listed in (columns.COLUMNS, fields.FIELDS, sources.SOURCES):
         assert len({kind.kind for kind in listed}) == len(listed)
+
+
+def test_every_kind_of_field_has_one_stem_of_each_sort() -> None:
+    for reconstructs in (False, True):
+        read = [k for stem in stems.STEMS if stem.reconstructs == reconstructs for k in stem.kinds]
+        assert sorted(read) == sorted(field.kind for field in fields.FIELDS)
 
 
 def test_every_task_is_listed() -> None:

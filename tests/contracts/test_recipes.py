@@ -13,7 +13,7 @@ import pytest
 import diabolo
 from diabolo import Autoencoder
 from diabolo.errors import OptionError
-from diabolo.networks.network import Member
+from diabolo.networks.member import Member
 from diabolo.networks.recipes import RECIPES, make_members
 from tests import made
 from tests.fits import fitted as quietly

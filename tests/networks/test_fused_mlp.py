@@ -1,4 +1,4 @@
-"""Layers whose gradient is written out compute what their modules compute one by one."""
+"""Layers with a hand-written gradient compute what their modules compute one by one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from diabolo.networks.layers.fused_mlp import FUSED_ACTIVATIONS
 from diabolo.utils.torch_state import forked_rng
 
 
-def gathered(net: MLP) -> MLP:
+def fused(net: MLP) -> MLP:
     for parameter in net.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    net.gather(True)
+    net.fuse(True)
     return net
 
 
@@ -28,8 +28,8 @@ def test_a_stack_is_its_modules(activation: str, batch_norm: bool, residual: boo
         net = MLP(6, (8, 8, 5, 5), activation=activation, batch_norm=batch_norm, residual=residual).double()
         rows = torch.randn(7, 6, dtype=torch.double)
         towards = torch.randn(7, 5, dtype=torch.double)
-    plain, written = copy.deepcopy(net).train(), gathered(net).train()
-    assert written.gathered is not None
+    plain, written = copy.deepcopy(net).train(), fused(net).train()
+    assert written.fused is not None
     found = []
     for one in (written, plain):
         for _ in range(2):  # gradients add up, and normalisations remember
@@ -45,7 +45,7 @@ def test_a_stack_is_its_modules(activation: str, batch_norm: bool, residual: boo
 
 def test_the_input_is_left_as_it_is() -> None:
     """The activations work in place, and must not do so on what is not theirs."""
-    net = gathered(MLP(4, (4, 4), activation="relu")).train()
+    net = fused(MLP(4, (4, 4), activation="relu")).train()
     x = torch.randn(5, 4, requires_grad=True)
     before = x.detach().clone()
     net(x.relu()).sum().backward()
@@ -53,21 +53,21 @@ def test_the_input_is_left_as_it_is() -> None:
 
 
 def test_an_input_without_a_gradient_is_fine() -> None:
-    net = gathered(MLP(4, (4,))).train()
+    net = fused(MLP(4, (4,))).train()
     net(torch.randn(5, 4)).sum().backward()
     assert all(float(p.grad.abs().sum()) > 0 for p in net.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("activation", ["elu", "tanh"])
 def test_others_go_through_their_modules(activation: str) -> None:
-    net = gathered(MLP(4, (4,), activation=activation)).train()
-    assert net.gathered is None
+    net = fused(MLP(4, (4,), activation=activation)).train()
+    assert net.fused is None
     net(torch.randn(5, 4)).sum().backward()
 
 
 def test_nothing_is_left_after_training() -> None:
-    net = gathered(MLP(4, (4,))).train()
-    net.gather(False)
+    net = fused(MLP(4, (4,))).train()
+    net.fuse(False)
     copy.deepcopy(net)
     x = torch.randn(5, 4)
     torch.testing.assert_close(net(x), net.eval()(x))

@@ -47,7 +47,7 @@ def written_out(
 ) -> list[Tensor]:
     """Total, reconstruction and KL of a batch, line by line: embeddings and numbers in, the same out."""
     labels, numbers = batch.values["symbol"], batch.values["real"]
-    table = weights["stems.symbol.alphabet.weight"]
+    table = weights["stems.symbol.embedding.weight"]
     x_embed = torch.cat([table[i][labels[:, i]] for i in range(labels.shape[1])], dim=1)
     x = torch.cat((numbers, x_embed), dim=1)
 
@@ -95,14 +95,16 @@ def test_the_classic_loss_is_its_formulas(schema: Schema, batch: Batch, training
 def test_gradients_reach_embeddings_from_both_sides(schema: Schema, batch: Batch) -> None:
     network = classic(schema).train()
     loss = network.loss(batch).reconstruction
-    (gradient,) = torch.autograd.grad(loss, network.stems["symbol"].alphabet.weight)
+    (gradient,) = torch.autograd.grad(loss, network.stems["symbol"].embedding.weight)
     assert float(gradient.abs().sum()) > 0
     # With the decoder's output frozen at 0 only the target is left to learn: embeddings shrink.
     for parameter in network.output.parameters():
         parameter.data.zero_()
     network.eval()
-    (pull,) = torch.autograd.grad(network.loss(batch).reconstruction, network.stems["symbol"].alphabet.weight)
-    weight = network.stems["symbol"].alphabet.weight
+    (pull,) = torch.autograd.grad(
+        network.loss(batch).reconstruction, network.stems["symbol"].embedding.weight
+    )
+    weight = network.stems["symbol"].embedding.weight
     assert float((pull * weight).sum().detach()) > 0
 
 
@@ -121,23 +123,23 @@ def test_each_loss_restores_numbers(loss: str) -> None:
     assert np.abs(rebuilt - table).mean() < 0.3 * table.std(0).mean()
 
 
-def test_holes_and_context_do_not_count(schema: Schema, batch: Batch) -> None:
+def test_missing_values_and_context_do_not_count(schema: Schema, batch: Batch) -> None:
     network = classic(schema).eval()
     seen = batch.visible["real"].clone()
     seen[:, 0] = False
-    holed = batch.replace(visible={"real": seen})
-    other = holed.replace(values={"real": batch.values["real"] + 5.0 * torch.eye(seen.shape[1])[0]})
-    torch.testing.assert_close(network.row_losses(holed), network.row_losses(other))
+    incomplete = batch.replace(visible={"real": seen})
+    other = incomplete.replace(values={"real": batch.values["real"] + 5.0 * torch.eye(seen.shape[1])[0]})
+    torch.testing.assert_close(network.row_losses(incomplete), network.row_losses(other))
 
 
 def test_the_likeliest_label_is_the_one_with_the_nearest_embedding(schema: Schema, batch: Batch) -> None:
     network = classic(schema).eval()
-    network.settle(batch)
+    network.fit_scales(batch)
     with torch.no_grad():
         latent, _ = network.encode(batch)
-        vector = torch.split(network.rebuilt(latent), network.widths, 1)[1].view(ROWS, -1, 16)
+        vector = torch.split(network.reconstruct(latent), network.widths, 1)[1].view(ROWS, -1, 16)
         said = network.decode(latent)["symbol"].mode
-    table = network.stems["symbol"].alphabet.weight.detach()
+    table = network.stems["symbol"].embedding.weight.detach()
     for column, counts in enumerate(field.counts for field in schema.fields["symbol"]):
         known = torch.nonzero(torch.as_tensor(counts > 0)).flatten()
         near = torch.cdist(vector[:, column], table[column, known]).argmin(1)
@@ -148,12 +150,12 @@ def test_embeddings_have_the_sizes_that_were_asked_for() -> None:
     table = pa.table({"a": list("xyz") * 40, "b": list("uvuw") * 30, "n": np.arange(120.0) % 7})
     model = Autoencoder("classic", embedding={"a": 3, "b": 2}, epochs=1).fit(table)
     network = model.engine_.row_network
-    assert network.stems["symbol"].alphabet.sizes == [3, 2]
+    assert network.stems["symbol"].embedding.sizes == [3, 2]
     assert network.output.out_features == 3 + 2 + 1
-    alphabet = network.stems["symbol"].alphabet
-    assert float(alphabet.table[1, :, 2:].detach().abs().sum()) == 0
+    embedding = network.stems["symbol"].embedding
+    assert float(embedding.table[1, :, 2:].detach().abs().sum()) == 0
     flat = torch.randn(4, 5)
-    torch.testing.assert_close(alphabet.flat(alphabet.spread(flat)), flat)
+    torch.testing.assert_close(embedding.flatten(embedding.unflatten(flat)), flat)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +196,6 @@ def test_labels_can_cheat_the_classic_objective_and_not_the_likelihood() -> None
         said = model.reconstruct(table).table
         right[objective] = np.mean([np.mean(np.asarray(said[n]) == np.asarray(table[n])) for n in said])
         network = model.engine_.row_network
-        apart[objective] = float(network.stems["symbol"].alphabet.weight[:, 1:7].std(1).mean().detach())
+        apart[objective] = float(network.stems["symbol"].embedding.weight[:, 1:7].std(1).mean().detach())
     assert right["huber"] < 0.35 and apart["huber"] < 0.1
     assert right["likelihood"] > 0.5 and apart["likelihood"] > 0.3

@@ -1,4 +1,4 @@
-"""Whitened windows: alike in every direction, and brought back as they were."""
+"""Whitened windows vary equally in every direction, and can be inverted."""
 
 from __future__ import annotations
 
@@ -27,52 +27,52 @@ def all_of(values: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def learnt() -> Whitener:
+def fitted() -> Whitener:
     whitener, values = Whitener(POINTS * CHANNELS, CHANNELS), walks(4000)
-    whitener.learn(values, all_of(values))
+    whitener.fit(values, all_of(values))
     return whitener
 
 
-def test_every_direction_of_the_shape_varies_alike(learnt: Whitener) -> None:
+def test_every_direction_of_the_shape_has_the_same_variance(fitted: Whitener) -> None:
     values = walks(4000, seed=1)
-    white = learnt(values)
+    white = fitted(values)
     spread = torch.linalg.eigvalsh(torch.cov(white.T))
     assert spread[:CHANNELS].abs().max() < 1e-4  # how high each channel lies is left out
     assert spread[CHANNELS] > 0.75 and spread[-1] < 1.25
 
 
-def test_the_way_back(learnt: Whitener) -> None:
+def test_invert_restores_windows(fitted: Whitener) -> None:
     values = walks(50, seed=2)
-    white = learnt(values)
-    mean, _ = learnt.back(white, torch.ones_like(white), values)
+    white = fitted(values)
+    mean, _ = fitted.invert(white, torch.ones_like(white), values)
     assert torch.allclose(mean, values, atol=1e-3)
 
 
-def test_scales_are_those_of_independent_directions(learnt: Whitener) -> None:
+def test_scales_are_those_of_independent_directions(fitted: Whitener) -> None:
     random, values = torch.Generator().manual_seed(0), walks(1, seed=3)
     scale = torch.rand(1, POINTS * CHANNELS, generator=random) + 0.1
-    mean, said = learnt.back(torch.zeros_like(scale), scale, values)
+    mean, said = fitted.invert(torch.zeros_like(scale), scale, values)
     drawn = scale * torch.randn(40_000, POINTS * CHANNELS, generator=random)
-    found, _ = learnt.back(drawn, scale, values.expand(len(drawn), -1))
+    found, _ = fitted.invert(drawn, scale, values.expand(len(drawn), -1))
     assert torch.allclose(found.std(0), said[0], rtol=0.03)
     assert torch.allclose(found.mean(0), mean[0], atol=0.03)
 
 
-def test_a_hole_is_guessed_whatever_else_is_in_the_batch(learnt: Whitener) -> None:
+def test_missing_values_are_predicted_whatever_else_is_in_the_batch(fitted: Whitener) -> None:
     values, seen = walks(20, seed=4), all_of(walks(20))
     seen[3, 4:6], seen[7, POINTS:] = False, False
-    whole, _ = learnt.whole(torch.where(seen, values, 0.0), seen)
+    whole, _ = fitted.complete(torch.where(seen, values, 0.0), seen)
     assert torch.equal(whole[seen], values[seen])
     assert (whole[3, 4:6] - values[3, 4:6]).abs().max() < 1.5
     assert (whole[7, POINTS:] - 3.0).abs().max() < 0.5  # channels do not go together here: the mean
     for row in (3, 7):
-        alone, _ = learnt.whole(values[row : row + 1], seen[row : row + 1])
+        alone, _ = fitted.complete(values[row : row + 1], seen[row : row + 1])
         assert torch.allclose(whole[row : row + 1], alone, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:too little data")
-@pytest.mark.parametrize("random", [False, True], ids=["stretches", "anywhere"])
-def test_holes_of_a_series_are_guessed_and_are_no_alarms(random: bool) -> None:
+@pytest.mark.parametrize("random", [False, True], ids=["segments", "anywhere"])
+def test_missing_values_of_a_series_are_predicted_and_are_no_alarms(random: bool) -> None:
     place, draw = np.arange(1500), np.random.default_rng(0)
     value = 3 * np.sin(place / 400) + np.sin(place / 5) + 0.1 * draw.normal(size=1500)
     gone = draw.random(1500) < 0.3 if random else place % 60 < 8

@@ -275,7 +275,7 @@ def test_a_turn_reads_what_reading_anew_reads(table: pa.Table) -> None:
     codes = engine.schema.encode({n: table[n].combine_chunks() for n in table.column_names})[:64]
     network = engine.cell_network
     hidden = {k: torch.from_numpy(s)[None] for k, s in engine.schema.scored_fields.items()}
-    absent = {k: torch.zeros_like(codes.visible[k]) for k in network.gaps}
+    absent = {k: torch.zeros_like(codes.visible[k]) for k in network.presence_fields}
     shown = replace(codes.hide(hidden), absent=absent)
     turns = IncrementalEncoder(network)
     turns.begin(shown)
@@ -294,10 +294,10 @@ def test_a_turn_reads_what_reading_anew_reads(table: pa.Table) -> None:
                 close = torch.isclose(said.logits[:, 0], logits, atol=1e-4)
                 assert close[:, 1:].all() and not (said.logits[:, 0, 1:] < -1e8).any()
                 sure = turns.presence(h, other.kind, other.index)
-                holes = network.holes[other.kind]
-                if not holes[other.index]:
+                can_be_missing = network.can_be_missing[other.kind]
+                if not can_be_missing[other.index]:
                     assert sure is None
                     continue
-                place = int(holes[: other.index].sum())
+                place = int(can_be_missing[: other.index].sum())
                 assert sure is not None
                 assert torch.allclose(sure, anew.presence[other.kind][:, place].sigmoid(), atol=1e-4)

@@ -32,7 +32,7 @@ from diabolo.data.fields import Batch
 from diabolo.data.sources import Table, read_user_table
 from diabolo.errors import OptionError, SchemaError, need
 from diabolo.estimator.autoencoder import Autoencoder
-from diabolo.networks.network import Member
+from diabolo.networks.member import Member
 from diabolo.networks.recipes import make_members
 from diabolo.training.fitting import MAX_ROWS_FOR_SCALES, PreparedData, TrainedNetworks, build_engine, prepare
 from diabolo.training.options import check_width, choose_device, read_fit_data, training_options
@@ -213,7 +213,7 @@ class DataModule(pl.LightningDataModule):
             for name, member in self.members.items():
                 settings = asdict(self.settings[name].suited(self._rows()))
                 made[name] = Module(schema, member.to_json(), settings, name)
-                made[name].network.start(self.prepared.batch)
+                made[name].network.initialise(self.prepared.batch)
         return made
 
     def to_autoencoder(self, *modules: Module) -> Autoencoder:
@@ -242,7 +242,7 @@ class DataModule(pl.LightningDataModule):
         for name in self.members:
             network = copy.deepcopy(given[name].network).to(device).eval()
             with torch_threads(model.threads):
-                network.settle(data.batch[:MAX_ROWS_FOR_SCALES].to(device))
+                network.fit_scales(data.batch[:MAX_ROWS_FOR_SCALES].to(device))
             trained.networks[name] = network
             trained.history += given[name].history
         engine = build_engine(data, trained, device=device, thread_count=model.threads)

@@ -13,7 +13,9 @@ from torch import Tensor
 from diabolo.data.fields import Batch
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError, need
-from diabolo.networks.network import Loss, Member, Network, Prediction
+from diabolo.networks.member import Member
+from diabolo.networks.network import Network
+from diabolo.networks.prediction import Loss, Prediction
 from diabolo.training.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
 from diabolo.training.trainer import LONGEST, ema_weight
 from diabolo.utils.torch_state import forked_rng
@@ -46,7 +48,9 @@ class Module(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters(logger=False)  # a schema is too long for a log
         known = Schema.from_json(schema)
-        self.network = Network(known.fields, known.scored_fields, Member.from_json(member), known.holes)
+        self.network = Network(
+            known.fields, known.scored_fields, Member.from_json(member), known.can_be_missing
+        )
         self.settings, self.name = Training(**training), name
         self.history: list[dict[str, Any]] = []
 

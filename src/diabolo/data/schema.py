@@ -238,11 +238,11 @@ class Schema:
         return {k: np.array([s.name in scored for s in self.slots if s.kind == k]) for k in self.fields}
 
     @cached_property
-    def holes(self) -> dict[str, np.ndarray]:
-        """Kind -> (fields,) whether each belongs to a scored column of which values are missing."""
-        gappy = {e.name for e in self.entries if e.role == "scored" and e.missing > 0}
+    def can_be_missing(self) -> dict[str, np.ndarray]:
+        """Kind -> (fields,) whether each belongs to a scored column with missing values."""
+        with_missing = {e.name for e in self.entries if e.role == "scored" and e.missing > 0}
         return {
-            k: np.array([s.name in gappy for s in self.slots if s.kind == k])
+            k: np.array([s.name in with_missing for s in self.slots if s.kind == k])
             for k, fields in self.fields.items()
             if fields[0].cell == ()
         }

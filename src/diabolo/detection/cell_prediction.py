@@ -14,6 +14,7 @@ from diabolo.detection.cell_errors import CellErrorModel
 from diabolo.detection.cells import CellPredictions
 from diabolo.detection.parts import ModelParts
 from diabolo.networks.completion import ROWS_PER_READ
+from diabolo.networks.likelihoods import log_mass
 from diabolo.utils.torch_state import torch_threads
 
 LOW, HIGH = 0.05, 0.95  # quantiles of the expected range: nine values in ten lie between them
@@ -115,7 +116,7 @@ class CellPredictor:
         predictions = CellPredictions.empty(batch)
         masks = network.corruption.masks
         for hidden, targets in self._hidden_in_turn(kinds) if masks else self._all_at_once(kinds):
-            shown = read.hide(hidden) if masks or network.white else self.parts.fill_missing(read)
+            shown = read.hide(hidden) if network.completes else self.parts.fill_missing(read)
             likelihoods = network(shown.to(device)).likelihoods
             for slot, cell in targets:
                 at = (slice(None), slice(slot.index, slot.index + 1), *cell)
@@ -124,7 +125,7 @@ class CellPredictor:
                 field_ = self.parts.schema.fields[slot.kind][slot.index]
                 seen = batch.visible[slot.kind].numpy()[at]
                 value = batch.values[slot.kind][:, slot.index : slot.index + 1]
-                log_p = field_.log_prob(likelihood, value.to(device)).cpu().numpy()[whole]
+                log_p = log_mass(field_, likelihood, value.to(device)).cpu().numpy()[whole]
                 log_q = self.cell_errors.log_q(field_, value.numpy()[whole], len(targets) == 1)
                 predictions.expected[slot.kind][at] = getattr(likelihood, middle).cpu().numpy()[whole]
                 for table, quantile in ((predictions.low, LOW), (predictions.high, HIGH)):

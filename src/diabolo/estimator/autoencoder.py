@@ -15,7 +15,7 @@ from diabolo.data.schema import Schema
 from diabolo.data.sources import read_user_table
 from diabolo.errors import DiaboloWarning, ModelFileError, OptionError
 from diabolo.estimator.sklearn_api import Estimator
-from diabolo.networks.network import Member
+from diabolo.networks.member import Member
 from diabolo.networks.objectives import Objective
 from diabolo.networks.recipes import make_members
 from diabolo.persistence import storage

@@ -54,7 +54,7 @@ class ColumnwiseSampler:
         schema = self.engine.schema
         kept = {slot for name in self.keep for slot in schema.slots_of(name)}
         shown = {k: torch.zeros_like(v) for k, v in known.visible.items()}
-        absent = {k: torch.zeros_like(shown[k]) for k in self.turns.network.gaps}
+        absent = {k: torch.zeros_like(shown[k]) for k in self.turns.network.presence_fields}
         for slot in schema.slots:
             if slot in kept or slot.name not in schema.scored:
                 there = known.visible[slot.kind][:, slot.index]

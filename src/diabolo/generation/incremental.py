@@ -25,10 +25,10 @@ class IncrementalEncoder:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.starts = dict(zip(network.kinds, accumulate(network.widths, initial=0), strict=False))
-        gaps = accumulate(network.gaps.values(), initial=0)
+        gaps = accumulate(network.presence_fields.values(), initial=0)
         self.gaps = {
             kind: [start + int(holes[:index].sum()) if hole else None for index, hole in enumerate(holes)]
-            for (kind, holes), start in zip(network.holes.items(), gaps, strict=False)
+            for (kind, holes), start in zip(network.can_be_missing.items(), gaps, strict=False)
         }
         self.places: dict[tuple[str, int], Tensor] = {}
         self.weights: dict[tuple[str, int], Tensor] = {}
@@ -36,7 +36,7 @@ class IncrementalEncoder:
 
     def begin(self, batch: Batch) -> None:
         """New rows, and what is known of them already."""
-        self.read = self.network.read(batch)
+        self.read = self.network.embed_inputs(batch)
         self.sums = self.network.encoder.first(self.read)
 
     def only(self, rows: Tensor) -> None:
@@ -53,7 +53,7 @@ class IncrementalEncoder:
     def likelihood(self, h: Tensor, kind: str, index: int) -> Any:
         """The distribution of a field, (rows, 1), among the values that were seen in fitting."""
         head: Any = self.network.heads[kind]
-        said = head(h, some=slice(index, index + 1))
+        said = head(h, selected=slice(index, index + 1))
         if kind == Symbol.kind:
             # Symbol 0 stands for labels that were not seen: there is none to give.
             said.logits[..., 0] = -1e9
@@ -75,13 +75,13 @@ class IncrementalEncoder:
         if gap is not None:
             new = torch.cat([new, (~there).to(new.dtype)[:, None]], 1)
         if (kind, index) not in self.weights:
-            places = stem.places(index) + self.starts[kind]
+            places = stem.input_columns(index) + self.starts[kind]
             if gap is not None:
                 places = torch.cat([places, torch.tensor([sum(self.network.widths) + gap])])
             self.weights[kind, index] = self.network.encoder.first.weight[:, places].T.contiguous()
             self.places[kind, index] = places
         self.sums.addmm_(new, self.weights[kind, index])
-        if self.network.encoder.adds[0]:
+        if self.network.encoder.residual[0]:
             self.read[:, self.places[kind, index]] += new
 
     def _gap(self, kind: str, index: int) -> int | None:

@@ -39,7 +39,7 @@ class LatentPrior:
 
     def _fit(self) -> _Normals | _Classes:
         if isinstance(self.bottleneck, Quantized):
-            return _Classes(self.bottleneck.places(self.known).numpy(), self.bottleneck.levels)
+            return _Classes(self.bottleneck.to_levels(self.known).numpy(), self.bottleneck.levels)
         return _Normals(self.known.numpy().astype(float))
 
     def draw(self, rows: int) -> Tensor:

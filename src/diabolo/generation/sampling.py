@@ -60,7 +60,7 @@ def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None =
         low, high = (torch.tensor([f.edges[end] for f in fields], dtype=drawn.dtype) for end in (0, -1))
         drawn = drawn.clamp(low, high)
         if isinstance(likelihood, Binned):
-            drawn = torch.stack([f.settle(drawn[:, i]) for i, f in enumerate(fields)], 1)
+            drawn = torch.stack([f.redistribute(drawn[:, i]) for i, f in enumerate(fields)], 1)
     return np.asarray(drawn.numpy())
 
 
@@ -76,7 +76,7 @@ def draw_cell(likelihood: Distribution, field: Any, share: Tensor) -> Tensor:
     if field.kind == Real.kind:
         # The tails of a normal distribution reach beyond what can be: ages below 0.
         drawn = drawn.clamp(float(field.edges[0]), float(field.edges[-1]))
-        drawn = field.settle(drawn) if isinstance(likelihood, Binned) else drawn
+        drawn = field.redistribute(drawn) if isinstance(likelihood, Binned) else drawn
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""Fill missing values with what a network expects there."""
+"""Rows with their missing values replaced by a network's predictions."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from diabolo.data.fields import Batch, Curve
 from diabolo.networks.network import Network
 
 ROWS_PER_READ = 4096  # rows that a network reads at once
+N_ROUNDS = 5  # of reading, for networks that read missing values as averages; a choice
 
 
 @torch.no_grad()
 def fill_missing(network: Network, batch: Batch, device: str) -> Batch:
-    """Return the rows with what a network expects in place of their missing values.
+    """Return rows with every missing value replaced by its expected value.
 
     Args:
-        network: on its device.
+        network: the network that predicts.
         batch: rows, on the CPU.
         device: of the network.
     """
     if all(bool(v.all()) for v in batch.visible.values()):
         return batch
     filled = batch
-    # A network that has not learnt to read missing values is read again with its own answers in their place.
-    for _ in range(1 if network.corruption.masks or network.white is not None else 5):
+    # A network that has not learnt to predict missing values reads the rows again with its own predictions.
+    for _ in range(1 if network.completes else N_ROUNDS):
         likelihoods = network(filled.padded().to(device)).likelihoods
         filled = batch.fill({k: likelihoods[k].mean.cpu()[: len(batch)] for k in likelihoods})
     return filled
 
 
 def complete_windows(network: Network, batch: Batch, device: str) -> Batch:
-    """Return the rows with the missing points of their windows filled: whitening needs every point.
+    """Return rows with the missing values of windows replaced: whitened distances need every point.
 
     Args:
-        network: on its device.
+        network: the network that predicts.
         batch: rows, on the CPU.
         device: of the network.
     """
     if Curve.kind not in batch.values or bool(batch.visible[Curve.kind].all()):
         return batch
     parts = [fill_missing(network, chunk, device) for chunk in batch.chunks(ROWS_PER_READ)]
-    curve = torch.cat([part.values[Curve.kind] for part in parts])
-    return batch.replace({Curve.kind: curve}, {Curve.kind: torch.ones_like(curve, dtype=torch.bool)})
+    windows = torch.cat([part.values[Curve.kind] for part in parts])
+    return batch.replace({Curve.kind: windows}, {Curve.kind: torch.ones_like(windows, dtype=torch.bool)})

@@ -1,4 +1,4 @@
-"""Named kinds of autoencoders: a bottleneck and a corruption, with sizes."""
+"""Recipes: named kinds of autoencoders, with their members and settings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from diabolo.data.fields import Curve, Picture
 from diabolo.errors import OptionError
 from diabolo.networks.bottlenecks import Bottleneck, Quantized, Vanilla, Variational
 from diabolo.networks.corruptions import Clean, Mask, Noise
-from diabolo.networks.network import Member
+from diabolo.networks.member import Member
 from diabolo.networks.objectives import LOSSES, Likelihood, Objective, Rebuild
 from diabolo.utils.checks import check_int
 
 Members = dict[str, Member]
 
-# The first member answers for rows, the last one for cells: see "How it detects" in the documentation.
-HIDDEN = {
+# The first member scores rows, the last one cells: see "How it detects" in the documentation.
+MASKED_TRAINING = {
     "lr": 8e-3,
     "weight_decay": 0.3,
     "reference": 9_000,
@@ -26,40 +26,49 @@ HIDDEN = {
     "epochs": 40,
     "average": True,
 }
-CODES = {"lr": 4e-3, "batch_size": 512, "batch_share": 1 / 15, "epochs": 40, "average": True}
-# Windows overlap: a pass over all of them shows every point a hundred times.
-WINDOWS = {"lr": 1e-2, "epochs": 2, "min_steps": 200, "weight_decay": 0.0, "patience": 0}
-# The linear guess of hidden points is exact for normal windows, and costs nothing: trained from nothing, a
-# network has twice its error (machine temperature: .78 against .41 deviations).
-AS_IT_STARTS = {"epochs": 0}
-# Pictures and windows have many cells that say much of each other: held-out digits cost 22 nats, 30 as above.
-HIDDEN_GRID = {"lr": 4e-3, "average": True}
+LATENT_TRAINING = {"lr": 4e-3, "batch_size": 512, "batch_share": 1 / 15, "epochs": 40, "average": True}
+# Windows overlap: an epoch shows every point a hundred times.
+WINDOW_TRAINING = {"lr": 1e-2, "epochs": 2, "min_steps": 200, "weight_decay": 0.0, "patience": 0}
+# The linear prediction of hidden points is exact for normal windows, and needs no training: a network trained
+# without it has twice its error (machine temperature: .78 against .41 standard deviations).
+NO_TRAINING = {"epochs": 0}
+# Images and windows have many cells that depend on each other: held-out digits cost 22 nats, 30 as above.
+MASKED_GRID_TRAINING = {"lr": 4e-3, "average": True}
 
 
 def _default(kinds: Collection[str]) -> Members:
-    if Curve.kind in kinds:  # rows of a series are told by whitened distances; see "How it detects"
+    if Curve.kind in kinds:  # whitened distances score the rows of a series; see "How it detects"
         return {"masked": _masked(kinds)}
     return {"noisy": _noisy(kinds), "masked": _masked(kinds)}
 
 
 def _noisy(kinds: Collection[str]) -> Member:
-    # Tables without residual connections: with them the network copies more, and odd rows less often stand
-    # out (86.7 against 87.4 AUROC over 22 sets). Of windows, whitened ones: "How it detects" has the figures.
+    # Tables without residual connections: with them the network copies more, and detects fewer anomalous rows
+    # (86.7 against 87.4 AUROC over 22 sets). Windows are whitened: "How it detects" has the figures.
     if Curve.kind in kinds:
-        return Member(corruption=Noise(0.25), layers=(128,), white=True, activation="gelu", training=WINDOWS)
+        return Member(
+            corruption=Noise(0.25), layers=(128,), whiten=True, activation="gelu", training=WINDOW_TRAINING
+        )
     return Member(corruption=Noise(0.3), residual=False)
 
 
 def _masked(kinds: Collection[str]) -> Member:
     if Curve.kind in kinds:
-        return Member(corruption=Mask(), full=True, training=HIDDEN_GRID | AS_IT_STARTS)
-    # Weights that decay fast: a network that remembers the wrong cells of its own rows does not find them.
-    training = HIDDEN_GRID if Picture.kind in kinds else HIDDEN
-    return Member(corruption=Mask(), full=True, layers=(192,), residual=True, linear=False, training=training)
+        return Member(corruption=Mask(), full_distribution=True, training=MASKED_GRID_TRAINING | NO_TRAINING)
+    # Strong weight decay: a network that memorises the wrong cells of its own rows does not find them.
+    training = MASKED_GRID_TRAINING if Picture.kind in kinds else MASKED_TRAINING
+    return Member(
+        corruption=Mask(),
+        full_distribution=True,
+        layers=(192,),
+        residual=True,
+        window_filter=False,
+        training=training,
+    )
 
 
 def _classic(kinds: Collection[str]) -> Members:
-    """A variational autoencoder as notes and courses teach it, with the sizes and settings they give it."""
+    """Return a variational autoencoder as notes and courses teach it, with their sizes and settings."""
     training = {
         "lr": 1e-3,
         "weight_decay": 1e-5,
@@ -83,26 +92,31 @@ def _classic(kinds: Collection[str]) -> Members:
     return {"classic": member}
 
 
-def _with(bottleneck: Bottleneck) -> Member:
+def _with_bottleneck(bottleneck: Bottleneck) -> Member:
     return Member(corruption=Clean(), bottleneck=bottleneck)
 
 
-def _drawn(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
-    """A member whose codes are made to draw from."""
+def _generative(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
+    """Return a member whose latent codes are made for sampling."""
     if Curve.kind in kinds or Picture.kind in kinds:
-        return _with(bottleneck)
-    # Rows that are drawn from bell curves are told from real ones at once: C2ST on Adult .98, so .63.
+        return _with_bottleneck(bottleneck)
+    # A classifier tells rows sampled from normal distributions from real ones: C2ST on Adult .98, so .63.
     return Member(
-        corruption=Clean(), bottleneck=bottleneck, full=True, layers=(192, 192), residual=True, training=CODES
+        corruption=Clean(),
+        bottleneck=bottleneck,
+        full_distribution=True,
+        layers=(192, 192),
+        residual=True,
+        training=LATENT_TRAINING,
     )
 
 
 RECIPES: dict[str, Callable[[Collection[str]], Members]] = {
     "default": _default,
-    "vanilla": lambda kinds: {"vanilla": _with(Vanilla(16))},
-    "variational": lambda kinds: {"variational": _drawn(Variational(16), kinds)},
-    "beta": lambda kinds: {"beta": _drawn(Variational(16, beta=4.0), kinds)},
-    "quantized": lambda kinds: {"quantized": _drawn(Quantized(), kinds)},
+    "vanilla": lambda kinds: {"vanilla": _with_bottleneck(Vanilla(16))},
+    "variational": lambda kinds: {"variational": _generative(Variational(16), kinds)},
+    "beta": lambda kinds: {"beta": _generative(Variational(16, beta=4.0), kinds)},
+    "quantized": lambda kinds: {"quantized": _generative(Quantized(), kinds)},
     "denoising": lambda kinds: {"noisy": _noisy(kinds)},
     "masked": lambda kinds: {"masked": _masked(kinds)},
     "classic": _classic,
@@ -110,13 +124,13 @@ RECIPES: dict[str, Callable[[Collection[str]], Members]] = {
 
 
 def make_members(recipe: str, options: Mapping[str, Any], kinds: Collection[str] = ()) -> Members:
-    """The members of a recipe, changed by the user's options.
+    """Return the members of a recipe, changed by the options of the user.
 
     Args:
         recipe: a name in `RECIPES`.
         options: latent, beta, stdev, objective, noise, layers, embedding, activation, batch_norm (None where
-            not given), and others, which are not looked at.
-        kinds: of the fields that rows hold: windows and pictures want other settings than tables.
+            not given), and others, which are ignored.
+        kinds: of the fields of the rows: windows and images need other settings than tables.
 
     Raises:
         OptionError: the recipe is not known, or an option does not apply to it.
@@ -125,7 +139,9 @@ def make_members(recipe: str, options: Mapping[str, Any], kinds: Collection[str]
         raise OptionError(f"recipe={recipe!r} is not known", hint=f"one of {', '.join(RECIPES)}")
     members = RECIPES[recipe](kinds)
     given = {k: v for k, v in options.items() if v is not None}
-    members = {name: _bottleneck(_plain(member, given), given) for name, member in members.items()}
+    members = {
+        name: _change_bottleneck(_change_plain(member, given), given) for name, member in members.items()
+    }
     if "noise" in given:
         noisy = {
             n: replace(m, corruption=Noise(given["noise"]))
@@ -140,11 +156,12 @@ def make_members(recipe: str, options: Mapping[str, Any], kinds: Collection[str]
     return members
 
 
-def _plain(member: Member, given: Mapping[str, Any]) -> Member:
+def _change_plain(member: Member, given: Mapping[str, Any]) -> Member:
+    """Return a member with the options that are no matter of its bottleneck or corruption."""
     changes = {k: given[k] for k in ("activation", "batch_norm") if k in given}
     if not isinstance(changes.get("batch_norm", False), bool):
         raise OptionError(f"batch_norm={changes['batch_norm']!r}: expected true or false")
-    # Sizes for single columns are the schema's.
+    # Sizes of single columns belong to the schema.
     if "embedding" in given and not isinstance(given["embedding"], Mapping):
         changes["embedding"] = check_int("embedding", given["embedding"])
     if "objective" in given:
@@ -155,6 +172,7 @@ def _plain(member: Member, given: Mapping[str, Any]) -> Member:
 
 
 def _objective(value: Any) -> Objective:
+    """Return the objective of a name, or the given one."""
     if isinstance(value, Objective):
         return value
     if value == "likelihood":
@@ -167,6 +185,7 @@ def _objective(value: Any) -> Objective:
 
 
 def _layers(value: Any) -> tuple[int, ...]:
+    """Return widths, given as numbers or as text with commas."""
     try:
         sizes = tuple(int(s) for s in (value.split(",") if isinstance(value, str) else value))
     except (TypeError, ValueError) as error:
@@ -178,16 +197,17 @@ def _layers(value: Any) -> tuple[int, ...]:
     return sizes
 
 
-def _bottleneck(member: Member, given: Mapping[str, Any]) -> Member:
-    now, asked = member.bottleneck, {k: given[k] for k in ("latent", "beta", "stdev") if k in given}
-    if not asked:
+def _change_bottleneck(member: Member, given: Mapping[str, Any]) -> Member:
+    """Return a member with the given size and weights of the bottleneck; one without gets a plain one."""
+    current, changes = member.bottleneck, {k: given[k] for k in ("latent", "beta", "stdev") if k in given}
+    if not changes:
         return member
-    if isinstance(now, Variational) or (isinstance(now, Quantized) and asked.keys() == {"latent"}):
-        return replace(member, bottleneck=type(now)(**{**now.options(), **asked}))
+    if isinstance(current, Variational) or (isinstance(current, Quantized) and changes.keys() == {"latent"}):
+        return replace(member, bottleneck=type(current)(**{**current.options(), **changes}))
     for name in ("beta", "stdev"):
-        if name in asked:
+        if name in changes:
             raise OptionError(
-                f"{name}: only a variational autoencoder draws its code and has a divergence to weigh",
+                f"{name}: only a variational autoencoder samples its code and has a weighted divergence",
                 hint='Autoencoder("variational")',
             )
-    return replace(member, bottleneck=Vanilla(asked["latent"]))
+    return replace(member, bottleneck=Vanilla(changes["latent"]))

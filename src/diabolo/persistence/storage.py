@@ -135,7 +135,10 @@ def _present_names(card: Mapping[str, Any], file: TensorFile) -> tuple[Mapping[s
         return card, {name: name for name in file.specs}
     card = upgrade_card(card, file.specs)
     found = ((name, upgrade_tensor_name(name, card["evidence"])) for name in file.specs)
-    return card, {old: new for old, new in found if new is not None}
+    names = {old: new for old, new in found if new is not None}
+    if len(set(names.values())) != len(names):
+        raise ValueError("two tensors have one name")  # only a forged file can have such
+    return card, names
 
 
 def _check_format(path: Path, card: Any) -> None:
@@ -180,7 +183,7 @@ def _restored(
     schema, networks, known = plan.schema, {}, 0
     with forked_rng(0):  # fresh weights are drawn, and then replaced
         for name, member in plan.members.items():
-            network = Network(schema.fields, schema.scored_fields, member, schema.holes)
+            network = Network(schema.fields, schema.scored_fields, member, schema.can_be_missing)
             fill_network(network, name, tensors)
             networks[name] = network.to(device).eval()
             known += len(network.state_dict())

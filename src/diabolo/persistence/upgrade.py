@@ -9,7 +9,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 SOURCE = {"beside": "extra_columns", "groups": "series_names"}
-# Prefixes of tensors, and names behind them.
+MEMBER = {"full": "full_distribution", "linear": "window_filter", "white": "whiten"}
+# Parts of the names of a network's tensors; the first that fits counts.
+NETWORK_KEYS = {
+    "white.colour": "base.whitening.unwhitening",
+    "white.linear": "base.whitening.window_filter",
+    "white": "base.whitening",
+    "linear": "base.window_filter",
+    "alphabet": "embedding",
+    "heads.curve.spread": "heads.curve.scale_layer",
+    "heads.picture.spread": "heads.picture.scale_layer",
+}
+# Prefixes of other tensors, and names behind them.
 PREFIXES = {
     "residuals/": "evidence/residual/",
     "level/": "evidence/level/",
@@ -39,6 +50,8 @@ def upgrade_card(card: Mapping[str, Any], tensors: Collection[str]) -> dict[str,
     card = dict(card)
     card["source"] = {SOURCE.get(k, k): v for k, v in card["source"].items()}
     card["schema"] = [_upgrade_entry(entry) for entry in card["schema"]]
+    members = card["members"].items()
+    card["members"] = {name: {MEMBER.get(k, k): v for k, v in member.items()} for name, member in members}
     errors, crowd = card.pop("faults"), card.pop("crowd")
     card["cell_errors"] = {
         "rate": errors["rate"],
@@ -62,6 +75,9 @@ def upgrade_tensor_name(name: str, evidence: Collection[str]) -> str | None:
         name: in format 1 or 2.
         evidence: kinds of evidence that the model has.
     """
+    if name.startswith("network/"):
+        network, _, key = name.rpartition("/")
+        return f"{network}/{_upgrade_network_key(key)}"
     prefix = next((p for p in PREFIXES if name.startswith(p)), None)
     if prefix is None:
         return name
@@ -70,6 +86,14 @@ def upgrade_tensor_name(name: str, evidence: Collection[str]) -> str | None:
         return None
     rest = name.removeprefix(prefix)
     return PREFIXES[prefix] + NAMES.get(rest, rest)
+
+
+def _upgrade_network_key(key: str) -> str:
+    padded = f".{key}."
+    for old, new in NETWORK_KEYS.items():
+        if f".{old}." in padded:
+            return padded.replace(f".{old}.", f".{new}.", 1)[1:-1]
+    return key
 
 
 def _upgrade_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from torch import Tensor
 from diabolo.data.columns import Boolean, Category, Datetime, Image, Number, Window
 from diabolo.data.columns.datetime import PARTS
 from diabolo.data.columns.image import LAYOUTS, PIXELS
-from diabolo.data.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
-from diabolo.data.fields.real import FINEST
+from diabolo.data.fields import Curve, Picture, Real, Symbol
+from diabolo.data.fields.real import MAX_SHARE
 from diabolo.data.schema import Entry, Schema
 from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.data.surrogates import LONGEST
@@ -28,7 +28,9 @@ from diabolo.detection.calibration import MAX_CALIBRATION_ROWS
 from diabolo.detection.memory import LIMIT
 from diabolo.generation.window_mixture import PATTERNS
 from diabolo.networks.bottlenecks import Identity
-from diabolo.networks.network import Member, Network
+from diabolo.networks.member import Member
+from diabolo.networks.network import Network
+from diabolo.networks.stems import StemOptions, make_stem
 from diabolo.utils.checks import is_finite_number, is_text_list, require
 from diabolo.utils.files import select_prefix
 from diabolo.utils.tensor_file import TensorSpec
@@ -44,12 +46,12 @@ RUNNING = (
     "running_mean",
     "running_var",
     "num_batches_tracked",
-    "linear.weight",
-    "linear.mean",
-    "linear.noise",
-    "white.mean",
-    "white.whitening",
-    "white.colour",
+    "window_filter.weight",
+    "window_filter.mean",
+    "window_filter.noise",
+    "whitening.mean",
+    "whitening.whitening",
+    "whitening.unwhitening",
 )
 MAX_KNOTS = 100
 
@@ -117,9 +119,9 @@ def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> 
             fits = fits and torch.equal(stored[key], tensor)
         if key.endswith("running_var"):
             fits = fits and bool((stored[key] >= 0).all())
-        if key.endswith("linear.noise"):
+        if key.endswith("window_filter.noise"):
             fits = fits and bool(stored[key] > 0)
-        if key.endswith("linear.weight") and key not in learnt:
+        if key.endswith("window_filter.weight") and key not in learnt:
             fits = fits and _solvable(stored[key])
         require(fits, f"network {name!r}, {key}")
     network.load_state_dict(stored)
@@ -194,7 +196,7 @@ def _check_entry(entry: Entry, source: Source) -> None:
             require(all(_fine(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name)
             require(_fine(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name)
             require(bool((np.diff(part.edges) >= 0).all()) and len(part.shares) in (0, bins), name)
-            require(bool(((part.shares >= 0) & (part.shares <= FINEST)).all()), name)
+            require(bool(((part.shares >= 0) & (part.shares <= MAX_SHARE)).all()), name)
         elif isinstance(part, Curve | Picture):
             require(is_finite_number(part.low) and is_finite_number(part.high), name)
 
@@ -226,23 +228,25 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Tensor
     what, layers, size = f"network {str(name)[:50]!r}", member.layers, member.embedding
     require(all(type(v) is int and v > 0 for v in (*layers, size)) and len(layers) <= len(specs), what)
     stored = sum(s.end - s.begin for k, s in specs.items() if k.startswith(f"network/{name}/"))
-    numbers, inputs, kinds = 0, 0, {f.kind: f for f in FIELDS}
+    numbers, inputs = 0, 0
     sizes = [f.size or size for f in schema.fields.get(Symbol.kind, ())]  # type: ignore[attr-defined]
     require(all(type(v) is int and 0 < v <= MAX_EMBEDDING for v in sizes), what)
     size = max([size, *sizes])
+    options = StemOptions(member.embedding, full_distribution=member.full_distribution)
     for kind, fields in schema.fields.items():
         if fields[0].cell == ():
             widest = max(len(f.counts) for f in fields)  # type: ignore[attr-defined]
-            numbers += 4 * len(fields) * widest * (size + 2 if kind == Symbol.kind or member.full else 2)
+            embedded = kind == Symbol.kind or member.full_distribution
+            numbers += 4 * len(fields) * widest * (size + 2 if embedded else 2)
             require(4 * numbers <= 16 * stored + SPARE, what)
-        inputs += kinds[kind].stem(fields, Reading(member.embedding, full=member.full)).width
+        inputs += make_stem(fields, options).width
     there = [inputs, *layers]
     latent = getattr(member.bottleneck, "latent", there[-1])
     back = [latent, *layers[::-1]]
     numbers += sum(a * b for way in (there, back) for a, b in pairwise(way))
     numbers += 2 * there[-1] * latent + 2 * back[-1] * inputs
-    if member.linear and Curve.kind in schema.fields and isinstance(member.bottleneck, Identity):
-        tables = 4 if member.white else 1
+    if member.window_filter and Curve.kind in schema.fields and isinstance(member.bottleneck, Identity):
+        tables = 4 if member.whiten else 1
         numbers += tables * sum(f.length for f in schema.fields[Curve.kind]) ** 2  # type: ignore[attr-defined]
     require(4 * numbers <= 16 * stored + SPARE and stored <= 16 * numbers + SPARE, what)
     return int(latent)

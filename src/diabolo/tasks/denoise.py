@@ -15,6 +15,7 @@ from diabolo.errors import UnsupportedError
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.corruptions import Noise
 from diabolo.networks.network import Network
+from diabolo.networks.window_base import WindowBase
 from diabolo.tasks.base import Answer, Model, decode_rows, mean_of
 
 
@@ -60,7 +61,7 @@ def _reader(engine: Engine) -> Callable[[Batch], Mapping[str, Tensor]]:
     narrow = [n for n in networks if not isinstance(n.bottleneck, Identity)]
     if noisy or narrow:
         return mean_of((noisy or narrow)[0])
-    solved = [n for n in networks if n.linear is not None]
+    solved = [n for n in networks if isinstance(n.base, WindowBase)]
     if not solved:
         raise UnsupportedError(
             "no network of this model has learnt what noise is",
@@ -72,7 +73,6 @@ def _reader(engine: Engine) -> Callable[[Batch], Mapping[str, Tensor]]:
 def _smoothed(network: Network, batch: Batch) -> dict[str, Tensor]:
     """Windows without what their usual noise is taken for; what is read beside them as it is expected."""
     found = dict(mean_of(network)(batch))
-    curve = batch.values[Curve.kind]
-    assert network.linear is not None
-    found[Curve.kind] = network.linear.clean(curve.flatten(1)).view_as(curve)
+    assert isinstance(network.base, WindowBase)
+    found[Curve.kind] = network.base.denoise(batch)
     return found

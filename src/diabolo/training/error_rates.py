@@ -10,7 +10,7 @@ import torch
 from sklearn.isotonic import IsotonicRegression
 
 from diabolo.data.fields import Batch, Real, Symbol
-from diabolo.data.fields.real import MOVED
+from diabolo.data.fields.real import SHIFT_STDEV
 from diabolo.data.schema import Schema, Slot
 from diabolo.data.sources import Frame
 from diabolo.data.splitting import Split
@@ -216,4 +216,4 @@ def _unusual(schema: Schema, slot: Slot, value: torch.Tensor) -> torch.Tensor:
         return torch.randint(1, max(len(field.counts), 2), value.shape)
     # The range of the data with its errors.
     low, high = float(field.edges[0]), float(field.edges[-1])
-    return (value + MOVED * torch.randn_like(value)).clamp(low, high)
+    return (value + SHIFT_STDEV * torch.randn_like(value)).clamp(low, high)

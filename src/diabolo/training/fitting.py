@@ -21,7 +21,8 @@ from diabolo.detection import CellPredictor, ModelParts, RowScorer, TrainingRows
 from diabolo.detection.memory import LIMIT, Memory, fingerprints
 from diabolo.engine import Engine
 from diabolo.networks.completion import complete_windows
-from diabolo.networks.network import Member, Network
+from diabolo.networks.member import Member
+from diabolo.networks.network import Network
 from diabolo.training.checkpoint import Checkpoint
 from diabolo.training.error_rates import fit_cell_errors
 from diabolo.training.settings import Training
@@ -146,20 +147,21 @@ def train_networks(
             if trained.interrupted:
                 steps = settings.steps(len(batch)) // INTERRUPTED_PART + 1
                 settings = replace(settings, max_steps=steps)
-            network = Network(data.schema.fields, data.schema.scored_fields, member, data.schema.holes)
-            network.start(data.batch)
+            schema = data.schema
+            network = Network(schema.fields, schema.scored_fields, member, schema.can_be_missing)
+            network.initialise(data.batch)
             network.to(device)
             result = train(
                 network,
-                network.bridged(batch),
-                None if held_out is None else network.bridged(held_out),
+                network.base.interpolated(batch),
+                None if held_out is None else network.base.interpolated(held_out),
                 settings,
                 name=name,
                 progress=None if trained.interrupted else progress,
                 checkpoint=store,
                 log=log,
             )
-            network.settle(batch[:MAX_ROWS_FOR_SCALES])
+            network.fit_scales(batch[:MAX_ROWS_FOR_SCALES])
             trained.interrupted = trained.interrupted or result.interrupted
             trained.networks[name] = network
             trained.history += result.history

@@ -13,7 +13,7 @@ from diabolo.data.inference import counts_rows
 from diabolo.data.schema import Schema, as_kind
 from diabolo.data.sources import SOURCES, Frame, Series, Source, Table, UserTable
 from diabolo.errors import DataError, OptionError
-from diabolo.networks.network import Member
+from diabolo.networks.member import Member
 from diabolo.training.settings import Training
 from diabolo.utils.checks import check_fraction, check_int
 

@@ -66,7 +66,7 @@ class Trainer:
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self.flat = _flattened(self.parameters)
         for module in (network.encoder, network.decoder):
-            module.gather(True)
+            module.fuse(True)
         options: dict[str, Any] = {"weight_decay": settings.weight_decay}
         if settings.optimizer != "sgd":
             options |= {"fused": True, "eps": settings.eps}
@@ -114,7 +114,7 @@ class Trainer:
             self._validate()
         self.finished = True
         for module in (self.network.encoder, self.network.decoder):
-            module.gather(False)
+            module.fuse(False)
         for parameter in self.parameters:
             parameter.grad = None
         self.network.load_state_dict(self.best_weights)

@@ -14,6 +14,7 @@ from diabolo.data.splitting import Split, overlaps_any
 from diabolo.detection.calibration import Calibration
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
+from diabolo.networks.window_base import WindowBase
 from diabolo.training.fitting import PreparedData, build_engine, train_networks
 from diabolo.utils.sampling import evenly_spaced
 
@@ -31,7 +32,7 @@ RANKS = 2_000  # points that oddness is ranked against, at least, as far as ther
 
 def check_updatable(engine: Engine) -> None:
     """Raise `UnsupportedError` if it is no model of a series, or its networks were trained, not solved."""
-    solved = all(n.linear is not None and n.corruption.masks for n in engine.networks.values())
+    solved = all(isinstance(n.base, WindowBase) and n.corruption.masks for n in engine.networks.values())
     if not solved or any(line["step"] for line in engine.history):
         raise UnsupportedError(
             "only a model of a series whose networks are solved, not trained, learns from newer rows",

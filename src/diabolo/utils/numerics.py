@@ -32,3 +32,27 @@ def in_shares(table: np.ndarray) -> np.ndarray:
     table = np.nan_to_num(np.maximum(table, 0))
     total = table.sum(1, keepdims=True)
     return np.where(total > 0, table / np.where(total > 0, total, 1), 1 / table.shape[1])
+
+
+def moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean, (points,), and the covariance, (points, points), of rows without missing values.
+
+    Args:
+        values: (rows, points); the covariance is divided by the number of rows.
+    """
+    mean = values.mean(0)
+    centred = values - mean
+    return mean, centred.T @ centred / len(values)
+
+
+def square_roots(covariance: Tensor, ridge: float | Tensor = 0.0) -> tuple[Tensor, Tensor]:
+    """Return the symmetric inverse square root C^-1/2 and the square root C^1/2 of a covariance.
+
+    Args:
+        covariance: (points, points); negative eigenvalues, of rounding, count as 0.
+        ridge: added to every eigenvalue.
+    """
+    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+    roots = (eigenvalues.clamp_min(0) + ridge).sqrt()
+    inverse_root, root = ((eigenvectors * scale) @ eigenvectors.T for scale in (1 / roots, roots))
+    return inverse_root, root

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from diabolo.data.columns.base import Column, Part, Values
 from diabolo.data.fields import Real
-from diabolo.data.fields.real import FINEST, PIECES
+from diabolo.data.fields.real import MAX_SHARE, N_QUANTILES
 from diabolo.errors import ColumnError
 
 # An exact value is a symbol of its own where the column has few of them, each seen often enough on average:
@@ -62,7 +62,7 @@ class Number(Column):
     def __post_init__(self) -> None:
         for name in ("edges", "lows", "highs", "centres", "counts"):
             setattr(self, name, np.asarray(getattr(self, name), dtype=float))
-        self.shares = np.asarray(self.shares, dtype=np.int64).reshape(-1, PIECES - 1)
+        self.shares = np.asarray(self.shares, dtype=np.int64).reshape(-1, N_QUANTILES - 1)
 
     @classmethod
     def claims(cls, values: Values) -> bool:
@@ -215,15 +215,15 @@ def _shares(values: np.ndarray, seen: np.ndarray, starts: np.ndarray) -> np.ndar
     """(bins, pieces - 1) where the values of each bin part its rows evenly; none if all bins are exact."""
     ends = np.r_[starts[1:], len(values)]
     if (ends - starts == 1).all():
-        return np.zeros((0, PIECES - 1), np.int64)
-    shares = np.zeros((len(starts), PIECES - 1))
+        return np.zeros((0, N_QUANTILES - 1), np.int64)
+    shares = np.zeros((len(starts), N_QUANTILES - 1))
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         low, high = values[start], values[end - 1]
         if low < high:
             upto = seen[start:end].cumsum()
-            wanted = upto[-1] * np.arange(1, PIECES) / PIECES
+            wanted = upto[-1] * np.arange(1, N_QUANTILES) / N_QUANTILES
             shares[row] = (values[start:end][np.searchsorted(upto, wanted)] - low) / (high - low)
-    return np.round(shares * FINEST).astype(np.int64)
+    return np.round(shares * MAX_SHARE).astype(np.int64)
 
 
 def centre(x: np.ndarray) -> tuple[float, float]:

@@ -16,11 +16,11 @@ class Batch:
     """Rows as one tensor for each kind of field.
 
     Attributes:
-        values: kind -> (rows, fields, *cell); a hole holds 0.
-        visible: kind -> the same shape, False where there is a hole or the cell is hidden.
-        whole: every cell is known to be there and to be scored, so that nobody needs to look.
-        absent: kind -> the same shape, True where the row is known to have no value; a hole that is not
-            known to be one could be anything. None: nothing is known to be absent.
+        values: kind -> (rows, fields, *cell); a missing value is stored as 0.
+        visible: kind -> the same shape, False where a value is missing or hidden from the network.
+        whole: every cell is known to have a value and to be scored, so that no check is needed.
+        absent: kind -> the same shape, True where the row is known to have no value; a missing value that
+            is not known to be absent could be anything. None: no value is known to be absent.
     """
 
     values: Mapping[str, Tensor]
@@ -39,32 +39,42 @@ class Batch:
     def replace(
         self, values: Mapping[str, Tensor] | None = None, visible: Mapping[str, Tensor] | None = None
     ) -> Batch:
-        """The same rows with the given kinds exchanged."""
+        """Return the same rows with the tensors of the given kinds replaced.
+
+        Args:
+            values: kind -> (rows, fields, *cell).
+            visible: kind -> the same shape.
+        """
         whole = self.whole and not visible
         new = {**self.values, **(values or {})}, {**self.visible, **(visible or {})}
         return Batch(*new, whole, self.absent)
 
     def checked(self, scored: Mapping[str, Tensor]) -> Batch:
-        """The same rows, looked through for cells that are not there or not scored."""
+        """Return the same rows, with `whole` set if no cell is missing and every field is scored."""
         whole = all(bool(v.all()) and bool(scored[k].all()) for k, v in self.visible.items())
         return Batch(self.values, self.visible, whole)
 
     def hide(self, hidden: Mapping[str, Tensor]) -> Batch:
-        """The same rows with more cells hidden; `hidden` is broadcast to the rows."""
+        """Return the same rows with more cells hidden; `hidden` is broadcast to the rows."""
         return self.replace(visible={k: self.visible[k] & ~h for k, h in hidden.items()})
 
     def fill(self, values: Mapping[str, Tensor]) -> Batch:
-        """The same rows with every hole filled from `values`, and nothing hidden."""
+        """Return the same rows with every missing or hidden value taken from `values`, and all visible."""
         filled = {k: torch.where(self.visible[k], v, values[k].to(v.dtype)) for k, v in self.values.items()}
         return Batch(filled, {k: torch.ones_like(v) for k, v in self.visible.items()})
 
     def put(self, rows: Tensor, other: Batch) -> Batch:
-        """The same with some rows exchanged."""
+        """Return the same batch with some rows replaced.
+
+        Args:
+            rows: (n,) their numbers.
+            other: n rows to put there.
+        """
         values = {k: v.index_copy(0, rows, other.values[k]) for k, v in self.values.items()}
         return Batch(values, {k: v.index_copy(0, rows, other.visible[k]) for k, v in self.visible.items()})
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same rows on another device."""
+        """Return the same rows on another device."""
         return Batch(
             {k: v.to(device) for k, v in self.values.items()},
             {k: v.to(device) for k, v in self.visible.items()},
@@ -72,24 +82,25 @@ class Batch:
         )
 
     def padded(self) -> Batch:
-        """The rows and copies of the first one, up to a multiple of 64.
+        """Return the rows followed by copies of the first one, up to a multiple of `BLOCK_ROWS`.
 
         A matrix product takes other paths through few rows than through many, and rounds differently. In
-        whole blocks every row is computed alike, so that a prediction does not depend on its company.
+        blocks of one size every row is computed in the same way, so that a prediction does not depend on the
+        other rows of its batch.
         """
-        more = -len(self) % BLOCK_ROWS
-        if more == 0:
+        n_padding = -len(self) % BLOCK_ROWS
+        if n_padding == 0:
             return self
-        return self[torch.cat([torch.arange(len(self)), torch.zeros(more, dtype=torch.long)])]
+        return self[torch.cat([torch.arange(len(self)), torch.zeros(n_padding, dtype=torch.long)])]
 
     def chunks(self, rows: int) -> Iterator[Batch]:
-        """Consecutive pieces of at most so many rows."""
+        """Yield consecutive batches of at most `rows` rows each."""
         for start in range(0, max(len(self), 1), rows):
             yield self[start : start + rows]
 
     @staticmethod
     def concatenate(parts: list[Batch]) -> Batch:
-        """One batch after the other."""
+        """Return the rows of all batches, one batch after the other."""
         first = parts[0]
         return Batch(
             {k: torch.cat([p.values[k] for p in parts]) for k in first.values},
@@ -98,5 +109,13 @@ class Batch:
 
 
 def broadcast_fields(scored: Tensor, like: Tensor) -> Tensor:
-    """(fields,) -> a shape that broadcasts against (rows, fields, *cell)."""
+    """Return a tensor of fields in a shape that broadcasts against values.
+
+    Args:
+        scored: (fields,).
+        like: (rows, fields, *cell).
+
+    Returns:
+        (1, fields, 1, ...).
+    """
     return scored.view(1, -1, *[1] * (like.dim() - 2))

@@ -1,4 +1,4 @@
-"""What stands between encoder and decoder."""
+"""The layers between encoder and decoder."""
 
 from diabolo.networks.bottlenecks.base import Bottleneck
 from diabolo.networks.bottlenecks.identity import Identity

@@ -1,4 +1,4 @@
-"""What a bottleneck is."""
+"""The interface of bottlenecks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module, ABC):
-    """Turns the encoder's output into a latent code, and back into what the decoder reads.
+    """Turns the encoder's output into the latent code that the decoder reads.
 
-    An instance owns its sizes; its weights are made by `build`, once the encoder's width is known, so
-    an unbuilt instance can be passed around, copied and compared.
+    An instance holds its sizes; its weights are made by `build`, once the width of the encoder is known, so
+    that an instance without weights can be passed on, copied and compared.
     """
 
     beta: float = 1.0
@@ -20,23 +20,23 @@ class Bottleneck(nn.Module, ABC):
 
     @abstractmethod
     def build(self, width: int) -> int:
-        """Make the weights for an encoder of this width; returns the width of the latent code."""
+        """Make the weights for an encoder of this width; return the width of the latent code."""
 
     @abstractmethod
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """(rows, width) -> the latent code (rows, latent), and its KL divergence in nats (rows,)."""
+        """Return the latent code, (rows, width) -> (rows, latent), and its KL divergence in nats, (rows,)."""
 
     @abstractmethod
     def sample(self, n: int) -> Tensor:
-        """Draw n latent codes from the prior; (n, latent).
+        """Return n latent codes drawn from the prior, (n, latent).
 
         Raises:
-            UnsupportedError: if the bottleneck has no prior.
+            UnsupportedError: the bottleneck has no prior.
         """
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
-        """The arguments that make an instance like this one."""
+        """Return the arguments that make an equal instance."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options().items())})"

@@ -11,7 +11,7 @@ from diabolo.networks.bottlenecks.base import Bottleneck
 
 
 class Identity(Bottleneck):
-    """Passes everything on."""
+    """Returns the encoder's output as it is."""
 
     def build(self, width: int) -> int:
         return width

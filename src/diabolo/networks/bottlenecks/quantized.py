@@ -1,4 +1,4 @@
-"""The quantized bottleneck: a few small whole numbers."""
+"""The quantized bottleneck: a code of a few small whole numbers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Quantized(Bottleneck):
 
     Finite scalar quantization (Mentzer et al., "VQ-VAE made simple", 2023): `y = (levels - 1) *
     sigmoid(h)` is rounded, `z = 2 * round(y) / (levels - 1) - 1`, and gradients pass as if it were not. No
-    code stays unused, as entries of a learnt codebook do. The divergence is 0: a code costs `latent *
-    log2(levels)` bits whatever it says.
+    code stays unused, as entries of a learnt codebook can. The divergence is 0: every code costs `latent *
+    log2(levels)` bits.
 
     Args:
         latent: numbers in the code.
@@ -40,18 +40,18 @@ class Quantized(Bottleneck):
         y = (self.levels - 1) * self.code(h).sigmoid()
         return self.to_codes(y + (y.round() - y).detach()), h.new_zeros(len(h))
 
-    def to_codes(self, places: Tensor) -> Tensor:
-        """Levels counted from 0 -> codes between -1 and 1."""
-        return 2 * places / (self.levels - 1) - 1
+    def to_codes(self, levels: Tensor) -> Tensor:
+        """Return codes between -1 and 1 for levels counted from 0, (rows, latent)."""
+        return 2 * levels / (self.levels - 1) - 1
 
-    def places(self, codes: Tensor) -> Tensor:
-        """The inverse of `to_codes`."""
+    def to_levels(self, codes: Tensor) -> Tensor:
+        """Invert `to_codes`, (rows, latent)."""
         return ((codes + 1) * (self.levels - 1) / 2).round().long()
 
     def sample(self, n: int) -> Tensor:
         raise UnsupportedError(
             "the codes of a quantized autoencoder have no prior of their own to draw from",
-            hint='prior="mixture", which is learnt from the codes of remembered rows',
+            hint='prior="mixture", which is fitted to the codes of remembered rows',
         )
 
     def options(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The plain bottleneck: a few numbers."""
+"""The plain bottleneck: a code of a few numbers."""
 
 from __future__ import annotations
 

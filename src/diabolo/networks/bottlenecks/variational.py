@@ -1,4 +1,4 @@
-"""The variational bottleneck: a distribution over a few numbers."""
+"""The variational bottleneck: a distribution over codes of a few numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from diabolo.utils.checks import check_int, check_non_negative
 
 
 class Variational(Bottleneck):
-    """A normal distribution over `latent` numbers, held near the standard normal one.
+    """A normal distribution over `latent` numbers, kept close to the standard normal one.
 
     In training the code is drawn, `z = z_mean + exp(z_log_var / 2) * epsilon` with
     `epsilon ~ N(0, stdev^2)`, so that gradients pass (Kingma and Welling, "Auto-encoding variational
@@ -42,11 +42,11 @@ class Variational(Bottleneck):
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         z_mean, z_log_var = self.mean(h), self.log_var(h).clamp(-12, 8)
-        spread = (0.5 * z_log_var).exp()
-        kl = 0.5 * (z_mean.square() + spread.square() - z_log_var - 1).sum(1)
+        deviation = (0.5 * z_log_var).exp()
+        kl = 0.5 * (z_mean.square() + deviation.square() - z_log_var - 1).sum(1)
         if not self.training:
             return z_mean, kl
-        return torch.addcmul(z_mean, spread, torch.randn_like(z_mean), value=self.stdev), kl
+        return torch.addcmul(z_mean, deviation, torch.randn_like(z_mean), value=self.stdev), kl
 
     def sample(self, n: int) -> Tensor:
         return torch.randn(n, self.latent)

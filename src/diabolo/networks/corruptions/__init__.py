@@ -1,4 +1,4 @@
-"""How rows are damaged in training, so that a network learns to see what they should be."""
+"""How rows are damaged in training, so that a network learns to restore them."""
 
 from diabolo.networks.corruptions.base import Corrupted, Corruption
 from diabolo.networks.corruptions.clean import Clean

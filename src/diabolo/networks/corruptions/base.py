@@ -1,4 +1,4 @@
-"""What a corruption is."""
+"""The interface of corruptions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from diabolo.data.fields import Batch, broadcast_fields
 
 
 class Corrupted(NamedTuple):
-    """What the network reads, and how much each cell's prediction counts.
+    """Damaged rows, and how much the prediction of each cell counts.
 
     Attributes:
-        codes: the damaged rows.
-        weights: kind -> (rows, fields, *cell); 0 for holes and context. None if every cell counts alike.
+        batch: the damaged rows.
+        weights: kind -> (rows, fields, *cell); 0 for missing values and context. None if
+            all cells count the same.
     """
 
     batch: Batch
@@ -24,14 +25,14 @@ class Corrupted(NamedTuple):
 
 
 class Corruption(nn.Module, ABC):
-    """Damages rows. It has no weights; it is a module so that it shows up in a printed network."""
+    """Damages rows. It has no weights; it is a module so that a printed network contains it."""
 
     masks: bool = False
     """Whether the network learns to predict hidden cells from the others."""
 
     @abstractmethod
     def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
-        """Damage the scored fields of some rows; draws come from torch's default generator.
+        """Return damaged rows and weights; random numbers come from torch's default generator.
 
         Args:
             batch: clean rows.
@@ -40,14 +41,19 @@ class Corruption(nn.Module, ABC):
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
-        """The arguments that make an instance like this one."""
+        """Return the arguments that make an equal instance."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options().items())})"
 
 
 def full_weights(batch: Batch, scored: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Weight 1 for every scored cell that is there."""
+    """Return weight 1 for every scored cell that has a value; None if that is all of them.
+
+    Args:
+        batch: rows.
+        scored: kind -> (fields,).
+    """
     if batch.whole:
         return None
     return {k: (v & broadcast_fields(scored[k], v)).float() for k, v in batch.visible.items()}

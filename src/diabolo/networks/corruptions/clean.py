@@ -12,9 +12,15 @@ from diabolo.networks.corruptions.base import Corrupted, Corruption, full_weight
 
 
 class Clean(Corruption):
-    """Rows as they are."""
+    """Leaves rows as they are."""
 
     def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
+        """Return the rows as they are.
+
+        Args:
+            batch: clean rows.
+            scored: kind -> (fields,) which may be damaged and are predicted.
+        """
         return Corrupted(batch, full_weights(batch, scored))
 
     def options(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Noise on numbers, other rows' values in categories."""
+"""Noise in numbers, values of other rows in categories."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from diabolo.utils.checks import check_non_negative
 
 
 class Noise(Corruption):
-    """Adds normal noise to every number; a symbol is exchanged for another row's with probability `swap`.
+    """Adds normal noise to every number; a symbol is replaced by that of another row with probability `swap`.
 
-    All cells stay visible and all are predicted: the network learns to pull a row back to where rows
-    are dense (Vincent et al., "Stacked denoising autoencoders", 2010), and what it pulls away is odd.
+    All cells stay visible and all are predicted: the network learns to move a row back to where rows are
+    dense (Vincent et al., "Stacked denoising autoencoders", 2010); what it moves far is anomalous.
 
     Args:
-        sigma: deviation of the noise, in standard deviations of the column.
-        swap: probability that a symbol is exchanged.
+        sigma: standard deviation of the noise, in standard deviations of the column.
+        swap: probability that a symbol is replaced.
     """
 
     def __init__(self, sigma: float = 0.3, swap: float = 0.1) -> None:
@@ -31,6 +31,12 @@ class Noise(Corruption):
         self.swap = Swap(swap)
 
     def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
+        """Return rows with noise in the scored numbers and other labels in some scored symbols.
+
+        Args:
+            batch: clean rows.
+            scored: kind -> (fields,) which may be damaged and are predicted.
+        """
         labels = {k: s & (k == Symbol.kind) for k, s in scored.items()}
         swapped = self.swap(batch, labels).batch
         noisy = {

@@ -1,4 +1,4 @@
-"""Values of other rows."""
+"""Values of other rows in some cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from diabolo.utils.checks import check_fraction
 
 
 class Swap(Corruption):
-    """Exchanges each cell, with probability `probability`, for that of another row of the batch.
+    """Replaces each cell, with probability `probability`, by that of another row of the batch.
 
     Args:
         probability: of each cell.
@@ -25,14 +25,20 @@ class Swap(Corruption):
         self.probability = check_fraction("swap", probability)
 
     def forward(self, batch: Batch, scored: Mapping[str, Tensor]) -> Corrupted:
+        """Return rows of which some scored cells hold the value of another row.
+
+        Args:
+            batch: clean rows.
+            scored: kind -> (fields,) which may be damaged and are predicted.
+        """
         values = {}
         for kind, value in batch.values.items():
             if self.probability and bool(scored[kind].any()):
                 other = torch.randperm(len(value), device=value.device)
-                donor, there = value[other], batch.visible[kind] & batch.visible[kind][other]
+                donor, present = value[other], batch.visible[kind] & batch.visible[kind][other]
                 chosen = torch.rand(value.shape[:2], device=value.device) < self.probability
                 chosen = (chosen & scored[kind]).view(*value.shape[:2], *[1] * (value.dim() - 2))
-                values[kind] = torch.where(chosen & there, donor, value)
+                values[kind] = torch.where(chosen & present, donor, value)
         return Corrupted(batch.replace(values=values), full_weights(batch, scored))
 
     def options(self) -> dict[str, Any]:

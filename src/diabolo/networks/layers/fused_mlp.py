@@ -1,4 +1,4 @@
-"""Fully connected layers with their gradient written out."""
+"""Fully connected layers with a hand-written gradient."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ATEN = torch.ops.aten
 
 
 class FusedActivation(NamedTuple):
-    """An activation: its values, and (gradient of its values, what was kept) -> the gradient of its input.
+    """An activation, and (gradient of its output, what was kept) -> the gradient of its input.
 
-    What is kept is its input, or its values where those are enough: then they take the input's place.
+    What is kept is its input; or its output, where that is enough: then it is computed in place.
     """
 
     forward: Callable[[Tensor], Tensor]
@@ -33,86 +33,95 @@ FUSED_ACTIVATIONS = {
 }
 
 
-class Norm(NamedTuple):
-    """A batch normalisation: its weights, their gradients, and what it has seen so far."""
+class FusedNorm(NamedTuple):
+    """A batch normalisation: its weights, their gradients, its running moments and its settings."""
 
     scale: Tensor
     shift: Tensor
-    of_scale: Tensor
-    of_shift: Tensor
-    mean: Tensor
-    variance: Tensor
+    scale_grad: Tensor
+    shift_grad: Tensor
+    running_mean: Tensor
+    running_var: Tensor
     momentum: float
     eps: float
 
 
-class Layer(NamedTuple):
-    """One layer's weights, their gradients, its normalisation if any, and whether it adds to its input."""
+class FusedLayer(NamedTuple):
+    """A layer: weights, their gradients, its normalisation if any, and whether it adds to its input."""
 
     weight: Tensor
     bias: Tensor
-    of_weight: Tensor
-    of_bias: Tensor
-    norm: Norm | None
-    adds: bool
+    weight_grad: Tensor
+    bias_grad: Tensor
+    norm: FusedNorm | None
+    residual: bool
 
 
 class FusedMLP(torch.autograd.Function):
     """Linear, optional batch normalisation, activation, for several layers.
 
     It computes what the modules would, by the same kernels, and adds the gradients of its weights straight
-    to where they are gathered. With the small matrices of a table, torch's bookkeeping for every single
-    operation costs as much as the operations.
+    to the tensors that accumulate them. With the small matrices of a table, torch's bookkeeping for every
+    single operation costs as much as the operations.
     """
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, anchor: Tensor, layers: list[Layer], step: FusedActivation) -> Tensor:
-        """(rows, inputs) -> (rows, last size).
+    def forward(
+        ctx: Any, h: Tensor, anchor: Tensor, layers: list[FusedLayer], activation: FusedActivation
+    ) -> Tensor:
+        """Return the output of the last layer, (rows, last size).
 
         Args:
             ctx: keeps what the gradient needs.
-            h: the input.
-            anchor: a weight; that it asks for a gradient makes torch ask for this one.
+            h: (rows, inputs).
+            anchor: any weight; because it requires a gradient, torch calls `backward`.
             layers: the layers.
-            step: the activation.
+            activation: of all layers.
         """
         kept: list[tuple[Tensor, ...]] = []
-        for weight, bias, _, _, norm, adds in layers:
+        for weight, bias, _, _, norm, residual in layers:
             x = before = torch.addmm(bias, h, weight.t())
-            mean = spread = bias
+            mean = inverse_std = bias
             if norm is not None:
-                x, mean, spread = torch.native_batch_norm(
-                    before, norm.scale, norm.shift, norm.mean, norm.variance, True, norm.momentum, norm.eps
+                moments = norm.running_mean, norm.running_var
+                x, mean, inverse_std = torch.native_batch_norm(
+                    before, norm.scale, norm.shift, *moments, True, norm.momentum, norm.eps
                 )
-            out = step.forward(x)
-            kept.append((h, before, x, mean, spread))
-            h = h + out if adds else out
-        # Only the output is kept by torch: it refers to this gradient, and the two would hold each other.
+            out = activation.forward(x)
+            kept.append((h, before, x, mean, inverse_std))
+            h = h + out if residual else out
+        # Only the output is kept by torch: it refers to this gradient, a cycle that would keep both alive.
         ctx.save_for_backward(h)
-        *rest, (first, before, x, mean, spread) = kept
-        ctx.kept = [*rest, (first, before, None if x is h else x, mean, spread)]
-        ctx.layers, ctx.step = layers, step
+        *rest, (first, before, x, mean, inverse_std) = kept
+        ctx.kept = [*rest, (first, before, None if x is h else x, mean, inverse_std)]
+        ctx.layers, ctx.activation = layers, activation
         return h
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, None]:
-        """Gradients, from the last layer to the first."""
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
+        """Return the gradient of the input; add those of the weights, from the last layer to the first.
+
+        Args:
+            ctx: what `forward` kept.
+            grad: (rows, last size) the gradient of the output.
+        """
         (output,) = ctx.saved_tensors
         for number in reversed(range(len(ctx.layers))):
-            weight, _, of_weight, of_bias, norm, adds = ctx.layers[number]
-            h, before, x, mean, spread = ctx.kept[number]
-            down = ctx.step.backward(g, output if x is None else x)
+            weight, _, weight_grad, bias_grad, norm, residual = ctx.layers[number]
+            h, before, x, mean, inverse_std = ctx.kept[number]
+            down = ctx.activation.backward(grad, output if x is None else x)
             if norm is None:
-                of_bias.add_(down.sum(0))
+                bias_grad.add_(down.sum(0))
             else:
-                # A normalisation takes every shift away: the gradient of a bias before it is exactly 0.
-                down, of_scale, of_shift = ATEN.native_batch_norm_backward.default(
-                    down, before, norm.scale, None, None, mean, spread, True, norm.eps, [True, True, True]
+                # A normalisation removes every shift: the gradient of a bias before it is exactly 0.
+                outputs = [True, True, True]
+                down, scale_grad, shift_grad = ATEN.native_batch_norm_backward.default(
+                    down, before, norm.scale, None, None, mean, inverse_std, True, norm.eps, outputs
                 )
-                norm.of_scale.add_(of_scale)
-                norm.of_shift.add_(of_shift)
-            of_weight.addmm_(down.t(), h)
+                norm.scale_grad.add_(scale_grad)
+                norm.shift_grad.add_(shift_grad)
+            weight_grad.addmm_(down.t(), h)
             if number or ctx.needs_input_grad[0]:
-                g = torch.addmm(g, down, weight) if adds else down @ weight
-        return (g if ctx.needs_input_grad[0] else None, None, None, None)
+                grad = torch.addmm(grad, down, weight) if residual else down @ weight
+        return (grad if ctx.needs_input_grad[0] else None, None, None, None)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from diabolo.errors import OptionError
-from diabolo.networks.layers.fused_mlp import FUSED_ACTIVATIONS, FusedMLP, Layer, Norm
+from diabolo.networks.layers.fused_mlp import FUSED_ACTIVATIONS, FusedLayer, FusedMLP, FusedNorm
 
-# Where the gradient needs no more than the output, it takes the place of the input. The slope 0.1 is the one
-# that notes on autoencoders use; torch's own default is 0.01.
+# In place where the gradient needs no more than the output. The slope 0.1 of leaky_relu is usual in notes on
+# autoencoders; torch's default is 0.01.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "relu": partial(nn.ReLU, inplace=True),
@@ -24,17 +24,20 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class MLP(nn.Module):
-    """Linear, optional batch normalisation, activation - once for each size.
+    """Linear, optional batch normalisation, activation: once for each size.
 
-    A layer as wide as the one before it adds to its input instead of replacing it, if `residual`:
-    deep stacks then train as easily as shallow ones.
+    With `residual`, a layer as wide as the one before it adds to its input instead of replacing it; deep
+    networks then train as easily as shallow ones.
 
     Args:
         inputs: width of the input.
         sizes: width of each layer.
         activation: a name in `ACTIVATIONS`.
         batch_norm: normalise each layer's output over the batch.
-        residual: add layers that keep the width to their input.
+        residual: add the output of layers that keep the width to their input.
+
+    Raises:
+        OptionError: the activation is not known.
     """
 
     def __init__(
@@ -52,46 +55,47 @@ class MLP(nn.Module):
                 f"activation={activation!r} is not known", hint=f"one of {', '.join(sorted(ACTIVATIONS))}"
             )
         self.blocks = nn.ModuleList()
-        self.adds = []
+        self.residual = []
         for size in sizes:
             parts: list[nn.Module] = [nn.Linear(inputs, size)]
             if batch_norm:
                 parts.append(nn.BatchNorm1d(size))
             parts.append(ACTIVATIONS[activation]())
             self.blocks.append(nn.Sequential(*parts))
-            self.adds.append(residual and inputs == size)
+            self.residual.append(residual and inputs == size)
             inputs = size
         self.width, self.activation = inputs, activation
-        self.gathered: list[Layer] | None = None
+        self.fused: list[FusedLayer] | None = None
 
-    def gather(self, on: bool) -> None:
-        """Whether gradients are added straight to where each weight's lies by now: for a training loop.
+    def fuse(self, on: bool) -> None:
+        """Switch the hand-written gradient on or off, for the time of a training loop.
 
-        The weights and their gradients must stay where they are until it is switched off.
+        Until it is switched off, the tensors of weights and of their gradients must stay the same.
         """
-        self.gathered = None
+        self.fused = None
         if not on or self.activation not in FUSED_ACTIVATIONS:
             return
-        self.gathered = []
-        for block, adds in zip(self.blocks, self.adds, strict=True):
-            (weight, of_weight), (bias, of_bias), *rest = [_with_gradient(p) for p in block.parameters()]
+        self.fused = []
+        for block, residual in zip(self.blocks, self.residual, strict=True):
+            (weight, weight_grad), (bias, bias_grad), *rest = [_with_gradient(p) for p in block.parameters()]
             norm = None
             if rest:
-                (scale, of_scale), (shift, of_shift) = rest
+                (scale, scale_grad), (shift, shift_grad) = rest
                 module = next(m for m in block.modules() if isinstance(m, nn.BatchNorm1d))
                 assert module.running_mean is not None and module.running_var is not None
-                seen = module.running_mean, module.running_var
-                norm = Norm(scale, shift, of_scale, of_shift, *seen, module.momentum or 0.1, module.eps)
-            self.gathered.append(Layer(weight, bias, of_weight, of_bias, norm, adds))
+                moments = module.running_mean, module.running_var
+                settings = module.momentum or 0.1, module.eps
+                norm = FusedNorm(scale, shift, scale_grad, shift_grad, *moments, *settings)
+            self.fused.append(FusedLayer(weight, bias, weight_grad, bias_grad, norm, residual))
 
     def forward(self, h: Tensor) -> Tensor:
-        """(rows, inputs) -> (rows, last size)."""
-        if self.gathered and self.training and torch.is_grad_enabled():
+        """Return the output of the last layer, (rows, inputs) -> (rows, last size)."""
+        if self.fused and self.training and torch.is_grad_enabled():
             anchor = next(self.parameters())
-            out: Tensor = FusedMLP.apply(h, anchor, self.gathered, FUSED_ACTIVATIONS[self.activation])  # type: ignore[no-untyped-call]
+            out: Tensor = FusedMLP.apply(h, anchor, self.fused, FUSED_ACTIVATIONS[self.activation])  # type: ignore[no-untyped-call]
             return out
-        for block, adds in zip(self.blocks, self.adds, strict=True):
-            h = h + block(h) if adds else block(h)
+        for block, residual in zip(self.blocks, self.residual, strict=True):
+            h = h + block(h) if residual else block(h)
         return h
 
     @property
@@ -102,16 +106,22 @@ class MLP(nn.Module):
         return layer
 
     def after_first(self, sums: Tensor, h: Tensor) -> Tensor:
-        """The same as `forward(h)` for `sums = first(h)`: for those who keep the sums up to date."""
+        """Return `forward(h)`, given the output of its first linear part.
+
+        Args:
+            sums: (rows, first size) `first(h)`, which a caller can keep up to date as inputs change.
+            h: (rows, inputs).
+        """
         out = sums.clone()  # some activations work in place
         for part in list(self.blocks[0].children())[1:]:
             out = part(out)
-        h = h + out if self.adds[0] else out
-        for block, adds in zip(list(self.blocks)[1:], self.adds[1:], strict=True):
-            h = h + block(h) if adds else block(h)
+        h = h + out if self.residual[0] else out
+        for block, residual in zip(list(self.blocks)[1:], self.residual[1:], strict=True):
+            h = h + block(h) if residual else block(h)
         return h
 
 
 def _with_gradient(parameter: nn.Parameter) -> tuple[Tensor, Tensor]:
-    assert parameter.grad is not None, "a gradient must have its place before it can be added to"
+    """Return the tensor of a weight and that of its gradient."""
+    assert parameter.grad is not None, "gradients must be allocated before they can be added to"
     return parameter.data, parameter.grad

@@ -1,76 +1,94 @@
-"""Windows in coordinates in which those of training are alike in every direction."""
+"""Whitening of windows: coordinates in which those of training have the same variance in every direction."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from diabolo.networks.layers.wiener import WienerFilter, bridged, moments
+from diabolo.data.interpolation import interpolate_missing
+from diabolo.networks.layers.wiener import WienerFilter
+from diabolo.utils.numerics import moments, square_roots
 
-RIDGE = 0.01  # of the mean variance, added to each direction
+RIDGE = 0.01  # of the mean variance, added to the variance of each direction; a choice
 
 
 class Whitener(nn.Module):
-    """The whitening of windows (zero-phase: C^-1/2), and the way back.
+    """Zero-phase whitening of windows, C^-1/2 (x - mean), and its inverse.
 
-    Each channel of a window is brought to a mean of 0 first, and given it back in the end: how high a window
-    lies is no part of its shape.
+    Each channel of a window is centred first, and its level is restored by the inverse: the level of a
+    window is no part of its shape.
 
     Args:
         points: of a window, over all channels.
-        channels: that the points are of, one after the other.
+        channels: number of channels; the points of one come after those of the other.
 
     Attributes:
-        linear: what guesses their holes.
-        mean: (points,) of the windows.
-        whitening: (points, points) what they are multiplied by.
-        colour: (points, points) what whitened ones are multiplied by on the way back.
+        window_filter: predicts missing values.
+        mean: (points,) of the centred windows.
+        whitening: (points, points) the matrix of the whitening.
+        unwhitening: (points, points) the matrix of the inverse.
     """
 
     def __init__(self, points: int, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        self.linear = WienerFilter(points, trained=False)
+        self.window_filter = WienerFilter(points, trained=False)
         self.mean: Tensor
         self.whitening: Tensor
-        self.colour: Tensor
+        self.unwhitening: Tensor
         self.register_buffer("mean", torch.zeros(points))
-        for name in ("whitening", "colour"):
+        for name in ("whitening", "unwhitening"):
             self.register_buffer(name, torch.zeros(points, points))
 
     @torch.no_grad()
-    def learn(self, values: Tensor, seen: Tensor) -> None:
-        """Learn from windows in their order, (rows, points); holes are bridged by straight lines."""
-        self.linear.learn(values, seen, channels=self.channels)
-        whole = bridged(values.double(), seen, self.channels)
-        mean, covariance = moments(whole - self._levels(whole))
-        added = RIDGE * covariance.diagonal().mean() + 1e-9
-        spread, directions = torch.linalg.eigh(covariance)
-        roots = (spread.clamp_min(0) + added).sqrt()
-        self.mean.copy_(mean)
-        white, coloured = ((directions * share) @ directions.T for share in (1 / roots, roots))
-        self.whitening.copy_(white - self._levels(white))
-        self.colour.copy_(coloured - self._levels(coloured))
+    def fit(self, values: Tensor, seen: Tensor) -> None:
+        """Fit to windows in their order; missing values are interpolated linearly.
 
-    def whole(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """(rows, points) windows with the best linear guess in their holes; the log of its deviation."""
+        Args:
+            values: (rows, points).
+            seen: (rows, points) which values there are.
+        """
+        self.window_filter.fit(values, seen, channels=self.channels)
+        complete = interpolate_missing(values.double(), seen, self.channels)
+        mean, covariance = moments(complete - self._levels(complete))
+        inverse_root, root = square_roots(covariance, RIDGE * covariance.diagonal().mean() + 1e-9)
+        self.mean.copy_(mean)
+        self.whitening.copy_(inverse_root - self._levels(inverse_root))
+        self.unwhitening.copy_(root - self._levels(root))
+
+    def complete(self, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return windows with missing values predicted linearly, and the log of their standard deviations.
+
+        Args:
+            values: (rows, points).
+            seen: (rows, points) which values there are.
+        """
         if bool(seen.all()):
             return values, torch.zeros_like(values)
-        guess, log = self.linear(values, seen)
-        return torch.where(seen, values, guess), log
+        prediction, log_scale = self.window_filter(values, seen)
+        return torch.where(seen, values, prediction), log_scale
 
     def forward(self, values: Tensor) -> Tensor:
-        """(rows, points) windows without holes -> whitened."""
+        """Return whitened windows, (rows, points); no value may be missing."""
         white: Tensor = (values - self.mean) @ self.whitening.T
         return white
 
-    def back(self, mean: Tensor, scale: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Normal distributions of whitened points -> of points, at the levels of these windows."""
+    def invert(self, mean: Tensor, scale: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return normal distributions of points, for those of whitened points.
+
+        Args:
+            mean: (rows, points) of whitened points.
+            scale: (rows, points) standard deviations of whitened points, which are independent.
+            values: (rows, points) windows whose levels are restored.
+
+        Returns:
+            the mean and the standard deviation of each point, (rows, points) each.
+        """
         level = self._levels(values)
-        variance = scale.square() @ self.colour.square()
-        return level + self.mean + mean @ self.colour, variance.sqrt()
+        variance = scale.square() @ self.unwhitening.square()
+        return level + self.mean + mean @ self.unwhitening, variance.sqrt()
 
     def _levels(self, values: Tensor) -> Tensor:
-        """(rows, points) the mean of each channel, at each of its points."""
+        """Return the mean of each channel at each of its points, (rows, points)."""
         parts = values.view(len(values), self.channels, -1)
         return parts.mean(2, keepdim=True).expand_as(parts).reshape_as(values)

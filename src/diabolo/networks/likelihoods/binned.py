@@ -15,9 +15,9 @@ class Bins(NamedTuple):
 
     Attributes:
         edges: (columns, bins + 1) ascending; a value in [edges[b], edges[b + 1]) belongs to bin b.
-        low, high: (columns, bins) the smallest and largest value in each bin; equal for an exact value.
+        low, high: (columns, bins) the smallest and largest value in each bin; equal for a bin of one value.
         centres: (columns, bins) the mean of the values in each bin.
-        counts: (columns,) how many bins each column has.
+        counts: (columns,) number of bins of each column.
     """
 
     edges: Tensor
@@ -26,19 +26,19 @@ class Bins(NamedTuple):
     centres: Tensor
     counts: Tensor
 
-    def upto(self, count: int) -> Bins:
-        """Only the first bins, where no column has more."""
+    def truncate(self, count: int) -> Bins:
+        """Return the first `count` bins; no column may have more."""
         if self.centres.shape[-1] == count:
             return self
         low, high, centres = (part[..., :count] for part in (self.low, self.high, self.centres))
         return Bins(self.edges[..., : count + 1], low, high, centres, self.counts)
 
     def locate(self, value: Tensor) -> Tensor:
-        """The bin that each value (..., columns) falls into; values beyond the ends go to the end bins."""
+        """Return the bin of each value, (..., columns); values beyond the ends belong to the outer bins."""
         columns = value.reshape(-1, value.shape[-1]).T.contiguous()
-        found = torch.searchsorted(self.edges[:, 1:-1].contiguous(), columns, right=True)
-        found = torch.minimum(found, (self.counts - 1)[:, None])
-        return found.T.reshape(value.shape)
+        bins = torch.searchsorted(self.edges[:, 1:-1].contiguous(), columns, right=True)
+        bins = torch.minimum(bins, (self.counts - 1)[:, None])
+        return bins.T.reshape(value.shape)
 
 
 class Binned(Distribution):
@@ -49,7 +49,7 @@ class Binned(Distribution):
 
     Args:
         logits: (..., columns, bins); a bin that a column does not have holds a very negative number.
-        bins: where the bins lie.
+        bins: their edges and values.
 
     Example:
         >>> import torch
@@ -66,13 +66,13 @@ class Binned(Distribution):
         super().__init__(logits.shape[:-1], validate_args=False)
 
     def narrow(self, index: int) -> Binned:
-        """The distribution of one field: (rows, fields) -> (rows, 1)."""
+        """Return the distribution of one field, (rows, fields) -> (rows, 1)."""
         bins = Bins(*(part[index : index + 1] for part in self.bins))
         return Binned(self.logits[:, index : index + 1], bins)
 
     @cached_property
     def log_mass(self) -> Tensor:
-        """The log of the mass of every bin, (..., columns, bins); only worked out where it is asked for."""
+        """The log of the mass of every bin, (..., columns, bins); computed on first use."""
         return self.logits.log_softmax(-1)
 
     @property
@@ -101,7 +101,7 @@ class Binned(Distribution):
     def cdf(self, value: Tensor) -> Tensor:
         probs, index = self.probs, self.bins.locate(value)
         low, high = _pick(self.bins.low, index), _pick(self.bins.high, index)
-        # An exact value has its whole mass at one point: all of it counts from there on.
+        # A bin of one value has its whole mass there: all of it counts from that value on.
         share = torch.where(high > low, (value - low) / (high - low).clamp_min(1e-12), value >= low)
         mass = _pick(probs, index)
         return _pick(probs.cumsum(-1), index) - mass * (1 - share.clamp(0, 1))
@@ -109,14 +109,15 @@ class Binned(Distribution):
     def icdf(self, value: Tensor) -> Tensor:
         probs = self.probs
         value = value + torch.zeros_like(probs[..., 0]).clamp(0, 1)
-        upto = probs.cumsum(-1).expand(*value.shape, -1)
-        index = (upto < value.unsqueeze(-1) - 1e-6).sum(-1)
+        cumulated = probs.cumsum(-1).expand(*value.shape, -1)
+        index = (cumulated < value.unsqueeze(-1) - 1e-6).sum(-1)
         index = torch.minimum(index, (self.bins.counts - 1).expand_as(index))
         mass = _pick(probs, index)
-        share = ((value - _pick(upto, index) + mass) / mass.clamp_min(1e-12)).clamp(0, 1)
+        share = ((value - _pick(cumulated, index) + mass) / mass.clamp_min(1e-12)).clamp(0, 1)
         low, high = _pick(self.bins.low, index), _pick(self.bins.high, index)
         return low + (high - low) * share
 
 
 def _pick(table: Tensor, index: Tensor) -> Tensor:
+    """Return the entries of the last axis at `index`, (..., bins) -> (...)."""
     return table.expand(*index.shape, table.shape[-1]).gather(-1, index.unsqueeze(-1)).squeeze(-1)

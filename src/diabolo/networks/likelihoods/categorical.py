@@ -1,4 +1,4 @@
-"""A category: one of a set of levels."""
+"""Distributions over a finite set of levels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.distributions import Distribution
 
 
 class Categorical(Distribution):
-    """A categorical distribution whose mean and median are its mode, because levels have no middle.
+    """A categorical distribution whose mean and median are its mode, because levels have no order.
 
     Args:
         logits: (..., columns, levels); a level that a column does not have holds a very negative number.
 
     Example:
         >>> import torch
-        >>> Levels(torch.tensor([[[0.1, 0.9]]])).mode
+        >>> Categorical(torch.tensor([[[0.1, 0.9]]])).mode
         tensor([[1]])
     """
 
@@ -26,12 +26,12 @@ class Categorical(Distribution):
         super().__init__(logits.shape[:-1], validate_args=False)
 
     def narrow(self, index: int) -> Categorical:
-        """The distribution of one field: (rows, fields) -> (rows, 1)."""
+        """Return the distribution of one field, (rows, fields) -> (rows, 1)."""
         return Categorical(self.logits[:, index : index + 1])
 
     @cached_property
     def log_mass(self) -> Tensor:
-        """The log of the probability of every level; only worked out where it is asked for."""
+        """The log of the probability of every level, (..., columns, levels); computed on first use."""
         return self.logits.log_softmax(-1)
 
     @property
@@ -61,7 +61,7 @@ class Categorical(Distribution):
         return self.probs.cumsum(-1).gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
 
     def icdf(self, value: Tensor) -> Tensor:
-        upto = self.probs.cumsum(-1)
-        value = value + torch.zeros_like(upto[..., 0])
-        index = (upto < value.unsqueeze(-1) - 1e-7).sum(-1)
-        return index.clamp_max(upto.shape[-1] - 1)
+        cumulated = self.probs.cumsum(-1)
+        value = value + torch.zeros_like(cumulated[..., 0])
+        index = (cumulated < value.unsqueeze(-1) - 1e-7).sum(-1)
+        return index.clamp_max(cumulated.shape[-1] - 1)

@@ -1,4 +1,4 @@
-"""A number with a bell-shaped error."""
+"""Normal distributions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import torch
 
 
 class Normal(torch.distributions.Normal):
-    """The normal distribution, as torch has it, without its checks of every argument.
+    """The normal distribution of torch, without its validation of every argument.
+
+    Args:
+        loc: the means.
+        scale: the standard deviations, of the same shape.
 
     Example:
         >>> import torch
@@ -18,7 +22,7 @@ class Normal(torch.distributions.Normal):
         super().__init__(loc, scale, validate_args=False)
 
     def narrow(self, index: int) -> Normal:
-        """The distribution of one field: (rows, fields, *cell) -> (rows, 1, *cell)."""
+        """Return the distribution of one field, (rows, fields, *cell) -> (rows, 1, *cell)."""
         return Normal(self.loc[:, index : index + 1], self.scale[:, index : index + 1])
 
     @property

@@ -1,4 +1,4 @@
-"""What a network is trained for."""
+"""Objectives: what a network is trained for."""
 
 from diabolo.networks.objectives.base import Objective
 from diabolo.networks.objectives.likelihood import Likelihood

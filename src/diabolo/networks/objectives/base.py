@@ -1,40 +1,70 @@
-"""What an objective is."""
+"""The interface of objectives, and what they use of a network."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from diabolo.data.fields import Batch
-    from diabolo.networks.corruptions import Corrupted
-    from diabolo.networks.network import Network
+from diabolo.data.fields import Batch
+from diabolo.networks.corruptions import Corrupted
+from diabolo.networks.prediction import Prediction
+from diabolo.networks.stems import FlatStem
+
+
+class Reconstructs(Protocol):
+    """What an objective uses of a network; see `diabolo.networks.network.Network`.
+
+    Attributes:
+        kinds: of fields.
+    """
+
+    kinds: list[str]
+
+    @property
+    def can_be_missing(self) -> Mapping[str, Tensor]:
+        """Kind -> (fields,) which may have no value."""
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Return a prediction of every cell, for prepared rows."""
+
+    def embed_inputs(self, batch: Batch) -> Tensor:
+        """Return what the encoder reads, (rows, width)."""
+
+    def encode_inputs(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the latent code, (rows, latent), and its KL divergence, (rows,)."""
+
+    def reconstruct(self, latent: Tensor) -> Tensor:
+        """Return the reconstruction of what was read, (rows, width)."""
+
+    def flat_stem(self, kind: str) -> FlatStem:
+        """Return the stem of a kind."""
 
 
 class Objective(ABC):
-    """Says how badly a network restores rows: loss = reconstruction + beta * KL."""
+    """Measures how badly a network restores rows: loss = reconstruction + beta * KL."""
 
-    rebuilds: bool = False
-    """Whether the decoder rebuilds the very numbers that the encoder read, embeddings included."""
+    reconstructs: bool = False
+    """Whether the decoder reconstructs the numbers that the encoder reads, embeddings included."""
 
-    unit: bool = False
+    unit_range: bool = False
     """Whether numbers are read in their range, from 0 to 1, instead of in standard units."""
 
     @abstractmethod
-    def rows(self, network: Network, batch: Batch, damaged: Corrupted) -> tuple[Tensor, Tensor]:
-        """(rows,) reconstruction and (rows,) KL divergence of each row.
+    def row_losses(self, network: Reconstructs, batch: Batch, damaged: Corrupted) -> tuple[Tensor, Tensor]:
+        """Return the reconstruction and the KL divergence of each row, (rows,) each.
 
         Args:
-            network: what reads and predicts.
+            network: reads and predicts.
             batch: clean rows.
-            damaged: what it gets to read of them, and the weight of each cell.
+            damaged: the rows that it reads, and the weight of each cell.
         """
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
-        """The arguments that make an instance like this one."""
+        """Return the arguments that make an equal instance."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options().items())})"
