@@ -29,7 +29,7 @@ from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.generation.window_mixture import WindowMixture
 from diabolo.networks.network import Network
-from diabolo.persistence.upgrade import upgrade_card
+from diabolo.persistence.upgrade import upgrade_card, upgrade_tensor_names
 from diabolo.persistence.validation import Plan, check_values, fill_network, make_plan
 from diabolo.utils.files import select_prefix, write_atomic
 from diabolo.utils.tensor_file import is_tensor_file, open_tensor_file, pack, parse_json
@@ -115,11 +115,13 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         with open_tensor_file(path) as file:
             card = parse_json(file.card)
             _check_format(path, card)
-            card = card if card["format"] == FORMAT else upgrade_card(card)
+            old, specs = card["format"] != FORMAT, dict(file.specs)
+            if old:
+                card, specs = upgrade_card(card), upgrade_tensor_names(specs)
             wrong = "is damaged, or does not fit together"
-            plan = make_plan(card, file.specs)
+            plan = make_plan(card, specs)
             wrong = "is damaged"
-            tensors = file.tensors()
+            tensors = upgrade_tensor_names(file.tensors()) if old else file.tensors()
         wrong = "does not fit together"
         check_values(plan, tensors)
         return Stored(_restored(card, plan, tensors, device, threads), card["options"])
@@ -161,9 +163,8 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     arrays |= {f"residuals/{k}": v for k, v in engine.residuals.arrays.items()}
     arrays |= {f"level/{k}": v for k, v in engine.level.arrays.items()} if engine.level else {}
     arrays |= {f"brief/{k}": v for k, v in engine.subsequences.arrays.items()} if engine.subsequences else {}
-    arrays |= (
-        {f"loom/{k}": v for k, v in engine.window_mixture.arrays.items()} if engine.window_mixture else {}
-    )
+    if engine.window_mixture is not None:
+        arrays |= {f"window_mixture/{k}": v for k, v in engine.window_mixture.arrays.items()}
     arrays["calibration/oddness"] = engine.calibration.oddness
     if engine.seen_rows is not None:
         arrays |= {
@@ -202,7 +203,7 @@ def _restored(
         crowd = SeenRows(tensors["crowd/prints"].numpy(), ranked)
     level = {k: v.numpy() for k, v in select_prefix(tensors, "level/").items()}
     brief = {k: v.numpy() for k, v in select_prefix(tensors, "brief/").items()}
-    loom = {k: v.numpy() for k, v in select_prefix(tensors, "loom/").items()}
+    mixture = {k: v.numpy() for k, v in select_prefix(tensors, "window_mixture/").items()}
     axes = None
     if "axes/centre" in tensors:
         axes = (tensors["axes/centre"].numpy(), tensors["axes/directions"].numpy())
@@ -216,7 +217,7 @@ def _restored(
         seen_rows=crowd,
         level=LevelEvidence(level) if level else None,
         subsequences=SubsequenceEvidence(brief) if brief else None,
-        window_mixture=WindowMixture(loom) if loom else None,
+        window_mixture=WindowMixture(mixture) if mixture else None,
         cell_errors=CellErrorModel.from_json(card["faults"]),
         axes=axes,
         history=card["history"],

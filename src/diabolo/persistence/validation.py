@@ -25,15 +25,15 @@ from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.data.surrogates import LONGEST
 from diabolo.detection.memory import LIMIT
 from diabolo.detection.subsequences import LENGTH, REMEMBERED
-from diabolo.generation.window_mixture import PATTERNS
+from diabolo.generation import window_mixture
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.network import Member, Network
+from diabolo.utils.files import select_prefix
 from diabolo.utils.tensor_file import TensorSpec
 from diabolo.utils.torch_state import forked_rng
 
 EVIDENCE = {"residual", "distance"}
 KNOWN = {"residual", "crowd"}
-LOOM = ("curves", "twins", "tail", "noise", "weights", "covariances")
 LEVEL = ("level/low", "level/high", "level/fence")
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
@@ -97,11 +97,8 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
         symbols = tensors[f"memory/values/{Symbol.kind}"]
         sizes = torch.tensor([len(f.counts) for f in plan.schema.fields[Symbol.kind]])  # type: ignore[attr-defined]
         _need(bool(((symbols >= 0) & (symbols < sizes)).all()), "a remembered symbol")
-    if "loom/mean" in tensors:
-        _check_loom({name: tensors[f"loom/{name}"] for name in LOOM})
-        if "loom/turns" in tensors:
-            turns = tensors["loom/turns"]
-            _need(bool((turns >= 0).all()) and bool((turns.sum(1) > 0).all()), "how values are missing")
+    if "window_mixture/mean" in tensors:
+        window_mixture.check_arrays(select_prefix(tensors, "window_mixture/"))
     if "level/fence" in tensors:
         _need(bool((tensors["level/fence"] > 0).all()), "the range of its levels")
     if "brief/mean" in tensors:
@@ -310,8 +307,10 @@ def _check_shapes(
     if points:
         expected["memory/whitening"] = ("F32", (points, points))
         expected |= {name: ("F64", (len(kinds[Curve.kind]),)) for name in LEVEL}
-    if "loom/mean" in specs:
-        expected |= _loom_shapes(specs, len(kinds[Curve.kind]), points)
+    if "window_mixture/mean" in specs:
+        stored = select_prefix(specs, "window_mixture/")
+        arrays = window_mixture.expected_arrays(stored, len(kinds[Curve.kind]), points)
+        expected |= {f"window_mixture/{name}": array for name, array in arrays.items()}
     if "brief/mean" in specs:
         expected |= _brief_shapes(specs, len(kinds[Curve.kind]), source.length)
     if "axes/centre" in specs:
@@ -347,44 +346,6 @@ def _brief_shapes(
     }
     types = {"positions": "I64"}
     return {f"brief/{name}": (types.get(name, "F32"), shape) for name, shape in shapes.items()}
-
-
-def _loom_shapes(
-    specs: Mapping[str, TensorSpec], channels: int, points: int
-) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The arrays of a loom, as one of them has it for the others."""
-    knots, directions = specs["loom/curves"].shape[-1], specs["loom/directions"].shape[-1]
-    (tail,), (parts, code) = specs["loom/tail"].shape, specs["loom/means"].shape
-    _need(1 <= knots <= MAX_SYMBOLS and 1 <= parts <= MAX_KNOTS and tail < directions <= points, "its loom")
-    _need(directions - tail <= code <= MAX_SYMBOLS, "its loom")
-    shapes = {
-        "curves": (channels, 3, knots),
-        "steps": (channels,),
-        "twins": (channels,),
-        "mean": (points,),
-        "directions": (points, directions),
-        "tail": (tail,),
-        "noise": (points,),
-        "weights": (parts,),
-        "means": (parts, code),
-        "covariances": (parts, code, code),
-    }
-    if "loom/gaps" in specs:
-        patterns = specs["loom/gaps"].shape[0]
-        _need(1 <= patterns <= PATTERNS, "its loom")
-        shapes |= {"gaps": (patterns, channels), "turns": (patterns, patterns)}
-    types = {"steps": "BOOL", "gaps": "BOOL", "twins": "I64"}
-    return {f"loom/{name}": (types.get(name, "F64"), shape) for name, shape in shapes.items()}
-
-
-def _check_loom(loom: Mapping[str, Tensor]) -> None:
-    """Whether windows can be drawn from it."""
-    curves, twins = loom["curves"], loom["twins"]
-    _need(bool((curves[..., 1:] >= curves[..., :-1]).all()), "the order of its loom")
-    _need(bool(((twins >= 0) & (twins <= torch.arange(len(twins)))).all()), "its loom")
-    for name in ("tail", "noise", "weights"):
-        _need(bool((loom[name] > 0).all()), "its loom")
-    _need(bool((torch.linalg.cholesky_ex(loom["covariances"]).info == 0).all()), "its loom")
 
 
 def _check_faults(faults: Any) -> None:

@@ -13,7 +13,8 @@ from diabolo.data.columns.base import Values, to_array
 from diabolo.data.fields import Symbol
 from diabolo.data.sources import Frame, Series, UserTable
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.generation.sampling import column_by_column, draw_holes, resolve_seed
+from diabolo.generation.sampling import sample_missing, samples_columnwise
+from diabolo.generation.seeds import resolve_seed
 from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
 
 VALUES = ("mean", "median", "mode", "draw")
@@ -89,7 +90,7 @@ def repair(
     if value not in VALUES:
         raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUES)}")
     engine, seed = model.engine_, resolve_seed(seed)
-    if value == "draw" and (not column_by_column(engine) or isinstance(engine.source, Series)):
+    if value == "draw" and (not samples_columnwise(engine) or isinstance(engine.source, Series)):
         raise UnsupportedError(
             "values can be drawn only where a table is read column by column",
             hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
@@ -124,7 +125,7 @@ def repair(
             holes[name], doubts[name], replaced[name] = hole, p_wrong, bad
     if value == "draw" and replaced:
         unsure = {kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in said["nats"].items()}
-        said["expected"] = draw_holes(engine, frame, replaced, unsure, seed)
+        said["expected"] = sample_missing(engine, frame, replaced, unsure, seed)
 
     places: dict[str, np.ndarray] = {}
     lines: dict[str, list[Any]] = {name: [] for name in LINES}

@@ -25,7 +25,8 @@ from diabolo.detection.residuals import Residuals, whole_windows
 from diabolo.detection.seen_rows import SeenRows, short_fingerprints
 from diabolo.detection.subsequences import CoveredPoints, SubsequenceEvidence
 from diabolo.engine import Engine
-from diabolo.generation.window_mixture import WindowMixture, beside
+from diabolo.generation.context import context_features
+from diabolo.generation.window_mixture import WindowMixture
 from diabolo.networks.network import Member, Network
 from diabolo.training.checkpoint import Checkpoint
 from diabolo.training.error_rates import estimate_error_rate, fit_cell_error_model
@@ -355,7 +356,7 @@ def _loom(engine: Engine, data: PreparedData, windows: Batch) -> WindowMixture:
     aside = aside[evenly_spaced(len(aside), len(aside) * len(windows) // max(len(split.fit), 1))]
     if len(aside):
         windows = Batch.concatenate([windows, engine.whole(schema.encode(data.frame[aside]))])
-    known, _ = beside(windows, schema.fields, schema.scored_fields)
+    known, _ = context_features(windows, schema.fields, schema.scored_fields)
     return WindowMixture.fit(windows, known, _there(data.frame, data.source), data.seed)
 
 
