@@ -63,6 +63,15 @@ class ColumnwiseSampler(TableSampler):
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
+        """Refuse what no table sampled column by column has.
+
+        Args:
+            fitted: a model that the sampler serves.
+            request: what is asked for.
+
+        Raises:
+            OptionError: `keep`, `series` or `given` does not fit the table.
+        """
         super().accepts(fitted, request)
         scored = fitted.schema.scored
         for name in request.keep:

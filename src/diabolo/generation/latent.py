@@ -47,6 +47,16 @@ class LatentSampler(TableSampler):
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
+        """Refuse what a model cannot do that decodes latent codes.
+
+        Args:
+            fitted: a model that the sampler serves.
+            request: what is asked for.
+
+        Raises:
+            UnsupportedError: there are no codes, or columns are to be kept or given.
+            OptionError: `series` is asked of a table.
+        """
         super().accepts(fitted, request)
         if not fitted.samples_latents:
             images = Picture.kind in fitted.schema.fields

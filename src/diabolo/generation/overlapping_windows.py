@@ -45,6 +45,16 @@ class OverlappingWindowsSampler(SeriesSampler):
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
+        """Refuse what latent codes of a series cannot do.
+
+        Args:
+            fitted: a model that the sampler serves.
+            request: what is asked for.
+
+        Raises:
+            UnsupportedError: values are given, or there is no such prior.
+            OptionError: an option is one of tables.
+        """
         if request.given:
             raise UnsupportedError(
                 "given: latent codes of a series are sampled without context", hint='the recipe "default"'
@@ -57,6 +67,15 @@ class OverlappingWindowsSampler(SeriesSampler):
         return super().sample(n)
 
     def sample_segments(self, start: SegmentStart, total: int) -> np.ndarray:
+        """Sample segments as overlapping windows.
+
+        Args:
+            start: where they begin.
+            total: points of each, with those that are known.
+
+        Returns:
+            (segments, channels, total) values in standard units.
+        """
         return np.stack([self._sample_segment(start.window, total).numpy() for _ in start.step])
 
     def _sample_segment(self, window: Tensor | None, total: int) -> Tensor:

@@ -58,6 +58,16 @@ class SeriesSampler(Sampler):
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
+        """Refuse what is an option of tables, or names no context.
+
+        Args:
+            fitted: a model that the sampler serves.
+            request: what is asked for.
+
+        Raises:
+            UnsupportedError: constraints are asked of a series.
+            OptionError: rows are to be kept, or `given` names no context column or an unknown value.
+        """
         if request.like is not None:
             raise OptionError(
                 "like, keep: rows are kept of a table, not of a series", hint="model.generate(288)"

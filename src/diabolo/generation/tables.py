@@ -28,6 +28,15 @@ class TableSampler(Sampler):
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
+        """Refuse what is an option of series.
+
+        Args:
+            fitted: a model that the sampler serves.
+            request: what is asked for.
+
+        Raises:
+            OptionError: `series` is asked of a table.
+        """
         if request.series is not None:
             raise OptionError(
                 "series: the model is one of a table, which has rows", hint="model.generate(100)"

@@ -39,15 +39,43 @@ class WindowMixtureSampler(SeriesSampler):
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
+        """Refuse what is an option of tables, and a model that has learnt no mixture.
+
+        Args:
+            fitted: a model that the sampler serves.
+            request: what is asked for.
+
+        Raises:
+            UnsupportedError: constraints are asked of a series, or there is no mixture.
+            OptionError: rows are to be kept, or `given` names no context column or an unknown value.
+        """
         super().accepts(fitted, request)
         _mixture_of(fitted)
 
     def sample_segments(self, start: SegmentStart, total: int) -> np.ndarray:
+        """Sample segments block after block.
+
+        Args:
+            start: where they begin.
+            total: points of each, with those that are known.
+
+        Returns:
+            (segments, channels, total) values in standard units.
+        """
         segments = len(start.step)
         parts = np.array_split(np.arange(segments), -(-segments // _MAX_SEGMENTS))
         return np.concatenate([self._sample_blocks(start, part, total) for part in parts])
 
     def sample_missing(self, segments: int, points: int) -> np.ndarray:
+        """Sample which values are missing, as often and for as long as in the series of the fit.
+
+        Args:
+            segments: their number.
+            points: of each segment.
+
+        Returns:
+            (segments, points, channels) True where a value is missing.
+        """
         return self.mixture.sample_missing(segments, points, self.random)
 
     def _sample_blocks(self, start: SegmentStart, chosen: np.ndarray, total: int) -> np.ndarray:
