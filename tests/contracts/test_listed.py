@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from torch.distributions import Distribution
 
-from diabolo import tasks, tracking
+from diabolo import generation, tasks, tracking
 from diabolo.data import columns, fields, sources
 from diabolo.networks import bottlenecks, corruptions, likelihoods, objectives, stems
 from diabolo.streaming import feeds
@@ -23,6 +23,7 @@ FOLDERS = [
     (corruptions, corruptions.Corruption, corruptions.CORRUPTIONS),
     (feeds, feeds.Feed, feeds.FEEDS),
     (fields, fields.Field, fields.FIELDS),
+    (generation, generation.Sampler, generation.SAMPLERS),
     (likelihoods, Distribution, likelihoods.LIKELIHOODS),
     (objectives, objectives.Objective, objectives.OBJECTIVES),
     (sources, sources.Source, sources.SOURCES),

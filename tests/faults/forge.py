@@ -233,9 +233,11 @@ SERIES: dict[str, Callable[[Parts], bytes]] = {
     "a step that is text": carded(lambda c: c["source"].update(step="1")),
     "fewer places than windows": tensor("memory/positions", lambda a: a[:-1]),
     "a whitening of another size": tensor("memory/whitening", lambda a: a[:-1, :-1].copy()),
-    "a loom of other channels": tensor("loom/curves", lambda a: a[:, :, :-1].copy()[[0, 0]]),
-    "a loom with less than no weight": tensor("loom/weights", lambda a: -a),
-    "a channel that is like a later one": tensor("loom/twins", lambda a: a + 7),
+    "a window mixture of other channels": tensor(
+        "window_mixture/curves", lambda a: a[:, :, :-1].copy()[[0, 0]]
+    ),
+    "a window mixture with a negative weight": tensor("window_mixture/weights", lambda a: -a),
+    "a channel that is like a later one": tensor("window_mixture/duplicate_of", lambda a: a + 7),
     "subsequences of another size": tensor("evidence/subsequences/whitening", lambda a: a[:, :-1].copy()),
 }
 

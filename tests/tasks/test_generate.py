@@ -194,7 +194,7 @@ def test_dates_can_be_given_as_a_range(model: Autoencoder) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["masked", "variational"])
-def test_rules_are_obeyed(models: dict[str, Autoencoder], recipe: str) -> None:
+def test_constraints_are_satisfied(models: dict[str, Autoencoder], recipe: str) -> None:
     new = models[recipe].generate(400, seed=0, where=["double <= number", "city != 'Lima'"]).to_frame()
     assert new.num_rows == 400 and "Lima" not in new["city"].to_pylist() and new["city"].null_count
     there = new.select(["double", "number"]).drop_null()
@@ -216,12 +216,14 @@ def test_only_observed_combinations(table: pa.Table) -> None:
         ({"where": ["count"]}, "cannot be read"),
         ({"where": ["cuont < 3"]}, "'cuont'"),
         ({"where": ["count < x"]}, "do not compare"),
-        ({"where": "double > 99"}, "0 obey double > 99"),
+        ({"where": "double > 99"}, "0 satisfy double > 99"),
         ({"observed": [["city", "remark"]]}, "'remark'"),
         ({"keep": ["city"]}, "like"),
     ],
 )
-def test_rules_that_cannot_be_are_said(model: Autoencoder, options: dict[str, Any], said: str) -> None:
+def test_constraints_that_cannot_be_satisfied_are_refused(
+    model: Autoencoder, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(OptionError, match=said) as caught:
         model.generate(5, **options)
     assert caught.value.hint
@@ -259,7 +261,7 @@ def test_what_cannot_be_kept_is_said(models: dict[str, Autoencoder], fresh: pa.T
 
 
 def test_batches_follow_each_other(model: Autoencoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["diabolo.tasks.generate"], "BATCH", 50)
+    monkeypatch.setattr(sys.modules["diabolo.generation.tables"], "MAX_BATCH_ROWS", 50)
     parts = list(in_batches(model, 120, seed=0))
     assert [len(part["number"]) for part in parts] == [50, 50, 20]
     ids = [i for part in parts for i in part["id"].to_pylist()]
@@ -269,35 +271,35 @@ def test_batches_follow_each_other(model: Autoencoder, monkeypatch: pytest.Monke
     assert whole["double"].to_pylist() == [v for part in parts for v in part["double"].to_pylist()]
 
 
-def test_a_turn_reads_what_reading_anew_reads(table: pa.Table) -> None:
+def test_the_incremental_encoder_predicts_what_the_network_predicts(table: pa.Table) -> None:
     model = fitted(table, "masked", epochs=1)
     engine = model.engine_
-    codes = engine.schema.encode({n: table[n].combine_chunks() for n in table.column_names})[:64]
+    batch = engine.schema.encode({n: table[n].combine_chunks() for n in table.column_names})[:64]
     network = engine.cell_network
     hidden = {k: torch.from_numpy(s)[None] for k, s in engine.schema.scored_fields.items()}
-    absent = {k: torch.zeros_like(codes.visible[k]) for k in network.presence_fields}
-    shown = replace(codes.hide(hidden), absent=absent)
-    turns = IncrementalEncoder(network)
-    turns.begin(shown)
+    absent = {k: torch.zeros_like(batch.visible[k]) for k in network.presence_fields}
+    shown = replace(batch.hide(hidden), absent=absent)
+    encoder = IncrementalEncoder(network)
+    encoder.begin(shown)
     seen = {k: v.clone() for k, v in shown.visible.items()}
     with torch.no_grad():
         for slot in engine.schema.slots:
-            there = codes.visible[slot.kind][:, slot.index]
-            turns.show(slot.kind, slot.index, codes.values[slot.kind][:, slot.index], there)
-            seen[slot.kind][:, slot.index] = there
-            absent[slot.kind][:, slot.index] = ~there
-            anew = network(Batch(codes.values, seen, absent=absent))
-            h = turns.known()
+            present = batch.visible[slot.kind][:, slot.index]
+            encoder.reveal(slot.kind, slot.index, batch.values[slot.kind][:, slot.index], present)
+            seen[slot.kind][:, slot.index] = present
+            absent[slot.kind][:, slot.index] = ~present
+            anew = network(Batch(batch.values, seen, absent=absent))
+            h = encoder.decode()
             for other in engine.schema.slots:
-                said = turns.likelihood(h, other.kind, other.index)
-                logits = anew.likelihoods[other.kind].logits[:, other.index, : said.logits.shape[-1]]
-                close = torch.isclose(said.logits[:, 0], logits, atol=1e-4)
-                assert close[:, 1:].all() and not (said.logits[:, 0, 1:] < -1e8).any()
-                sure = turns.presence(h, other.kind, other.index)
-                can_be_missing = network.can_be_missing[other.kind]
-                if not can_be_missing[other.index]:
-                    assert sure is None
+                predicted = encoder.likelihood(h, other.kind, other.index)
+                logits = anew.likelihoods[other.kind].logits[:, other.index, : predicted.logits.shape[-1]]
+                close = torch.isclose(predicted.logits[:, 0], logits, atol=1e-4)
+                assert close[:, 1:].all() and not (predicted.logits[:, 0, 1:] < -1e8).any()
+                presence = encoder.presence(h, other.kind, other.index)
+                with_missing = network.can_be_missing[other.kind]
+                if not with_missing[other.index]:
+                    assert presence is None
                     continue
-                place = int(can_be_missing[: other.index].sum())
-                assert sure is not None
-                assert torch.allclose(sure, anew.presence[other.kind][:, place].sigmoid(), atol=1e-4)
+                place = int(with_missing[: other.index].sum())
+                assert presence is not None
+                assert torch.allclose(presence, anew.presence[other.kind][:, place].sigmoid(), atol=1e-4)

@@ -1,4 +1,4 @@
-"""What generated rows are to be like, beyond what was learnt."""
+"""Conditions and constraints on generated rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Batch, Real, Symbol
+from diabolo.data.fields import Real, Symbol
 from diabolo.data.schema import Slot
-from diabolo.engine import Engine
 from diabolo.errors import ColumnError, OptionError
+from diabolo.generation.base import Fitted, Request
+from diabolo.generation.sampling import decode_batch
 
-COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+MIN_PROBABILITY = 1e-9  # a smaller probability counts as zero
+_RANGE_TOLERANCE = 1e-6  # in encoded units: a value with a mass of its own may lie at the end of a range
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": pc.less_equal,
     ">=": pc.greater_equal,
     "==": pc.equal,
@@ -26,18 +29,21 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": pc.less,
     ">": pc.greater,
 }
-RULE = re.compile(r"\s*(?P<left>\S.*?)\s*(?P<sign><=|>=|==|!=|<|>)\s*(?P<right>\S.*?)\s*")
-LEAST = 1e-9  # a smaller probability is none
+_CONSTRAINT = re.compile(r"\s*(?P<left>\S.*?)\s*(?P<sign><=|>=|==|!=|<|>)\s*(?P<right>\S.*?)\s*")
+_MAX_NAMES_SHOWN = 20
+
+Constraint = Callable[[Mapping[str, Any]], np.ndarray]
+"""Table -> (rows,) which rows satisfy it."""
 
 
 @dataclass(frozen=True)
 class AllowedValues:
-    """A column of which some values are wanted: one of these, or one within a range.
+    """The values that a column may take: one of a list, or any within a range.
 
     Attributes:
-        slot: the field that is drawn.
-        points: the codes that may be drawn; None for a range.
-        low, high: the range, ends included, in codes.
+        slot: the field that is sampled.
+        points: (values,) encoded values; None for a range.
+        low, high: the ends of the range, included, in encoded units.
     """
 
     slot: Slot
@@ -45,180 +51,185 @@ class AllowedValues:
     low: float = -np.inf
     high: float = np.inf
 
-    def draw(self, said: Any, share: Tensor) -> tuple[Tensor, Tensor]:
-        """(rows,) values by inverse transform sampling, and how probable such a value was at all.
+    def sample(self, likelihood: Any, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Sample allowed values by inverse transform sampling.
 
         Args:
-            said: the distribution of the field, (rows, 1).
-            share: (rows, 1) numbers between 0 and 1.
+            likelihood: the distribution of the field, (rows, 1).
+            share: (rows, 1) uniform samples between 0 and 1.
+
+        Returns:
+            (rows,) encoded values, and (rows,) the probability of the allowed values together.
         """
         if self.points is not None:
             points = self.points.to(share.device)
-            mass = torch.cat([said.log_prob(p.expand_as(share)).exp() for p in points], 1)
-            upto = mass.cumsum(1)
-            index = (upto < share * upto[:, -1:]).sum(1).clamp_max(len(points) - 1)
-            return points[index], upto[:, -1]
-        # The lower end belongs to the range: a value that has a mass of its own may lie there.
-        low, high = (said.cdf(torch.full_like(share, edge)) for edge in (self.low - 1e-6, self.high + 1e-6))
-        value = said.icdf(low + share * (high - low)).clamp(self.low, self.high)
+            mass = torch.cat([likelihood.log_prob(p.expand_as(share)).exp() for p in points], 1)
+            cumulative = mass.cumsum(1)
+            index = (cumulative < share * cumulative[:, -1:]).sum(1).clamp_max(len(points) - 1)
+            return points[index], cumulative[:, -1]
+        low, high = (
+            likelihood.cdf(torch.full_like(share, end))
+            for end in (self.low - _RANGE_TOLERANCE, self.high + _RANGE_TOLERANCE)
+        )
+        value = likelihood.icdf(low + share * (high - low)).clamp(self.low, self.high)
         return value[:, 0], (high - low)[:, 0]
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all rows are to be like.
+    """What all rows must have in common.
 
     Attributes:
         fixed: column -> its one value.
-        choices: column -> the values of which one is drawn.
-        rules: "column sign column or value" -> a function of the table: (rows,) which rows obey.
+        choices: column -> the values of which one is sampled.
+        constraints: as the user wrote it -> which rows of a table satisfy it.
     """
 
     fixed: Mapping[str, pa.Array] = field(default_factory=dict)
     choices: Mapping[str, AllowedValues] = field(default_factory=dict)
-    rules: Mapping[str, Callable[[Mapping[str, Any]], np.ndarray]] = field(default_factory=dict)
+    constraints: Mapping[str, Constraint] = field(default_factory=dict)
 
-    def obeyed(self, table: Mapping[str, Any]) -> np.ndarray:
-        """(rows,) which rows are as the rules have it."""
+    def satisfied(self, table: Mapping[str, Any]) -> np.ndarray:
+        """Return (rows,) which rows of a table satisfy all constraints."""
         rows = len(next(iter(table.values())))
-        good = np.ones(rows, bool)
-        for rule in self.rules.values():
-            good &= rule(table)
-        return good
+        satisfied = np.ones(rows, bool)
+        for constraint in self.constraints.values():
+            satisfied &= constraint(table)
+        return satisfied
+
+    def describe(self) -> str:
+        """Return the constraints in one line, for messages."""
+        return " and ".join(self.constraints)
 
 
-def read_conditions(
-    engine: Engine, given: Mapping[str, Any], where: Iterable[str], observed: Iterable[Sequence[str]]
-) -> Conditions:
-    """The options of `generate`, checked.
+def read_conditions(fitted: Fitted, request: Request) -> Conditions:
+    """Read the options `given`, `where` and `observed`.
+
+    Args:
+        fitted: a model of a table.
+        request: the options.
 
     Raises:
-        OptionError: a column or a value is not known, or a rule cannot be read.
+        OptionError: a column or a value is not known, or a constraint cannot be read.
     """
     fixed, choices = {}, {}
-    for name, value in given.items():
-        _check_name(engine, "given", name)
-        if isinstance(value, list | set | frozenset | tuple | np.ndarray):
-            choices[name] = _choice(engine, name, value)
+    for name, value in request.given.items():
+        _check_name(fitted, "given", name)
+        if is_choice(value):
+            choices[name] = _allowed_values(fitted, name, value)
         else:
-            fixed[name] = _one(engine, name, value)
-    rules = {text: _rule(engine, text) for text in _listed(where)}
-    groups: list[Any] = list(observed)
-    for names in [groups] if groups and all(isinstance(g, str) for g in groups) else groups:
-        rules[f"observed {', '.join(names)}"] = _observed(engine, list(names))
-    return Conditions(fixed, choices, rules)
+            fixed[name] = _one_value(fitted, name, value)
+    constraints = {text: _comparison(fitted, text) for text in request.where}
+    for names in request.observed:
+        constraints[f"observed {', '.join(names)}"] = _observed(fitted, names)
+    return Conditions(fixed, choices, constraints)
 
 
-def _listed(where: Iterable[str]) -> list[str]:
-    return [where] if isinstance(where, str) else list(where)
+def is_choice(value: Any) -> bool:
+    """Return whether a value of `given` leaves a choice: a list of values, or a range."""
+    return isinstance(value, list | set | frozenset | tuple | np.ndarray)
 
 
-def _check_name(engine: Engine, option: str, name: str) -> None:
-    names = [e.name for e in engine.schema.used]
+def _check_name(fitted: Fitted, option: str, name: str) -> None:
+    names = [e.name for e in fitted.schema.used]
     if name not in names:
         raise OptionError(
             f"{option} names the column {name!r}, which the model does not read",
-            hint=f"the columns are: {', '.join(names[:20])}",
+            hint=f"the columns are: {', '.join(names[:_MAX_NAMES_SHOWN])}",
         )
 
 
-def _encoded(engine: Engine, name: str, value: Any) -> list[np.ndarray]:
-    """The codes of one value that was seen in fitting."""
-    column = engine.schema[name]
-    wrong = OptionError(
-        f"given: {name!r} never was {value!r} in the data of the fit", hint=column.describe() or None
+def _encode_value(fitted: Fitted, name: str, value: Any) -> list[np.ndarray]:
+    """Return the encoded fields, (1,) each, of a value that occurs in the data of the fit."""
+    column = fitted.schema[name]
+    unknown = OptionError(
+        f"given: {value!r} does not occur in column {name!r} of the data of the fit",
+        hint=column.describe() or None,
     )
     try:
         parts = column.encode(pa.array([value]), name)
     except (ColumnError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise wrong from error
-    for slot, (code, visible) in zip(engine.schema.slots_of(name), parts, strict=True):
+        raise unknown from error
+    for slot, (code, visible) in zip(fitted.schema.slots_of(name), parts, strict=True):
         if not visible.all() or (slot.kind == Symbol.kind and (code == 0).any()):
-            raise wrong
+            raise unknown
     return [code for code, _ in parts]
 
 
-def _one(engine: Engine, name: str, value: Any) -> pa.Array:
-    """A value in the type of the fit."""
-    decoded = engine.schema[name].decode(_encoded(engine, name, value))
+def _one_value(fitted: Fitted, name: str, value: Any) -> pa.Array:
+    """Return a value in the type of the fit."""
+    decoded = fitted.schema[name].decode(_encode_value(fitted, name, value))
     assert isinstance(decoded, pa.Array)
     return decoded
 
 
-def _choice(engine: Engine, name: str, value: Any) -> AllowedValues:
-    slot, *more = engine.schema.slots_of(name)
+def _allowed_values(fitted: Fitted, name: str, value: Any) -> AllowedValues:
+    slot, *more = fitted.schema.slots_of(name)
     if isinstance(value, tuple) and len(value) == 2 and slot.kind == Real.kind:
-        low, high = (
-            default if end is None else float(_encoded(engine, name, end)[0][0])
-            for end, default in zip(value, (-np.inf, np.inf), strict=True)
-        )
-        known = engine.schema.fields[slot.kind][slot.index]
-        edges: Any = known.edges  # type: ignore[attr-defined]
-        low, high = max(low, float(edges[0])), min(high, float(edges[-1]))
-        if not low <= high:
-            raise OptionError(
-                f"given: {name!r} never was between {value[0]!r} and {value[1]!r} in the data of the fit",
-                hint=engine.schema[name].describe(),
-            )
-        return AllowedValues(slot, None, low, high)
+        return _allowed_range(fitted, name, value, slot)
     if more:
         raise OptionError(
             f"given: {name!r} takes one date or a range of dates",
             hint=f'given={{"{name}": (datetime(2025, 1, 1), datetime(2025, 12, 31))}}',
         )
-    batch = [_encoded(engine, name, one)[0] for one in value]
-    if not batch:
-        raise OptionError(f"given: there is no value for {name!r}", hint=engine.schema[name].describe())
-    return AllowedValues(slot, torch.from_numpy(np.concatenate(batch)))
+    points = [_encode_value(fitted, name, one)[0] for one in value]
+    if not points:
+        raise OptionError(f"given: there is no value for {name!r}", hint=fitted.schema[name].describe())
+    return AllowedValues(slot, torch.from_numpy(np.concatenate(points)))
 
 
-def _rule(engine: Engine, text: str) -> Callable[[Mapping[str, Any]], np.ndarray]:
-    found = RULE.fullmatch(text)
+def _allowed_range(fitted: Fitted, name: str, ends: tuple[Any, Any], slot: Slot) -> AllowedValues:
+    low, high = (
+        default if end is None else float(_encode_value(fitted, name, end)[0][0])
+        for end, default in zip(ends, (-np.inf, np.inf), strict=True)
+    )
+    known: Any = fitted.schema.fields[slot.kind][slot.index]
+    low, high = max(low, float(known.edges[0])), min(high, float(known.edges[-1]))
+    if not low <= high:
+        raise OptionError(
+            f"given: column {name!r} has no value between {ends[0]!r} and {ends[1]!r} in the data of the fit",
+            hint=fitted.schema[name].describe(),
+        )
+    return AllowedValues(slot, None, low, high)
+
+
+def _comparison(fitted: Fitted, text: str) -> Constraint:
+    """Return a constraint of `where`: a column compared with a column or a value."""
+    found = _CONSTRAINT.fullmatch(text)
     if found is None:
         raise OptionError(f"where={text!r} cannot be read", hint='where=["start <= end", "age >= 18"]')
     left, sign, right = found["left"], found["sign"], found["right"]
-    _check_name(engine, "where", left)
-    names = {e.name for e in engine.schema.used}
+    _check_name(fitted, "where", left)
+    names = {e.name for e in fitted.schema.used}
     literal = right.strip("'\"")
 
-    def obeys(table: Mapping[str, Any]) -> np.ndarray:
-        one = table[left]
+    def satisfies(table: Mapping[str, Any]) -> np.ndarray:
+        values = table[left]
         try:
-            other = table[right] if right in names else pa.scalar(literal).cast(one.type)
-            said = COMPARE[sign](one, other)
+            other = table[right] if right in names else pa.scalar(literal).cast(values.type)
+            compared = _COMPARISONS[sign](values, other)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             raise OptionError(
-                f"where={text!r}: {left!r} holds {one.type} values, which do not compare with {right!r}",
-                hint=f"{left!r}: {engine.schema[left].describe()}",
+                f"where={text!r}: {left!r} holds {values.type} values, which do not compare with {right!r}",
+                hint=f"{left!r}: {fitted.schema[left].describe()}",
             ) from error
-        # Where a value is missing, there is nothing to obey.
-        return np.asarray(pc.fill_null(said, True).to_numpy(zero_copy_only=False))
+        # A missing value satisfies every comparison.
+        return np.asarray(pc.fill_null(compared, True).to_numpy(zero_copy_only=False))
 
-    return obeys
+    return satisfies
 
 
-def _observed(engine: Engine, names: list[str]) -> Callable[[Mapping[str, Any]], np.ndarray]:
+def _observed(fitted: Fitted, names: Sequence[str]) -> Constraint:
+    """Return a constraint of `observed`: the columns' values occur together in a remembered row."""
     for name in names:
-        _check_name(engine, "observed", name)
-    known = set(_tuples(decoded_rows(engine, engine.memory.rows, names), names))
+        _check_name(fitted, "observed", name)
+    known = set(_tuples(decode_batch(fitted, fitted.memory.rows, names), names))
 
-    def occurred(table: Mapping[str, Any]) -> np.ndarray:
+    def satisfies(table: Mapping[str, Any]) -> np.ndarray:
         return np.array([values in known for values in _tuples(table, names)], dtype=bool)
 
-    return occurred
+    return satisfies
 
 
 def _tuples(table: Mapping[str, Any], names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
     return zip(*(table[name].to_pylist() for name in names), strict=True)
-
-
-def decoded_rows(engine: Engine, batch: Batch, names: Iterable[str]) -> dict[str, pa.Array]:
-    """Columns of rows, with holes where the rows show nothing."""
-    values = {k: v.numpy() for k, v in batch.values.items()}
-    table = {}
-    for name in names:
-        slot = engine.schema.slots_of(name)[0]
-        column, seen = engine.schema.decode(name, values), batch.visible[slot.kind][:, slot.index].numpy()
-        assert isinstance(column, pa.Array)
-        table[name] = column if seen.all() else column.take(pa.array(np.arange(len(batch)), mask=~seen))
-    return table

@@ -1,126 +1,152 @@
-"""Where the codes of new rows come from."""
+"""Rows of a table, or images, decoded from sampled latent codes."""
 
 from __future__ import annotations
 
-import warnings
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.engine import Engine
-from diabolo.networks.bottlenecks import Quantized
+from diabolo.data.fields import Batch, Picture
+from diabolo.data.sources import Series
+from diabolo.errors import UnsupportedError
+from diabolo.generation.base import Fitted, Request, Table
+from diabolo.generation.priors import LatentPrior, fit_prior
+from diabolo.generation.sampling import decode_batch, sample_field, samples_columnwise
+from diabolo.generation.tables import TableSampler
 from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.utils.torch_state import forked_rng
 
-PRIORS = ("mixture", "normal")
-CODES = 4_096  # codes that a mixture is fitted on
-PARTS, SHARE = 32, 100  # of a mixture of normal distributions: at most so many, and rows for each
-CLASSES, MEMBERS = 100, 40  # of a mixture of classes, likewise
-ROUNDS = 60  # of the fit of classes
+MAX_CODES = 4_096  # remembered rows on whose codes a prior is fitted
+_COLUMNWISE_HINT = 'Autoencoder("masked") or the default recipe, on a table'
 
 
-class LatentPrior:
-    """Draws codes as those of remembered rows are distributed, or as the bottleneck has it.
+class LatentSampler(TableSampler):
+    """Samples codes, decodes them, and samples every cell from its likelihood.
+
+    A row has the missing values of the remembered row with the nearest code. Of an image the mean is taken:
+    noise on each pixel would make no image better.
 
     Attributes:
-        known: (rows, latent) codes of remembered rows.
-
-    Args:
-        engine: a fitted model with a bottleneck.
-        seed: of the draws.
-        prior: "mixture", of normal distributions or, of quantized codes, of classes; or "normal".
+        prior: the distribution of codes.
+        latents: (rows, latent) codes of remembered rows.
+        visible: kind -> (rows, fields, *cell) which of their cells have a value.
     """
 
-    def __init__(self, engine: Engine, seed: int, prior: str) -> None:
-        self.bottleneck, self.known = engine.cell_network.bottleneck, _remembered(engine)
-        self.random = np.random.RandomState(seed % 2**32)
-        self.mixture = None if prior == "normal" else self._fit()
+    name = "latent"
 
-    def _fit(self) -> _Normals | _Classes:
-        if isinstance(self.bottleneck, Quantized):
-            return _Classes(self.bottleneck.to_levels(self.known).numpy(), self.bottleneck.levels)
-        return _Normals(self.known.numpy().astype(float))
+    def __init__(self, fitted: Fitted, request: Request) -> None:
+        super().__init__(fitted, request)
+        self.prior, self.latents = fit_latent_prior(fitted, request)
+        self.visible = fitted.memory.rows[_remembered_rows(fitted)].visible
+        self.has_missing = not all(bool(v.all()) for v in self.visible.values())
 
-    def draw(self, rows: int) -> Tensor:
-        """(rows, latent) codes."""
-        if self.mixture is None:
-            return self.bottleneck.sample(rows)
-        drawn = torch.from_numpy(self.mixture.draw(rows, self.random))
-        if isinstance(self.bottleneck, Quantized):
-            return self.bottleneck.to_codes(drawn)
-        return drawn.float()
+    @classmethod
+    def serves(cls, fitted: Fitted) -> bool:
+        return not isinstance(fitted.source, Series) and not samples_columnwise(fitted)
+
+    @classmethod
+    def accepts(cls, fitted: Fitted, request: Request) -> None:
+        """Refuse what a model cannot do that decodes latent codes.
+
+        Args:
+            fitted: a model that the sampler serves.
+            request: what is asked for.
+
+        Raises:
+            UnsupportedError: there are no codes, or columns are to be kept or given.
+            OptionError: `series` is asked of a table.
+        """
+        super().accepts(fitted, request)
+        if not fitted.samples_latents:
+            images = Picture.kind in fitted.schema.fields
+            raise UnsupportedError(
+                "this model has no latent codes from which new rows are decoded",
+                hint='Autoencoder("variational")' + ("" if images else ', or Autoencoder("masked")'),
+            )
+        if request.like is not None:
+            raise UnsupportedError(
+                "like: rows are kept only by a model that samples a table column by column",
+                hint=_COLUMNWISE_HINT,
+            )
+        if request.given:
+            raise UnsupportedError(
+                "given: values are kept only by a model that samples a table column by column",
+                hint=_COLUMNWISE_HINT,
+            )
+        check_prior(fitted, request)
+
+    def sample(self, n: int) -> Table:
+        parts = [self._decode(codes) for codes in torch.split(self.prior.sample(n), ROWS_PER_READ)]
+        schema, batch = self.fitted.schema, Batch.concatenate(parts)
+        if Picture.kind in schema.fields:
+            values = {k: v.numpy() for k, v in batch.values.items()}
+            return {name: schema.decode(name, values) for name in schema.scored}
+        return dict(decode_batch(self.fitted, batch, schema.scored))
+
+    def _decode(self, codes: Tensor) -> Batch:
+        """Return encoded rows, sampled given their (rows, latent) codes."""
+        nearest = torch.cdist(codes, self.latents).argmin(1) if self.has_missing else None
+        values, visible = {}, {}
+        likelihoods: Any = self.fitted.cell_network.decode(codes.to(self.fitted.device))
+        for kind, likelihood in likelihoods.items():
+            is_image = kind == Picture.kind
+            values[kind] = (
+                likelihood.mean.cpu()
+                if is_image
+                else sample_field(likelihood, self.fitted.schema.fields[kind])
+            )
+            if nearest is None or is_image:
+                visible[kind] = torch.ones(values[kind].shape, dtype=torch.bool)
+            else:
+                visible[kind] = self.visible[kind][nearest]
+        return Batch(values, visible)
 
 
-class _Normals:
-    """A mixture of normal distributions."""
-
-    def __init__(self, known: np.ndarray) -> None:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture
-
-        parts = min(max(len(known) // SHARE, 1), PARTS)
-        spread = 1e-4 * float(known.var()) + 1e-9
-        self.fitted = GaussianMixture(parts, max_iter=50, reg_covar=spread, random_state=0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self.fitted.fit(known)
-
-    def draw(self, rows: int, random: np.random.RandomState) -> np.ndarray:
-        self.fitted.random_state = random
-        drawn, _ = self.fitted.sample(rows)
-        # They come one normal distribution after the other.
-        return np.asarray(drawn[torch.randperm(rows).numpy()])
-
-
-class _Classes:
-    """Latent classes: in each, the numbers of a code are independent (Lazarsfeld, 1950); fitted by EM.
+def fit_latent_prior(fitted: Fitted, request: Request) -> tuple[LatentPrior, Tensor]:
+    """Fit the prior that is asked for.
 
     Args:
-        known: (rows, latent) levels, from 0.
-        levels: how many.
+        fitted: a model with a bottleneck.
+        request: of which `prior` and `seed` are read.
+
+    Returns:
+        The prior, and the (rows, latent) codes of remembered rows that it was fitted on.
     """
-
-    def __init__(self, known: np.ndarray, levels: int) -> None:
-        from sklearn.cluster import KMeans
-
-        rows, latent = known.shape
-        classes = min(max(rows // MEMBERS, 1), CLASSES, len(np.unique(known, axis=0)))
-        flags = np.eye(levels)[known].reshape(rows, -1)
-        usual = flags.mean(0)
-        first = KMeans(classes, n_init=1, max_iter=20, random_state=0).fit_predict(known)
-        member = np.eye(classes)[first]
-        for _ in range(ROUNDS):
-            # One row more in each class, which is like all rows: no level is impossible that occurs.
-            weight = member.sum(0)
-            share = (member.T @ flags + usual) / (weight[:, None] + 1)
-            log = flags @ np.log(share + 1e-12).T + np.log((weight + 1) / (rows + classes))
-            member = np.exp(log - log.max(1, keepdims=True))
-            member /= member.sum(1, keepdims=True)
-        self.weight = member.sum(0) / rows
-        self.upto = share.reshape(classes, latent, levels).cumsum(2)
-
-    def draw(self, rows: int, random: np.random.RandomState) -> np.ndarray:
-        upto = self.upto[random.choice(len(self.weight), rows, p=self.weight)]
-        place = random.random_sample((rows, upto.shape[1], 1)) * upto[:, :, -1:]
-        return np.asarray((upto <= place).sum(2).clip(max=upto.shape[2] - 1))
+    latents = _remembered_latents(fitted)
+    return fit_prior(request.prior, fitted.cell_network.bottleneck, latents, request.seed), latents
 
 
-def places(engine: Engine) -> Tensor:
-    """The remembered rows whose codes are looked at, evenly chosen."""
-    remembered = len(engine.memory.rows)
-    return torch.linspace(0, remembered - 1, min(remembered, CODES)).round().long()
+def check_prior(fitted: Fitted, request: Request) -> None:
+    """Check that the bottleneck has the prior that is asked for.
+
+    Args:
+        fitted: a model with a bottleneck.
+        request: of which `prior` is read.
+
+    Raises:
+        UnsupportedError: codes of such a bottleneck are not held near a normal distribution.
+    """
+    if request.prior == "normal":
+        with forked_rng(0):
+            fitted.cell_network.bottleneck.sample(1)
 
 
-def _remembered(engine: Engine) -> Tensor:
-    """(rows, latent) codes of remembered rows."""
-    # They are drawn, as in training, not only their means: between the codes of two rows are more.
-    bottleneck = engine.cell_network.bottleneck
-    read = engine.fill_missing(engine.memory.rows)[places(engine)]
-    bottleneck.train()
+def _remembered_rows(fitted: Fitted) -> Tensor:
+    """Return the indices of the remembered rows whose codes are used, evenly spaced."""
+    remembered = len(fitted.memory.rows)
+    return torch.linspace(0, remembered - 1, min(remembered, MAX_CODES)).round().long()
+
+
+def _remembered_latents(fitted: Fitted) -> Tensor:
+    """Return the (rows, latent) codes of remembered rows."""
+    # Sampled as in training, not only their means: new codes also lie between those of two rows.
+    network = fitted.cell_network
+    batch = fitted.fill_missing(fitted.memory.rows)[_remembered_rows(fitted)]
+    network.bottleneck.train()
     try:
         with forked_rng(0), torch.no_grad():
-            z = [engine.cell_network.encode(c.to(engine.device))[0] for c in read.chunks(ROWS_PER_READ)]
+            latents = [network.encode(chunk.to(fitted.device))[0] for chunk in batch.chunks(ROWS_PER_READ)]
     finally:
-        bottleneck.eval()
-    return torch.cat(z).cpu()
+        network.bottleneck.eval()
+    return torch.cat(latents).cpu()

@@ -1,9 +1,10 @@
-"""Values drawn from what a network says of them, one column after the other."""
+"""Cells sampled from the distributions that a network predicts, and written into rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,172 +16,233 @@ from diabolo.data.fields import Batch, Picture, Real
 from diabolo.data.fields.batch import BLOCK_ROWS
 from diabolo.data.sources import Frame
 from diabolo.detection.memory import fingerprints
-from diabolo.engine import Engine
+from diabolo.generation.base import Fitted
 from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.networks.likelihoods import Binned, Categorical
-from diabolo.utils.checks import check_int
-from diabolo.utils.torch_state import torch_threads
+from diabolo.utils.torch_state import forked_rng, torch_threads
+
+_UNSEEN_LOGIT = -1e9  # of a label that is never sampled
+_MARGIN = 1e-6  # quantiles keep this distance from 0 and 1, where distributions without bounds have no value
 
 
-def column_by_column(engine: Engine) -> bool:
-    """Whether rows can be drawn one column after the other."""
-    return engine.cell_network.corruption.masks and Picture.kind not in engine.schema.fields
+def samples_columnwise(fitted: Fitted) -> bool:
+    """Return whether cells can be sampled one column after the other: a masked network, no images."""
+    return fitted.cell_network.corruption.masks and Picture.kind not in fitted.schema.fields
 
 
-def resolve_seed(seed: int | np.integer[Any] | None) -> int:
-    """The seed; a new one at each call where there is none."""
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    return check_int("seed", int(seed) if isinstance(seed, np.integer) else seed, least=0)
+@contextmanager
+def sampling_mode(fitted: Fitted, seed: int) -> Iterator[None]:
+    """Sample inside the block: without gradients, with the model's threads, torch's generator seeded.
+
+    Args:
+        fitted: the model.
+        seed: of torch's generator inside the block; outside it is left as it was.
+    """
+    with torch.no_grad(), torch_threads(fitted.threads), forked_rng(seed):
+        yield
 
 
-def derive_seed(seed: int, number: int) -> int:
-    """The seed of a later batch."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+def exclude_unseen(likelihood: Distribution) -> Distribution:
+    """Return the distribution without symbol 0, which stands for labels that the fit did not see."""
+    if not isinstance(likelihood, Categorical):
+        return likelihood
+    logits = likelihood.logits.clone()
+    logits[..., 0] = _UNSEEN_LOGIT
+    return Categorical(logits)
 
 
-def draw(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None = None) -> np.ndarray:
-    """(rows, fields) values, of those that were seen in fitting.
+def sample_field(likelihood: Distribution, fields: Sequence[Any], share: Tensor | None = None) -> Tensor:
+    """Sample values of fields of one kind, within what the fit has seen.
 
     Args:
         likelihood: of shape (rows, fields).
-        fields: what they are.
-        share: (rows, fields) numbers that were drawn between 0 and 1, to take the quantiles of (inverse
-            transform sampling); torch's generator draws if not given.
+        fields: the fields, all of one kind.
+        share: (rows, fields) uniform samples between 0 and 1, of which the quantiles are taken (inverse
+            transform sampling); None for samples by torch's generator.
+
+    Returns:
+        (rows, fields) values, on the CPU.
     """
-    if isinstance(likelihood, Categorical):
-        # Symbol 0 stands for labels that were not seen: there is none to give.
-        seen = likelihood.logits.clone()
-        seen[..., 0] = -1e9
-        likelihood = Categorical(seen)
-    said = likelihood.sample() if share is None else likelihood.icdf(share)
-    drawn = said.cpu()
+    likelihood = exclude_unseen(likelihood)
+    values: Tensor = likelihood.sample() if share is None else likelihood.icdf(share)
+    values = values.cpu()
     if fields[0].kind == Real.kind:
-        # The tails of a normal distribution reach beyond what can be: ages below 0.
-        low, high = (torch.tensor([f.edges[end] for f in fields], dtype=drawn.dtype) for end in (0, -1))
-        drawn = drawn.clamp(low, high)
+        # The tails of a normal distribution reach beyond possible values: an age below 0.
+        low, high = (torch.tensor([f.edges[end] for f in fields], dtype=values.dtype) for end in (0, -1))
+        values = values.clamp(low, high)
         if isinstance(likelihood, Binned):
-            drawn = torch.stack([f.redistribute(drawn[:, i]) for i, f in enumerate(fields)], 1)
-    return np.asarray(drawn.numpy())
+            values = torch.stack([f.redistribute(values[:, i]) for i, f in enumerate(fields)], 1)
+    return values
 
 
-def draw_cell(likelihood: Distribution, field: Any, share: Tensor) -> Tensor:
-    """(rows,) values of one field, of those that were seen in fitting.
-
-    Args:
-        likelihood: of shape (rows, 1).
-        field: what it is.
-        share: (rows, 1) numbers between 0 and 1, to take the quantiles of (inverse transform sampling).
-    """
-    drawn: Tensor = likelihood.icdf(share)[:, 0].cpu()
-    if field.kind == Real.kind:
-        # The tails of a normal distribution reach beyond what can be: ages below 0.
-        drawn = drawn.clamp(float(field.edges[0]), float(field.edges[-1]))
-        drawn = field.redistribute(drawn) if isinstance(likelihood, Binned) else drawn
-    return drawn
-
-
-def draw_column(
-    engine: Engine,
-    said: Mapping[str, Any],
+def sample_column(
+    fitted: Fitted,
+    likelihoods: Mapping[str, Any],
     name: str,
     rows: np.ndarray | slice,
     share: Tensor | None = None,
 ) -> pa.Array:
-    """Some rows' values of a column, from what the network said of all of them; `share` as in `draw`."""
+    """Sample values of a column for some rows.
+
+    Args:
+        fitted: the model.
+        likelihoods: kind -> the predicted distributions of all rows.
+        name: the column.
+        rows: those that are wanted.
+        share: (all rows, fields of the column) as in `sample_field`.
+    """
     parts = []
-    for number, slot in enumerate(engine.schema.slots_of(name)):
-        fields = engine.schema.fields[slot.kind][slot.index : slot.index + 1]
-        levels = None if share is None else share[:, number : number + 1]
-        parts.append(draw(said[slot.kind].narrow(slot.index), fields, levels)[rows, 0])
-    return engine.schema[name].decode(parts)
+    for number, slot in enumerate(fitted.schema.slots_of(name)):
+        fields = fitted.schema.fields[slot.kind][slot.index : slot.index + 1]
+        quantiles = None if share is None else share[:, number : number + 1]
+        values = sample_field(likelihoods[slot.kind].narrow(slot.index), fields, quantiles)
+        parts.append(values.numpy()[rows, 0])
+    return fitted.schema[name].decode(parts)
 
 
-def put(
-    engine: Engine, batch: Batch, name: str, values: pa.Array, rows: np.ndarray | slice = slice(None)
+def with_values(
+    fitted: Fitted, batch: Batch, name: str, values: pa.Array, rows: np.ndarray | slice = slice(None)
 ) -> Batch:
-    """The codes with a column's values in some rows: all parts of a date agree, digits are those shown."""
+    """Return the batch with a column's values in some rows, as they are after they were shown to a user.
+
+    The parts of a date then agree, and numbers have the digits that are shown.
+
+    Args:
+        fitted: the model.
+        batch: encoded rows.
+        name: the column.
+        values: of the column, one for each of `rows`.
+        rows: which rows; all by default.
+    """
     new = {k: v.clone() for k, v in batch.values.items()}
     seen = {k: v.clone() for k, v in batch.visible.items()}
-    parts = engine.schema[name].encode(values, name)
-    for slot, (value, visible) in zip(engine.schema.slots_of(name), parts, strict=True):
+    parts = fitted.schema[name].encode(values, name)
+    for slot, (value, visible) in zip(fitted.schema.slots_of(name), parts, strict=True):
         new[slot.kind][rows, slot.index] = torch.from_numpy(value)
         seen[slot.kind][rows, slot.index] = torch.from_numpy(visible)
     return Batch(new, seen)
 
 
-def draw_holes(
-    engine: Engine, frame: Frame, gone: Mapping[str, np.ndarray], unsure: Mapping[str, np.ndarray], seed: int
-) -> dict[str, np.ndarray]:
-    """Kind -> (rows, fields) codes of a table, with the cells that are gone drawn from their distribution.
-
-    The cells of a row are drawn one after the other, in an order of its own, each given those that are there
-    and those drawn before it: together they are one draw of their joint distribution (the order is free: Uria
-    et al., "A deep and tractable density estimator", 2014). Every row has its own stream of draws, which
-    follows from the seed and from what is in the row, so that its company does not matter.
+def decode_batch(fitted: Fitted, batch: Batch, names: Iterable[str]) -> dict[str, pa.Array]:
+    """Return columns of encoded rows, null where a cell is not visible.
 
     Args:
-        engine: a fitted model that draws column by column.
-        frame: a table.
-        gone: column -> (rows,) the cells to draw.
-        unsure: kind -> (rows, fields) cells that are there but are not to be relied on.
-        seed: of all draws.
+        fitted: the model.
+        batch: encoded rows.
+        names: columns, none of which holds windows or images.
     """
-    # All columns, with holes or without: which of them other rows lack must not move a row's draws.
-    names, whole_column = engine.schema.scored, np.zeros(frame.rows, bool)
-    holes = np.stack([gone.get(name, whole_column) for name in names], axis=1)
-    prints = np.concatenate([fingerprints(batch) for _, batch in engine.chunks(frame)])
-    streams = np.stack([prints, _place_among_equals(prints)], axis=1)
-    made: dict[str, list[np.ndarray]] = {}
+    values = {k: v.numpy() for k, v in batch.values.items()}
+    table = {}
+    for name in names:
+        slot = fitted.schema.slots_of(name)[0]
+        visible = batch.visible[slot.kind][:, slot.index].numpy()
+        column = fitted.schema.decode(name, values)
+        assert isinstance(column, pa.Array)
+        table[name] = column if visible.all() else column.take(pa.array(np.arange(len(batch)), mask=~visible))
+    return table
+
+
+def sample_missing(
+    fitted: Fitted,
+    frame: Frame,
+    missing: Mapping[str, np.ndarray],
+    unreliable: Mapping[str, np.ndarray],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Sample the missing cells of a table from their joint distribution, given the others.
+
+    The cells of a row are sampled one after the other, in an order of its own, each given those that are
+    present and those sampled before it: together they are one sample of their joint distribution (the order
+    is free: Uria et al., "A deep and tractable density estimator", 2014). Every row has its own stream of
+    random numbers, which follows from the seed and from what is in the row, so that its company does not
+    matter.
+
+    Args:
+        fitted: a model that samples column by column.
+        frame: a table.
+        missing: column -> (rows,) the cells to sample.
+        unreliable: kind -> (rows, fields) cells that are present, but are not conditioned on.
+        seed: of all samples.
+
+    Returns:
+        Kind -> (rows, fields) encoded values of all cells.
+    """
+    # All columns, with missing values or without: what other rows lack must not move a row's samples.
+    names, none_missing = fitted.schema.scored, np.zeros(frame.rows, bool)
+    wanted = np.stack([missing.get(name, none_missing) for name in names], axis=1)
+    prints = np.concatenate([fingerprints(batch) for _, batch in fitted.chunks(frame)])
+    streams = np.stack([prints, _rank_among_equals(prints)], axis=1)
+    most_fields = max(len(fitted.schema.slots_of(name)) for name in names)
+    sampled: dict[str, list[np.ndarray]] = {}
     done = 0
-    for _, batch in engine.chunks(frame):
-        for some in batch.chunks(ROWS_PER_READ):
-            part = slice(done, done + len(some))
+    for _, chunk in fitted.chunks(frame):
+        for batch in chunk.chunks(ROWS_PER_READ):
+            part = slice(done, done + len(batch))
             done = part.stop
-            read = some.hide({k: torch.from_numpy(u[part]) for k, u in unsure.items()})
-            with torch.no_grad(), torch_threads(engine.threads):
-                drawn = _drawn(engine, read, names, holes[part], streams[part], seed)
-            for kind, values in drawn.values.items():
-                made.setdefault(kind, []).append(values.numpy())
-    return {kind: np.concatenate(parts) for kind, parts in made.items()}
+            reliable = batch.hide({k: torch.from_numpy(u[part]) for k, u in unreliable.items()})
+            plan = _MissingCells.of(wanted[part], streams[part], seed, most_fields)
+            with torch.no_grad(), torch_threads(fitted.threads):
+                complete = _sample_in_order(fitted, reliable, names, plan)
+            for kind, values in complete.values.items():
+                sampled.setdefault(kind, []).append(values.numpy())
+    return {kind: np.concatenate(parts) for kind, parts in sampled.items()}
 
 
-def _drawn(
-    engine: Engine, batch: Batch, names: list[str], holes: np.ndarray, streams: np.ndarray, seed: int
-) -> Batch:
-    """The rows with their holes drawn; in each reading, every row draws the next one of its own."""
-    slots = [engine.schema.slots_of(name) for name in names]
-    count, order = holes.sum(1), np.zeros(holes.shape, np.int64)
-    share = np.zeros((*holes.shape, max(map(len, slots))), np.float32)
-    for row in np.flatnonzero(count):
-        random = np.random.default_rng([seed, *streams[row].tolist()])
-        order[row] = np.where(holes[row], random.random(len(names)), 2.0).argsort()
-        # Not the very ends: there is nothing to draw there.
-        share[row] = random.uniform(1e-6, 1 - 1e-6, share.shape[1:])
+class _MissingCells(NamedTuple):
+    """Which cells of rows are sampled, in which order, at which quantiles.
+
+    Attributes:
+        wanted: (rows, columns) the cells to sample.
+        counts: (rows,) the number of them.
+        order: (rows, columns) the columns of each row in the order of sampling, those not wanted last.
+        share: (rows, columns, fields) quantiles.
+    """
+
+    wanted: np.ndarray
+    counts: np.ndarray
+    order: np.ndarray
+    share: np.ndarray
+
+    @classmethod
+    def of(cls, wanted: np.ndarray, streams: np.ndarray, seed: int, most_fields: int) -> _MissingCells:
+        """Draw order and quantiles of each row from a generator of its own."""
+        counts, order = wanted.sum(1), np.zeros(wanted.shape, np.int64)
+        share = np.zeros((*wanted.shape, most_fields), np.float32)
+        for row in np.flatnonzero(counts):
+            random = np.random.default_rng([seed, *streams[row].tolist()])
+            order[row] = np.where(wanted[row], random.random(wanted.shape[1]), 2.0).argsort()
+            share[row] = random.uniform(_MARGIN, 1 - _MARGIN, share.shape[1:])
+        return cls(wanted, counts, order, share)
+
+
+def _sample_in_order(fitted: Fitted, batch: Batch, names: list[str], cells: _MissingCells) -> Batch:
+    """Return the rows with their missing cells sampled; each pass samples one cell of every row."""
     hidden = {k: torch.zeros(v.shape, dtype=torch.bool) for k, v in batch.visible.items()}
-    for column, places in enumerate(slots):
-        for slot in places:
-            hidden[slot.kind][:, slot.index] |= torch.from_numpy(holes[:, column])
+    for column, name in enumerate(names):
+        for slot in fitted.schema.slots_of(name):
+            hidden[slot.kind][:, slot.index] |= torch.from_numpy(cells.wanted[:, column])
     batch = batch.hide(hidden)
-    for turn in range(int(count.max(initial=0))):
-        left = np.flatnonzero(count > turn)
-        said = engine.cell_network(batch[torch.from_numpy(left)].padded().to(engine.device)).likelihoods
-        column_of = order[left, turn]
+    for step in range(int(cells.counts.max(initial=0))):
+        rows = np.flatnonzero(cells.counts > step)
+        padded = batch[torch.from_numpy(rows)].padded().to(fitted.device)
+        likelihoods = fitted.cell_network(padded).likelihoods
+        column_of = cells.order[rows, step]
         for column in np.unique(column_of):
-            mine = column_of == column
+            of_it = column_of == column
             # Likelihoods are of padded rows.
-            padded = np.pad(share[left, column], ((0, -len(left) % BLOCK_ROWS), (0, 0)))
-            levels = torch.from_numpy(padded).to(engine.device)
-            values = draw_column(engine, said, names[column], np.flatnonzero(mine), levels)
-            batch = put(engine, batch, names[column], values, left[mine])
+            share = np.pad(cells.share[rows, column], ((0, -len(rows) % BLOCK_ROWS), (0, 0)))
+            quantiles = torch.from_numpy(share).to(fitted.device)
+            chosen = np.flatnonzero(of_it)
+            values = sample_column(fitted, likelihoods, names[column], chosen, quantiles)
+            batch = with_values(fitted, batch, names[column], values, rows[of_it])
     return batch
 
 
-def _place_among_equals(prints: np.ndarray) -> np.ndarray:
-    """(rows,) how many rows before it have the same print: copies of a row draw values of their own."""
+def _rank_among_equals(prints: np.ndarray) -> np.ndarray:
+    """Return (rows,) the number of earlier rows with the same fingerprint: copies get values of their own."""
     order = np.argsort(prints, kind="stable")
     ordered, index = prints[order], np.arange(len(prints))
     first = np.r_[True, ordered[1:] != ordered[:-1]][: len(prints)]
-    places = np.empty(len(prints), np.uint64)
-    places[order] = index - np.maximum.accumulate(np.where(first, index, 0))
-    return places
+    rank = np.empty(len(prints), np.uint64)
+    rank[order] = index - np.maximum.accumulate(np.where(first, index, 0))
+    return rank

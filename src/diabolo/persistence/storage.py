@@ -170,7 +170,7 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
     for evidence in engine.rows.evidence:
         arrays |= {f"evidence/{evidence.name}/{k}": v for k, v in evidence.arrays().items()}
     if engine.window_mixture is not None:
-        arrays |= {f"loom/{k}": v for k, v in engine.window_mixture.arrays.items()}
+        arrays |= {f"window_mixture/{k}": v for k, v in engine.window_mixture.arrays.items()}
     arrays["calibration/scores"] = engine.calibration.scores
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
@@ -206,7 +206,7 @@ def _restored(
     )
     scorer = RowScorer(parts, evidence, calibration)
     calibration.check({e.name for e in scorer.of_rows})
-    mixture, axes = _arrays(tensors, "loom/"), None
+    mixture, axes = _arrays(tensors, "window_mixture/"), None
     if "axes/centre" in tensors:
         axes = (tensors["axes/centre"].numpy(), tensors["axes/directions"].numpy())
     return Engine(

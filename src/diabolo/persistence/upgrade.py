@@ -20,6 +20,12 @@ NETWORK_KEYS = {
     "heads.curve.spread": "heads.curve.scale_layer",
     "heads.picture.spread": "heads.picture.scale_layer",
 }
+WINDOW_MIXTURE_NAMES = {
+    "steps": "is_discrete",
+    "twins": "duplicate_of",
+    "gaps": "presence_patterns",
+    "turns": "transitions",
+}
 # Prefixes of other tensors, and names behind them.
 PREFIXES = {
     "residuals/": "evidence/residual/",
@@ -27,6 +33,7 @@ PREFIXES = {
     "brief/": "evidence/subsequences/",
     "crowd/": "evidence/knn_distance/",
     "calibration/": "calibration/",
+    "loom/": "window_mixture/",
 }
 NAMES = {
     "worst": "largest_error",
@@ -84,8 +91,8 @@ def upgrade_tensor_name(name: str, evidence: Collection[str]) -> str | None:
     # Models that predict masked points of windows stored the sizes of errors that no score used.
     if prefix == "residuals/" and "residual" not in evidence:
         return None
-    rest = name.removeprefix(prefix)
-    return PREFIXES[prefix] + NAMES.get(rest, rest)
+    rest, names = name.removeprefix(prefix), WINDOW_MIXTURE_NAMES if prefix == "loom/" else NAMES
+    return PREFIXES[prefix] + names.get(rest, rest)
 
 
 def _upgrade_network_key(key: str) -> str:

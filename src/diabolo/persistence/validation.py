@@ -26,7 +26,7 @@ from diabolo.data.surrogates import LONGEST
 from diabolo.detection import EVIDENCE
 from diabolo.detection.calibration import MAX_CALIBRATION_ROWS
 from diabolo.detection.memory import LIMIT
-from diabolo.generation.window_mixture import PATTERNS
+from diabolo.generation import window_mixture
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.member import Member
 from diabolo.networks.network import Network
@@ -36,7 +36,6 @@ from diabolo.utils.files import select_prefix
 from diabolo.utils.tensor_file import TensorSpec
 from diabolo.utils.torch_state import forked_rng
 
-LOOM = ("curves", "twins", "tail", "noise", "weights", "covariances")
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
 MAX_SIDE = 65_536  # of a picture
@@ -97,11 +96,8 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
         symbols = tensors[f"memory/values/{Symbol.kind}"]
         sizes = torch.tensor([len(f.counts) for f in plan.schema.fields[Symbol.kind]])  # type: ignore[attr-defined]
         require(bool(((symbols >= 0) & (symbols < sizes)).all()), "a remembered symbol")
-    if "loom/mean" in tensors:
-        _check_loom({name: tensors[f"loom/{name}"] for name in LOOM})
-        if "loom/turns" in tensors:
-            turns = tensors["loom/turns"]
-            require(bool((turns >= 0).all()) and bool((turns.sum(1) > 0).all()), "how values are missing")
+    if "window_mixture/mean" in tensors:
+        window_mixture.check_arrays(select_prefix(tensors, "window_mixture/"))
     if Real.kind in plan.schema.fields:
         require(bool((tensors["memory/reach"] > 0).all()), "what a column counts")
     scores = tensors["calibration/scores"]
@@ -277,8 +273,10 @@ def _check_shapes(
         expected["memory/positions"] = ("I64", (rows,))
     if points:
         expected["memory/whitening"] = ("F32", (points, points))
-    if "loom/mean" in specs:
-        expected |= _loom_shapes(specs, len(kinds[Curve.kind]), points)
+    if "window_mixture/mean" in specs:
+        stored = select_prefix(specs, "window_mixture/")
+        arrays = window_mixture.expected_arrays(stored, len(kinds[Curve.kind]), points)
+        expected |= {f"window_mixture/{name}": array for name, array in arrays.items()}
     if "axes/centre" in specs:
         axes = specs["axes/directions"].shape[0]
         require(1 <= axes <= latent, "the number of its axes")
@@ -291,41 +289,3 @@ def _check_shapes(
             raise ValueError(f"{name!r} is {got.dtype} {got.shape}, expected {dtype} {shape}")
     for name in specs:
         require(name in expected or name.startswith("network/"), f"tensor {name[:50]!r}")
-
-
-def _loom_shapes(
-    specs: Mapping[str, TensorSpec], channels: int, points: int
-) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The arrays of a loom, as one of them has it for the others."""
-    knots, directions = specs["loom/curves"].shape[-1], specs["loom/directions"].shape[-1]
-    (tail,), (parts, code) = specs["loom/tail"].shape, specs["loom/means"].shape
-    require(1 <= knots <= MAX_SYMBOLS and 1 <= parts <= MAX_KNOTS and tail < directions <= points, "its loom")
-    require(directions - tail <= code <= MAX_SYMBOLS, "its loom")
-    shapes = {
-        "curves": (channels, 3, knots),
-        "steps": (channels,),
-        "twins": (channels,),
-        "mean": (points,),
-        "directions": (points, directions),
-        "tail": (tail,),
-        "noise": (points,),
-        "weights": (parts,),
-        "means": (parts, code),
-        "covariances": (parts, code, code),
-    }
-    if "loom/gaps" in specs:
-        patterns = specs["loom/gaps"].shape[0]
-        require(1 <= patterns <= PATTERNS, "its loom")
-        shapes |= {"gaps": (patterns, channels), "turns": (patterns, patterns)}
-    types = {"steps": "BOOL", "gaps": "BOOL", "twins": "I64"}
-    return {f"loom/{name}": (types.get(name, "F64"), shape) for name, shape in shapes.items()}
-
-
-def _check_loom(loom: Mapping[str, Tensor]) -> None:
-    """Whether windows can be drawn from it."""
-    curves, twins = loom["curves"], loom["twins"]
-    require(bool((curves[..., 1:] >= curves[..., :-1]).all()), "the order of its loom")
-    require(bool(((twins >= 0) & (twins <= torch.arange(len(twins)))).all()), "its loom")
-    for name in ("tail", "noise", "weights"):
-        require(bool((loom[name] > 0).all()), "its loom")
-    require(bool((torch.linalg.cholesky_ex(loom["covariances"]).info == 0).all()), "its loom")

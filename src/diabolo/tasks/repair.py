@@ -15,7 +15,8 @@ from diabolo.data.fields import Symbol
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
-from diabolo.generation.sampling import column_by_column, draw_holes, resolve_seed
+from diabolo.generation.sampling import sample_missing, samples_columnwise
+from diabolo.generation.seeds import resolve_seed
 from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
 
 VALUES = ("mean", "median", "mode", "draw")
@@ -92,7 +93,7 @@ def repair(
     if value not in VALUES:
         raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUES)}")
     engine, seed = model.engine_, resolve_seed(seed)
-    if value == "draw" and (not column_by_column(engine) or engine.source.overlaps):
+    if value == "draw" and (not samples_columnwise(engine) or engine.source.overlaps):
         raise UnsupportedError(
             "values can be drawn only where a table is read column by column",
             hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
@@ -103,7 +104,7 @@ def repair(
     if value == "draw" and doubts:
         unsure = {kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in predictions["nats"].items()}
         replaced = {name: doubt.replaced for name, doubt in doubts.items()}
-        predictions["expected"] = draw_holes(engine, frame, replaced, unsure, seed)
+        predictions["expected"] = sample_missing(engine, frame, replaced, unsure, seed)
     return _replaced(engine, frame, predictions, doubts)
 
 

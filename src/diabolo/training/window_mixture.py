@@ -8,7 +8,8 @@ from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame
 from diabolo.data.splitting import Split
 from diabolo.detection import ModelParts
-from diabolo.generation.window_mixture import WindowMixture, beside
+from diabolo.generation.context import context_features
+from diabolo.generation.window_mixture import WindowMixture
 from diabolo.utils.sampling import evenly_spaced
 
 
@@ -28,5 +29,5 @@ def fit_window_mixture(
     aside = aside[evenly_spaced(len(aside), len(aside) * len(windows) // max(len(split.fit), 1))]
     if len(aside):
         windows = Batch.concatenate([windows, parts.complete_windows(parts.schema.encode(frame[aside]))])
-    context, _ = beside(windows, parts.schema.fields, parts.schema.scored_fields)
+    context, _ = context_features(windows, parts.schema.fields, parts.schema.scored_fields)
     return WindowMixture.fit(windows, context, parts.source.present_values(frame), seed)
