@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder
 
 
-def stretches(model: Autoencoder, table: pa.Table, time: str, channel: str) -> list[str]:
+def episode_lines(model: Autoencoder, table: pa.Table, time: str, channel: str) -> list[str]:
     """Of each stretch that is in alarm: its oddest point, what was expected there, and its level."""
     answer = tasks.score(model, table)
     times, frame = table[time].to_pylist(), model.engine_.read(table)
