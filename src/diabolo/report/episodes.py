@@ -172,9 +172,9 @@ def _nearest(view: SeriesView, row: int) -> str:
     if frame.positions is None or memory.positions is None:
         return ""
     window = np.abs(frame.layout.start + source.length // 2 - frame.layout.point[row]).argmin()
-    picked = np.array([window])
-    batch = view.engine.schema.encode(frame[picked])
-    near = view.engine.neighbours(batch, frame.positions[picked])
+    window_rows = np.array([window])
+    batch = view.engine.schema.encode(frame[window_rows])
+    near = view.engine.neighbours(batch, frame.positions[window_rows])
     if near.places[0, 0] < 0:
         return ""
     # A position counts steps since 1970 (of a numeric time: since 0), apart from its series.

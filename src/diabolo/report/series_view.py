@@ -131,6 +131,12 @@ class SeriesView(View):
         return f"row {row:,}" if time is None else f"{time} {format_number(self.times[row])}"
 
     def headline(self, number: int, first: Card) -> str:
+        """Return the number of anomalies and the most anomalous of them, in one sentence.
+
+        Args:
+            number: how many episodes there are, at least 1.
+            first: the card of the most anomalous one.
+        """
         span = f"in {_about(self.days)}" if self.days else f"in {count_of(self.user_table.rows, 'point')}"
         finding, cell = first.title.replace(": ", ", ", 1), first.main_cell()
         if cell is not None:

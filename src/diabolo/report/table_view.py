@@ -26,6 +26,12 @@ class TableView(View):
         return f"row {row:,}"
 
     def headline(self, number: int, first: Card) -> str:
+        """Return the number of anomalies and the most anomalous of them, in one sentence.
+
+        Args:
+            number: how many rows are in alarm, at least 1.
+            first: the card of the most anomalous one.
+        """
         rows, cell = self.user_table.rows, first.main_cell()
         finding = first.title.lower()
         if cell is not None:

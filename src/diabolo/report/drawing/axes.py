@@ -107,15 +107,15 @@ def number_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, s
     step = min((s * power for s in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / raw)))
     if abs(low) / step > 1e9:  # the values hardly differ: no round number between them can be told apart
         return [(low, format_short(low)), (high, format_short(high))]
-    found = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
+    ticks = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     if step >= 1e3 and 1e5 <= max(abs(low), abs(high)) < 1e7:
-        return [(float(v), f"{v / 1e3:,.0f}k" if v else "0") for v in found]
+        return [(float(v), f"{v / 1e3:,.0f}k" if v else "0") for v in ticks]
     if digits > 6 or max(abs(low), abs(high)) >= 1e7:
-        return [(float(v), format_short(v)) for v in found]
+        return [(float(v), format_short(v)) for v in ticks]
     return [
         (float(v), f"{v + 0.0:,.{digits}f}".replace("-0", "0") if v == 0 else f"{v:,.{digits}f}")
-        for v in found
+        for v in ticks
     ]
 
 
@@ -145,7 +145,7 @@ def clock_ticks(low: float, high: float, count: int = 6) -> list[tuple[float, st
     if raw > 21 * DAY:
         return _month_ticks(low, high, max(1, round(raw / (YEAR / 12))))
     first = math.ceil(low / step) * step
-    found, shown = [], ""
+    ticks, shown = [], ""
     for value in np.arange(first, high + 1e-9, step):
         at = datetime.fromtimestamp(float(value), UTC)
         day = f"{at.day} {MONTH_NAMES[at.month - 1]}"
@@ -155,23 +155,23 @@ def clock_ticks(low: float, high: float, count: int = 6) -> list[tuple[float, st
             clock = at.strftime("%H:%M:%S" if step < 60 else "%H:%M")
             label = clock if day == shown else f"{day} {clock}"
         shown = day
-        found.append((float(value), label))
-    return found
+        ticks.append((float(value), label))
+    return ticks
 
 
 def _month_ticks(low: float, high: float, step: int) -> list[tuple[float, str]]:
     """Ticks at the beginnings of months, about `step` months apart."""
     step = next((s for s in (1, 2, 3, 6) if s >= step), 12 * math.ceil(step / 12))
     at, last = datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC)
-    found = []
+    ticks = []
     for month in range(at.year * 12, last.year * 12 + 13, step):
         if month // 12 > 9999:
             break
         value = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
         if low <= value <= high:
             name = MONTH_NAMES[month % 12]
-            found.append((value, str(month // 12) if step >= 12 else f"{name} {month // 12}"))
-    return found
+            ticks.append((value, str(month // 12) if step >= 12 else f"{name} {month // 12}"))
+    return ticks
 
 
 def format_time(seconds: float, *, show_seconds: bool = False) -> str:

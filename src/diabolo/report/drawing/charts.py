@@ -104,16 +104,16 @@ def row_scores(
 
 
 def alarm_counts(
-    name: str, level: np.ndarray, found: np.ndarray, chance: np.ndarray | None, now: float, *, unit: str
+    name: str, level: np.ndarray, counts: np.ndarray, chance: np.ndarray | None, current: float, *, unit: str
 ) -> str:
     """Return a chart of the number of alarms at each level, on a logarithmic scale, as SVG.
 
     Args:
         name: unique in the page.
         level: (levels,) bits, ascending.
-        found: (levels,) the number of alarms.
+        counts: (levels,) the number of alarms.
         chance: (levels,) the number expected by chance; None to leave it out.
-        now: the level in use.
+        current: the level in use.
         unit: what is counted.
     """
     drawing = Drawing(PAGE_WIDTH, 236, name)
@@ -121,9 +121,9 @@ def alarm_counts(
         Scale(float(level[0]), float(level[-1]), LEFT_MARGIN, PAGE_WIDTH - RIGHT_MARGIN),
         number_ticks(level[0], level[-1], 8),
     )
-    positive = found[found > 0]
+    positive = counts[counts > 0]
     low = float(positive.min()) / 2 if len(positive) else 0.5
-    high = max(float(found.max()), low * 10) * 1.3
+    high = max(float(counts.max()), low * 10) * 1.3
     top, bottom = 24.0, 200.0
     scale = Scale(math.log10(low), math.log10(high), bottom, top)
     drawing.vertical_axis(Axis(scale, _decades(low, high)), LEFT_MARGIN, PAGE_WIDTH - RIGHT_MARGIN)
@@ -132,10 +132,10 @@ def alarm_counts(
         inside = chance >= low
         drawing.path(along.scale(level[inside]), scale(np.log10(chance[inside])), "chance")
     x = np.repeat(along.scale(level), 2)[1:]
-    y = np.repeat(scale(np.log10(np.maximum(found, low))), 2)[:-1]
+    y = np.repeat(scale(np.log10(np.maximum(counts, low))), 2)[:-1]
     drawing.path(x, y, "count")
     ends = f' data-left="{along.scale.start:.1f}" data-right="{along.scale.end:.1f}"'
-    here = float(along.scale(now))
+    here = float(along.scale(current))
     drawing.line(here, top, here, bottom, "threshold", more=ends)
     drawing.horizontal_axis(along, top, bottom)
     drawing.text(PAGE_WIDTH - RIGHT_MARGIN, bottom + 32, "alarm level, in bits", "label", anchor="end")

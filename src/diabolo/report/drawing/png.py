@@ -28,14 +28,14 @@ class Thumbnail:
     text: str
 
 
-def thumbnail(column: Image, picture: np.ndarray) -> Thumbnail:
+def thumbnail(column: Image, image: np.ndarray) -> Thumbnail:
     """Return an image of a column, small enough for a page.
 
     Args:
         column: the column.
-        picture: its pixels, in the layout of the column.
+        image: its pixels, in the layout of the column.
     """
-    pixels = np.moveaxis(picture, 0, 2) if column.layout == "CHW" else picture
+    pixels = np.moveaxis(image, 0, 2) if column.layout == "CHW" else image
     every = max(-(-max(pixels.shape[:2]) // MAX_THUMBNAIL_PIXELS), 1)
     small = to_grey(pixels[::every, ::every], column.low, column.high)
     channels = column.shape[0]
@@ -65,18 +65,18 @@ def to_grey(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.asarray(np.round(255 * np.clip(share, 0, 1)), dtype=np.uint8)
 
 
-def to_png(picture: np.ndarray) -> bytes:
+def to_png(image: np.ndarray) -> bytes:
     """Return (height, width) or (height, width, channels) bytes as a PNG file (RFC 2083).
 
     Example:
         >>> to_png(np.zeros((2, 3), np.uint8))[1:4]
         b'PNG'
     """
-    height, width = picture.shape[:2]
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    height, width = image.shape[:2]
+    channels = 1 if image.ndim == 2 else image.shape[2]
     # Each line begins with its filter: 0 is none.
     lines = np.zeros((height, 1 + width * channels), np.uint8)
-    lines[:, 1:] = picture.reshape(height, -1)
+    lines[:, 1:] = image.reshape(height, -1)
     head = struct.pack(">IIBBBBB", width, height, 8, PNG_COLOUR_TYPES[channels], 0, 0, 0)
     parts = [(b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b"")]
     chunks = b"".join(
@@ -86,37 +86,37 @@ def to_png(picture: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-def to_uri(picture: np.ndarray) -> str:
+def to_uri(image: np.ndarray) -> str:
     """Return bytes of pixels as a data URI, for a page that loads nothing."""
-    return "data:image/png;base64," + base64.b64encode(to_png(picture)).decode()
+    return "data:image/png;base64," + base64.b64encode(to_png(image)).decode()
 
 
-def side_by_side(pictures: np.ndarray, *, gap: int = 1) -> np.ndarray:
+def side_by_side(images: np.ndarray, *, gap: int = 1) -> np.ndarray:
     """Join images into one, with white between them.
 
     Args:
-        pictures: (rows, columns, height, width[, channels]) bytes.
+        images: (rows, columns, height, width[, channels]) bytes.
         gap: pixels of white between two images.
 
     Example:
         >>> side_by_side(np.zeros((2, 5, 8, 8), np.uint8)).shape
         (17, 44)
     """
-    rows, columns, height, width = pictures.shape[:4]
+    rows, columns, height, width = images.shape[:4]
     tall, wide = rows * (height + gap) - gap, columns * (width + gap) - gap
-    sheet = np.full((tall, wide, *pictures.shape[4:]), 255, np.uint8)
+    sheet = np.full((tall, wide, *images.shape[4:]), 255, np.uint8)
     for row in range(rows):
         for column in range(columns):
             top, left = row * (height + gap), column * (width + gap)
-            sheet[top : top + height, left : left + width] = pictures[row, column]
+            sheet[top : top + height, left : left + width] = images[row, column]
     return sheet
 
 
-def enlarge(picture: np.ndarray, times: int) -> np.ndarray:
+def enlarge(image: np.ndarray, times: int) -> np.ndarray:
     """Return an image with every pixel repeated.
 
     Args:
-        picture: (height, width[, channels]) bytes.
+        image: (height, width[, channels]) bytes.
         times: the factor of height and width.
     """
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
+    return image.repeat(times, axis=0).repeat(times, axis=1)
