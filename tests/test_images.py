@@ -260,7 +260,7 @@ def test_a_report_shows_pictures(picture_models: dict[str, Autoencoder], tmp_pat
     for recipe in ("default", "vanilla"):
         page = picture_models[recipe].report(odd, tmp_path / "r.html").read_text()
         assert page.count("data:image/png;base64,") > 10 and "anomalous pixels" in page
-        assert ("What the widest axes stand for" in page) == (recipe == "vanilla")
+        assert ("Traversals of the widest axes" in page) == (recipe == "vanilla")
 
 
 def test_a_png_is_one() -> None:

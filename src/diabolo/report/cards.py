@@ -203,6 +203,7 @@ def expected_value(view: View, name: str, values: Any, line: int) -> Content:
 
 
 def _python_value(values: Any, line: int) -> Any:
+    """One value as a Python object; None if there are no values."""
     if values is None:
         return None
     value = values[line]

@@ -140,6 +140,7 @@ def verdict(auroc: float) -> str:
 
 
 def _size(comparison: Comparison) -> str:
+    """The size of the tables, as text."""
     rows = count_of(row_count(comparison.synthetic), "synthetic row")
     real = f"{count(row_count(comparison.real))} of the fit"
     return f"{rows}, {real}, {count_of(len(comparison.real), 'column')}"
@@ -217,6 +218,7 @@ def recognised_rows(engine: Engine, comparison: Comparison) -> RecognisedRows:
 
 
 def _format_cell(engine: Engine, name: str, value: Any) -> str | None:
+    """One value of a compared table as text; None if it is missing."""
     if isinstance(value, float):
         if np.isnan(value):
             return None

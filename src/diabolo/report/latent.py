@@ -99,6 +99,7 @@ def _change(view: View, name: str, values: pa.Array) -> float:
 
 
 def _contents(view: View, name: str, values: pa.Array) -> list[Content]:
+    """Decoded values as cells show them."""
     column = view.engine.schema[name]
     if isinstance(column, Image):
         return [thumbnail(column, pixels) for pixels in to_pixels(values)]

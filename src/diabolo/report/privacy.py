@@ -98,4 +98,5 @@ def concerns(report: PrivacyReport) -> list[str]:
 
 
 def _copies_of_unseen(share: float | None) -> str:
+    """How many unseen rows are copies, as the end of a sentence."""
     return "what is usual is not known" if share is None else f"of unseen real rows {percent(share)} are"
