@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.detection import Floats
-from diabolo.report.drawing.svg import Axis, Drawing, Scale, clock_ticks, column_max, number_axis, thin
+from diabolo.report.drawing.axes import Axis, Scale, clock_ticks, number_axis
+from diabolo.report.drawing.downsampling import column_max, downsample
+from diabolo.report.drawing.svg import Drawing
 
 WIDTH, LEFT, TOP, SERIES, LANE = 1040.0, 52.0, 24.0, 170.0, 62.0
 # A picture that stands alone gets no colours from a page.
@@ -44,7 +46,7 @@ def draw(
     bottom = TOP + SERIES + LANE * len(lanes)
     drawing = Drawing(WIDTH, bottom + 30, name)
     axis = Axis(Scale(x.min(), x.max(), LEFT, WIDTH - 10), clock_ticks(x.min(), x.max(), 9))
-    drawing.along(axis, TOP, bottom)
+    drawing.horizontal_axis(axis, TOP, bottom)
     _bars(drawing, axis, x, labels == 1, TOP, bottom - TOP, "window")
     if fitted < len(x):
         border = float(axis.scale(x[fitted]))
@@ -53,9 +55,9 @@ def draw(
             drawing.text(border - 6, TOP - 6, "fitted", anchor="end")
         drawing.text(border + 6, TOP - 6, "new")
     upright = number_axis(values, TOP + SERIES - 20, TOP, count=4)
-    drawing.across(upright, LEFT, WIDTH - 10)
+    drawing.vertical_axis(upright, LEFT, WIDTH - 10)
     drawing.text(LEFT, TOP - 6, "value", "label")
-    seen, drawn = thin(x, values, 900)
+    seen, drawn = downsample(x, values, 900)
     drawing.path(axis.scale(seen), upright.scale(drawn), "value")
     for place, (detector, lane) in enumerate(lanes.items()):
         base = TOP + SERIES + LANE * (place + 1) - 12

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from diabolo import Autoencoder
-from diabolo.report.drawing.svg import Drawing, Scale
+from diabolo.report.drawing.axes import Scale
+from diabolo.report.drawing.svg import Drawing
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 rng, hour = np.random.default_rng(0), np.arange(24 * 120)

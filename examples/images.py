@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from diabolo import Autoencoder
-from diabolo.report.drawing.png import enlarged, side_by_side, to_grey, to_png
+from diabolo.report.drawing.png import enlarge, side_by_side, to_grey, to_png
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 rng = np.random.default_rng(0)
@@ -52,5 +52,5 @@ walk = variational.traverse(pairs[:1], axis=widest, steps=10, reach=2).to_array(
 ten = slice(0, 10)
 rows = [new[ten], plain[ten], vae[ten], noisy[ten], clean[ten], known[nearest[ten]]]
 sheet = np.concatenate([np.stack(rows), made.reshape(3, 10, 8, 8), ways, walk])
-(folder / "digits.png").write_bytes(to_png(enlarged(side_by_side(to_grey(sheet, 0, 16)), 6)))
+(folder / "digits.png").write_bytes(to_png(enlarge(side_by_side(to_grey(sheet, 0, 16)), 6)))
 print("digits.png: new, 2 reconstructions, noisy, denoised, matched, 3 generated, 2 interpolations, 1 axis")

@@ -23,7 +23,7 @@ from diabolo.data.columns.image import to_pictures, to_pixels
 from diabolo.data.sources import read_user_table
 from diabolo.detection.memory import Memory
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
-from diabolo.report.drawing.png import enlarged, side_by_side, to_grey, to_png
+from diabolo.report.drawing.png import enlarge, side_by_side, to_grey, to_png
 from tests import made
 from tests.faults.forge import Parts
 from tests.fits import fitted
@@ -259,8 +259,8 @@ def test_a_report_shows_pictures(picture_models: dict[str, Autoencoder], tmp_pat
     odd[3, 2:5, 1:4] = 255
     for recipe in ("default", "vanilla"):
         page = picture_models[recipe].report(odd, tmp_path / "r.html").read_text()
-        assert page.count("data:image/png;base64,") > 10 and "odd pixels" in page
-        assert ("What the widest axes stand for" in page) == (recipe == "vanilla")
+        assert page.count("data:image/png;base64,") > 10 and "anomalous pixels" in page
+        assert ("Traversals of the widest axes" in page) == (recipe == "vanilla")
 
 
 def test_a_png_is_one() -> None:
@@ -279,7 +279,7 @@ def test_a_png_is_one() -> None:
         and (sheet[:, 5] == 255).all()
         and not sheet[:4, :5].any()
     )
-    assert enlarged(sheet, 3).shape == (27, 51)
+    assert enlarge(sheet, 3).shape == (27, 51)
 
 
 def test_arrays_of_answers(

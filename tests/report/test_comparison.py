@@ -1,4 +1,4 @@
-"""The page that holds new rows against real ones."""
+"""The comparison page: synthetic rows and real rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from diabolo import Autoencoder
 from diabolo.errors import DataError, OptionError
 from diabolo.evaluation import PrivacyReport
-from diabolo.report.comparison import concerns, verdict
+from diabolo.report.comparison import verdict
+from diabolo.report.privacy import concerns
 from tests.commands import Run
 from tests.fits import fitted
 from tests.report.test_report import LIMIT, Page, people
@@ -41,15 +42,17 @@ def read(path: Path) -> Page:
     return page
 
 
-def test_new_rows_are_shown_beside_real_ones(model: Autoencoder, data: pd.DataFrame, tmp_path: Path) -> None:
+def test_synthetic_rows_are_compared_with_real_ones(
+    model: Autoencoder, data: pd.DataFrame, tmp_path: Path
+) -> None:
     rows = people(300).assign(weight=lambda t: t["weight"] + 30)
     page = read(model.report(data, tmp_path / "page.html", synthetic=rows, unseen=people(200)))
-    assert "new rows can be told from real ones" in page.text
+    assert "synthetic rows can be told apart from real rows" in page.text
     for heading in (
-        "What the judge looked at",
-        "New rows that gave themselves away",
+        "What the classifier relies on",
+        "Synthetic rows that were recognised",
         "Columns in pairs",
-        "What is given away",
+        "Privacy",
         "Caveats",
     ):
         assert heading in page.text
@@ -58,17 +61,17 @@ def test_new_rows_are_shown_beside_real_ones(model: Autoencoder, data: pd.DataFr
     assert "model.report(data, 'page.html', synthetic=rows, unseen=unseen)" in page.text
 
 
-def test_without_unseen_rows_it_says_what_is_not_known(
+def test_without_unseen_rows_a_caveat_names_what_is_not_known(
     model: Autoencoder, data: pd.DataFrame, tmp_path: Path
 ) -> None:
     page = read(model.report(data, tmp_path / "page.html", synthetic=data))
     assert "--unseen FILE" in page.text
-    assert "100 % of the new rows are copies" in page.text
+    assert "100 % of the synthetic rows are copies" in page.text
     with pytest.raises(OptionError, match="unseen"):
         model.report(data, tmp_path / "page.html", unseen=data)
 
 
-def test_what_the_data_says_is_never_markup(tmp_path: Path) -> None:
+def test_text_of_the_data_is_never_markup(tmp_path: Path) -> None:
     evil = "</title></svg><script>alert(1)</script>\"'&{{7*7}}"
     real = people(120).rename(columns={"weight": evil})
     real["city"] = np.where(real.index % 3 == 0, evil, "\u202eOslo")
@@ -90,7 +93,7 @@ def test_columns_without_values(tmp_path: Path) -> None:
     real = people(100)
     rows = real.assign(height=np.nan)
     page = read(fitted(real, epochs=1).report(real, tmp_path / "page.html", synthetic=rows))
-    assert "missing: 0 % real, 100 % new" in page.text
+    assert "missing: 0 % real, 100 % synthetic" in page.text
 
 
 def test_errors_leave_no_file(model: Autoencoder, data: pd.DataFrame, tmp_path: Path) -> None:
@@ -102,8 +105,8 @@ def test_errors_leave_no_file(model: Autoencoder, data: pd.DataFrame, tmp_path: 
 
 
 def test_scores_in_words() -> None:
-    said = [verdict(auroc).rpartition(": ")[2] for auroc in (0.5, 0.55, 0.7, 0.8, 0.95)]
-    assert len(set(said)) == 5 and "coin" in said[0]
+    meanings = [verdict(auroc).rpartition(": ")[2] for auroc in (0.5, 0.55, 0.7, 0.8, 0.95)]
+    assert len(set(meanings)) == 5 and "chance" in meanings[0]
 
 
 def test_concerns_in_words() -> None:

@@ -6,27 +6,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diabolo.report.drawing.svg import (
-    Drawing,
+from diabolo.report.drawing.axes import (
     Scale,
     clock_ticks,
-    column_max,
-    moment,
+    format_short,
+    format_time,
     number_axis,
     number_ticks,
-    short,
-    thin,
-    worth_drawing,
 )
-from diabolo.report.formatting import duration, figure, one_in, percent, rough, shown
+from diabolo.report.drawing.downsampling import column_max, downsample, downsampled_indices
+from diabolo.report.drawing.svg import Drawing
+from diabolo.report.formatting import approximate, duration, format_number, format_value, one_in, percent
 from diabolo.utils.progress import progress_bar, time_left
 
 
-def test_thinning_keeps_spikes_ends_and_order():
+def test_downsampling_keeps_spikes_ends_and_order():
     x = np.arange(100_000.0)
     y = np.sin(x / 1000)
     y[51_234], y[77_777] = 40, -40
-    thin_x, thin_y = thin(x, y, 500)
+    thin_x, thin_y = downsample(x, y, 500)
     assert len(thin_x) <= 2000
     assert (np.diff(thin_x) > 0).all()
     assert thin_x[0] == 0 and thin_x[-1] == x[-1]
@@ -34,11 +32,11 @@ def test_thinning_keeps_spikes_ends_and_order():
     assert thin_y.max() == 40 and thin_y.min() == -40
 
 
-def test_thinning_survives_holes_and_equal_places():
+def test_downsampling_accepts_missing_values_and_equal_places():
     y = np.full(10_000, np.nan)
     y[5000:5010] = 1
-    assert np.isfinite(thin(np.arange(10_000.0), y, 100)[1]).sum() >= 1
-    assert len(thin(np.zeros(10_000), np.arange(10_000.0), 100)[0]) <= 4
+    assert np.isfinite(downsample(np.arange(10_000.0), y, 100)[1]).sum() >= 1
+    assert len(downsample(np.zeros(10_000), np.arange(10_000.0), 100)[0]) <= 4
 
 
 def test_the_highest_of_each_column():
@@ -77,15 +75,20 @@ def test_ticks_are_round():
         "18:00",
         "2 Jan 00:00",
     ]
-    assert [short(v) for v in (12_345_678, 4500, 0.00123, float("inf"))] == ["12.3M", "4.5k", "0.00123", "∞"]
+    assert [format_short(v) for v in (12_345_678, 4500, 0.00123, float("inf"))] == [
+        "12.3M",
+        "4.5k",
+        "0.00123",
+        "∞",
+    ]
     assert [label for _, label in number_ticks(0, 150_000, 3)] == ["0", "50k", "100k", "150k"]
-    assert moment(0) == "1970-01-01 00:00" and moment(1e30)
+    assert format_time(0) == "1970-01-01 00:00" and format_time(1e30)
 
 
 def test_drawings_are_well_formed():
     drawing = Drawing(100, 50, 'a"b')
     x = np.array([0.0, 1, np.nan, 3, 50, 51])
-    drawing.path(x, x, "got", apart=10)
+    drawing.path(x, x, "observed", apart=10)
     drawing.band(x, x - 1, x + 1, "range")
     drawing.dots(x, x, "dot")
     drawing.rect(1, 1, 0, -5, "episode", title="<i>")
@@ -99,12 +102,12 @@ def test_drawings_are_well_formed():
     assert root.find("rect").get("height") == "0" and root.find("rect").get("width") == "1.5"
 
 
-def test_lines_come_back_to_where_they_were_told_to_go():
+def test_relative_paths_end_at_the_given_points():
     x, y = np.linspace(0, 900, 5000), 50 + 40 * np.sin(np.arange(5000.0))
-    drawing = Drawing(900, 100, "way")
-    drawing.path(x, y, "got")
-    way = ET.fromstring(drawing.svg("t", "d")).find("path").get("d")
-    numbers = [float(v) for v in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", way)]
+    drawing = Drawing(900, 100, "path")
+    drawing.path(x, y, "observed")
+    path = ET.fromstring(drawing.svg("t", "d")).find("path").get("d")
+    numbers = [float(v) for v in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", path)]
     there = np.cumsum(np.array(numbers).reshape(-1, 2), axis=0)
     assert np.abs(there - np.stack([x, y], 1)).max() < 0.051
 
@@ -116,10 +119,10 @@ def test_bars_of_one_height_are_one_bar():
     assert drawing.parts == ['<path class="bits" d="M0 10l0-5 3 0 0-3 2 0 0 8ZM6 10l0-6 1 0 0 6Z"/>']
 
 
-def test_a_few_holes_keep_their_ends():
+def test_a_few_missing_values_keep_their_ends():
     y = np.sin(np.arange(50_000.0))
     y[12_345] = y[30_000] = np.nan
-    kept = worth_drawing(np.arange(50_000.0), y, 100)
+    kept = downsampled_indices(np.arange(50_000.0), y, 100)
     assert {12_344, 12_345, 12_346, 29_999, 30_000, 30_001} <= set(kept.tolist())
 
 
@@ -128,7 +131,7 @@ def test_a_scale_without_a_range_is_in_the_middle():
 
 
 @pytest.mark.parametrize(
-    ("got", "wanted"),
+    ("text", "wanted"),
     [
         (percent(0.0005), "0.05 %"),
         (percent(0.47), "47 %"),
@@ -136,26 +139,26 @@ def test_a_scale_without_a_range_is_in_the_middle():
         (one_in(10), "1 in 1,000"),
         (one_in(2), "1 in 4"),
         (one_in(400), "1 in 10^120"),
-        (rough(0.02541), "0.025"),
-        (rough(2345), "2,345"),
+        (approximate(0.02541), "0.025"),
+        (approximate(2345), "2,345"),
         (duration(43_500), "12 h 5 min"),
         (duration(86_399.9), "24 h"),
         (duration(6_804_000), "78 d 18 h"),
         (duration(40), "40 s"),
-        (figure(123_456.78), "123457"),
-        (figure(98_721.5, 4), "98722"),
-        (figure(-2.0), "-2"),
-        (figure(0.000012345), "1.2345e-05"),
-        (shown(None), None),
-        (shown(float("nan")), None),
-        (shown(True), "yes"),
-        (shown("a\nb\u202e"), "a b "),
-        (shown("x" * 100), "x" * 59 + "…"),
+        (format_number(123_456.78), "123457"),
+        (format_number(98_721.5, 4), "98722"),
+        (format_number(-2.0), "-2"),
+        (format_number(0.000012345), "1.2345e-05"),
+        (format_value(None), None),
+        (format_value(float("nan")), None),
+        (format_value(True), "yes"),
+        (format_value("a\nb\u202e"), "a b "),
+        (format_value("x" * 100), "x" * 59 + "…"),
         (time_left(3 * 3600), "3 h 0 min"),
     ],
 )
-def test_numbers_are_shown_with_sensible_digits(got, wanted):
-    assert got == wanted
+def test_numbers_are_shown_with_sensible_digits(text, wanted):
+    assert text == wanted
 
 
 def test_the_bar_is_silent_without_a_terminal(capsys):

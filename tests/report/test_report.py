@@ -11,8 +11,8 @@ import pytest
 from diabolo import Autoencoder, tasks
 from diabolo.data.sources import read_user_table
 from diabolo.errors import DataError, SchemaError
+from diabolo.report.digest import digest
 from diabolo.report.drawing import charts
-from diabolo.report.report import digest
 
 LIMIT = 2 * 1024 * 1024
 VOID = {"meta", "link", "input", "br", "hr", "img"}
@@ -109,9 +109,9 @@ def machine(points=400, pumps=1):
 @pytest.fixture(scope="module")
 def table():
     data = people()
-    odd = data.copy()
-    odd.loc[17, "weight"] = 400.0
-    return fitted(data), odd
+    changed = data.copy()
+    changed.loc[17, "weight"] = 400.0
+    return fitted(data), changed
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +127,9 @@ def test_a_table_is_reported(table, tmp_path):
     assert "diabolo report people.csv -o report.html" in page.text
     assert digest(read_user_table(table[1])) in page.text
     for heading in (
-        "Every row",
-        "The oddest rows",
-        "How many alarms?",
+        "All rows",
+        "The most anomalous rows",
+        "Number of alarms",
         "Columns",
         "Map of the latent",
         "Caveats",
@@ -140,7 +140,7 @@ def test_a_table_is_reported(table, tmp_path):
 def test_a_series_is_reported(series, tmp_path):
     page = write(*series, tmp_path)
     assert "2026-01-03" in page.text
-    assert "The oddest episodes" in page.text
+    assert "The most anomalous episodes" in page.text
     assert "Autoencoder(epochs=2, time='time', window=16)" in page.text
     assert page.tags["svg"] >= 5
 
@@ -160,14 +160,14 @@ def test_a_table_of_few_rows(tmp_path):
     draw = np.random.default_rng(0)
     data = pd.DataFrame({"a": draw.normal(size=30), "b": draw.choice(list("xyz"), 30)})
     page = write(fitted(data), data, tmp_path)
-    assert "Nothing stands out" in page.text
+    assert "No anomalies" in page.text
     assert write(fitted(data), data.head(1), tmp_path).tags["article"] == 1
 
 
-def test_holes(tmp_path):
+def test_missing_values(tmp_path):
     data = people()
-    holes = np.random.default_rng(0).random(data.shape) < 0.3
-    data = data.mask(holes).astype({"height": float, "weight": float})
+    missing = np.random.default_rng(0).random(data.shape) < 0.3
+    data = data.mask(missing).astype({"height": float, "weight": float})
     data["height"] = data["height"].where(data.index < 100)
     page = write(fitted(data), data, tmp_path)
     assert "missing" in page.text
@@ -188,7 +188,7 @@ def test_plain_arrays_and_other_kinds_of_model(tmp_path):
         write(fitted(data, recipe=recipe), data, tmp_path)
 
 
-def test_what_the_data_says_is_never_markup(tmp_path):
+def test_text_of_the_data_is_never_markup(tmp_path):
     evil = "</title></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
     data = people(80).drop(columns="since")
     data["city"] = np.where(data.index % 3 == 0, evil, "\u202eOslo\x00")
@@ -247,7 +247,7 @@ def rings(model, data, folder):
     return re.findall(r"<title>([^<]*)</title>", text[text.index('id="latent') :].partition("</svg>")[0])
 
 
-def test_rings_are_what_the_legend_says(series, table, tmp_path):
+def test_rings_mark_what_the_legend_says(series, table, tmp_path):
     for (model, data), some in ((series, None), (table, "row 17:")):
         episodes = tasks.score(model, data).episodes
         found = rings(model, data, tmp_path)
@@ -259,18 +259,18 @@ def test_rings_are_what_the_legend_says(series, table, tmp_path):
 
 def test_only_alarms_are_drawn_as_alarms():
     bits = np.array([1.0, 5.0, 6.0])
-    drawn = charts.rows("rows", bits, 5.0, {0: "a", 1: "b", 2: "c"}, title="rows")
+    drawn = charts.row_scores("rows", bits, 5.0, {0: "a", 1: "b", 2: "c"}, title="rows")
     # A row on the level is no alarm: those are beyond it.
-    assert drawn.count('class="mark quiet"') == 2 and drawn.count('class="mark"') == 1
+    assert drawn.count('class="mark no-alarm"') == 2 and drawn.count('class="mark"') == 1
 
 
-def test_without_a_script_the_timeline_is_there_and_the_tools_are_not(series, tmp_path):
+def test_without_a_script_the_timeline_is_shown_and_its_toolbar_is_not(series, tmp_path):
     write(*series, tmp_path)
     figure = re.search(r'<figure class="timeline".*?</figure>', (tmp_path / "report.html").read_text(), re.S)[
         0
     ]
-    assert '<p class="tools" hidden>' in figure
-    assert figure.count('class="got"') == 2 and figure.count('class="range"') == 2
+    assert '<p class="toolbar" hidden>' in figure
+    assert figure.count('class="observed"') == 2 and figure.count('class="range"') == 2
     assert 'class="episode"' in figure and "bits alarm" in figure and figure.count('class="tick"') >= 3
 
 
@@ -331,8 +331,8 @@ def test_the_timeline_zooms_in_a_browser(series, tmp_path, chrome):
     assert start == pytest.approx((0.5 - left) / wide, abs=0.01)
     assert end == pytest.approx((0.75 - left) / wide, abs=0.01)
     assert ticks and ticks != whole[2]
-    said = find(chrome, ".tools output").text
-    times = pd.to_datetime(said.split(" to "))
+    shown = find(chrome, ".toolbar output").text
+    times = pd.to_datetime(shown.split(" to "))
     span = data["time"].iloc[-1] - data["time"].iloc[0]
     assert abs(times[0] - data["time"].iloc[0] - start * span) < pd.Timedelta("10min")
 
@@ -342,11 +342,10 @@ def test_the_timeline_zooms_in_a_browser(series, tmp_path, chrome):
     link = find(chrome, ".card h3 a")
     link.send_keys(Keys.ENTER)
     start, end, _ = in_view(chrome)
-    odd = tasks.score(model, data).episodes
-    oddest = max(odd, key=lambda e: e.bits)
-    assert 0 < start < oddest.start / len(data) < oddest.end / len(data) < end < 1
+    highest = max(tasks.score(model, data).episodes, key=lambda e: e.bits)
+    assert 0 < start < highest.start / len(data) < highest.end / len(data) < end < 1
     shaded = max(e.rect["width"] for e in chrome.find_elements("css selector", ".timeline .episode"))
-    share = (oddest.end - oddest.start) / (len(data) - 1)
+    share = (highest.end - highest.start) / (len(data) - 1)
     assert shaded == pytest.approx(share / (end - start) * wide * size, rel=0.05)
 
     for name, smaller in (("in", True), ("out", False)):
@@ -355,7 +354,7 @@ def test_the_timeline_zooms_in_a_browser(series, tmp_path, chrome):
         after = in_view(chrome)
         assert (after[1] - after[0] < before[1] - before[0]) == smaller
     before = in_view(chrome)[0]
-    find(chrome, "[name=back]").send_keys(Keys.SPACE)
+    find(chrome, "[name=earlier]").send_keys(Keys.SPACE)
     assert in_view(chrome)[0] < before
     find(chrome, "[name=whole]").send_keys(Keys.ENTER)
     assert in_view(chrome) == whole
@@ -375,12 +374,12 @@ def test_the_slider_moves_in_a_browser(series, table, tmp_path, chrome):
     for number, (model, data) in enumerate((series, table)):
         path = model.report(data, tmp_path / f"{number}.html")
         chrome.get(path.as_uri())
-        slider, said = (chrome.find_element("id", name) for name in ("slider", "said"))
+        slider, summary = (chrome.find_element("id", name) for name in ("slider", "alarm-summary"))
         lines = chrome.find_elements("css selector", ".threshold")
-        before = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
+        before = summary.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
         assert "bits" in before[0] and len(lines) == 2
         slider.send_keys(Keys.HOME)
-        after = said.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
+        after = summary.text, [line.get_attribute("y1") + line.get_attribute("x1") for line in lines]
         assert after[0].startswith("At 1.0 bits:")
         assert all(old != new for old, new in zip(before[1], after[1], strict=True))
         assert chrome.execute_script("return performance.getEntriesByType('resource').length") == 0

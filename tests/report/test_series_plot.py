@@ -1,4 +1,4 @@
-"""Pictures of series that stand alone."""
+"""Drawings of series on their own."""
 
 from __future__ import annotations
 
@@ -19,43 +19,44 @@ from tests.fits import fitted
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def shapes(picture: Any, kind: str) -> list[ET.Element]:
-    return [e for e in ET.fromstring(picture.text).iter() if e.get("class") == kind]
+def shapes(drawing: Any, kind: str) -> list[ET.Element]:
+    return [e for e in ET.fromstring(drawing.text).iter() if e.get("class") == kind]
 
 
-def labels(picture: Any) -> list[str | None]:
-    return [e.text for e in shapes(picture, "label")]
+def labels(drawing: Any) -> list[str | None]:
+    return [e.text for e in shapes(drawing, "label")]
 
 
-def odd(wave: pa.Table) -> pa.Table:
+def with_anomaly(wave: pa.Table) -> pa.Table:
     return made.with_cell(wave, "value", 700, 9.0)
 
 
-def test_a_picture_has_all_that_was_measured_and_expected(
+def test_a_drawing_has_observed_and_expected_values(
     wave_model: Autoencoder, wave: pa.Table, tmp_path: Path
 ) -> None:
-    data = odd(wave)
-    picture = wave_model.plot_series(data, tmp_path / "wave.svg")
-    assert (tmp_path / "wave.svg").read_text() == picture.text == picture._repr_svg_()
-    assert "var(" not in picture.text and "nan" not in picture.text and len(repr(picture)) < 20
-    assert labels(picture)[1:] == ["value", "oddness, in bits"]
-    for kind in ("got", "expected", "range", "bits", "bits alarm"):
-        assert [e for e in shapes(picture, kind) if e.get("d")], kind
-    # One more of each in the key.
+    data = with_anomaly(wave)
+    drawing = wave_model.plot_series(data, tmp_path / "wave.svg")
+    assert (tmp_path / "wave.svg").read_text() == drawing.text == drawing._repr_svg_()
+    assert "var(" not in drawing.text and "nan" not in drawing.text and len(repr(drawing)) < 20
+    assert labels(drawing)[1:] == ["value", "anomaly score, in bits"]
+    for kind in ("observed", "expected", "range", "bits", "bits alarm"):
+        assert [e for e in shapes(drawing, kind) if e.get("d")], kind
+    # One more of each in the legend.
     episodes = tasks.score(wave_model, data).episodes
-    assert len(shapes(picture, "episode")) == len(shapes(picture, "peak")) == len(episodes) + 1 >= 2
+    assert len(shapes(drawing, "episode")) == len(shapes(drawing, "peak")) == len(episodes) + 1 >= 2
 
 
-def test_holes_and_gaps_show_what_is_expected_in_them(channels_model: Autoencoder) -> None:
+def test_missing_values_and_gaps_have_expected_values(channels_model: Autoencoder) -> None:
     data = made.two_channels()  # 40 points are missing from row 300 on, three more later
-    picture = channels_model.plot_series(
+    drawing = channels_model.plot_series(
         data, column="up", start=data["time"][250].as_py(), stop=data["time"][350].as_py()
     )
-    got, expected = (
-        next(e.get("d") or "" for e in shapes(picture, kind) if e.get("d")) for kind in ("got", "expected")
+    observed, expected = (
+        next(e.get("d") or "" for e in shapes(drawing, kind) if e.get("d"))
+        for kind in ("observed", "expected")
     )
-    assert got.count("M") == 2 and expected.count("M") == 1
-    wide = [float(v) for v in re.findall(r"M([\d.]+)", got)]
+    assert observed.count("M") == 2 and expected.count("M") == 1
+    wide = [float(v) for v in re.findall(r"M([\d.]+)", observed)]
     assert wide[0] == 0 and wide[1] == pytest.approx(978 * 90 / 140, abs=15)
 
 
@@ -70,15 +71,15 @@ def test_channels_and_series_can_be_chosen(fleet_model: Autoencoder, channels_mo
 def test_eight_channels_do_not_overlap() -> None:
     rng = np.random.default_rng(0)
     data = {f"c{i}": np.sin(np.arange(400) / (5 + i)) + 0.1 * rng.normal(size=400) for i in range(9)}
-    picture = fitted(data, window=16).plot_series(data)
-    places = [float(e.get("y") or 0) for e in shapes(picture, "label")][1:]
-    assert len(places) == 9  # eight channels and the strip
+    drawing = fitted(data, window=16).plot_series(data)
+    places = [float(e.get("y") or 0) for e in shapes(drawing, "label")][1:]
+    assert len(places) == 9  # eight channels and the anomaly scores
     assert (np.diff(places) > 80).all()
 
 
 def test_a_time_may_be_text_or_a_number(wave_model: Autoencoder, wave: pa.Table) -> None:
-    def points(picture: Any) -> int:
-        return sum(len(re.findall(r"[ -]", e.get("d") or "")) for e in shapes(picture, "got"))
+    def points(drawing: Any) -> int:
+        return sum(len(re.findall(r"[ -]", e.get("d") or "")) for e in shapes(drawing, "observed"))
 
     some = wave_model.plot_series(wave, start="2024-03-01", stop="2024-03-01 06:00")
     assert 0 < points(some) < points(wave_model.plot_series(wave)) / 3
@@ -88,7 +89,7 @@ def test_a_time_may_be_text_or_a_number(wave_model: Autoencoder, wave: pa.Table)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"column": "velue"}, "one of value"),
         ({"series": "b"}, "series='b' is not known"),
@@ -98,10 +99,10 @@ def test_a_time_may_be_text_or_a_number(wave_model: Autoencoder, wave: pa.Table)
         ({"path": "wave.png"}, "series.svg"),
     ],
 )
-def test_what_is_not_there_is_said(
-    wave_model: Autoencoder, wave: pa.Table, options: dict[str, Any], said: str
+def test_unknown_names_and_times_raise(
+    wave_model: Autoencoder, wave: pa.Table, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(OptionError, match=said):
+    with pytest.raises(OptionError, match=message):
         wave_model.plot_series(wave, **options)
 
 

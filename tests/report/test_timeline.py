@@ -1,4 +1,4 @@
-"""The drawing of a series with what was expected of it."""
+"""The drawing of a series with its expected values."""
 
 import re
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diabolo.report.drawing import timeline
-from diabolo.report.report import ROOM
+from diabolo.report.series_view import MAX_LINE_POINTS
 
 LIMIT = 2 * 1024 * 1024
 
@@ -21,7 +21,7 @@ def test_long_series_of_many_channels_fit_into_the_page():
         values[draw.integers(0, points, 2000)] = np.nan
     names = [f"c{i}" for i in range(channels)]
     spans = [timeline.Span(x[i], x[i + 30], x[i + 9], 20.0) for i in range(0, points - 40, 3000)]
-    seen = timeline.SeriesSegment(
+    segment = timeline.SeriesSegment(
         x,
         True,
         dict(zip(names, noise, strict=True)),
@@ -33,11 +33,11 @@ def test_long_series_of_many_channels_fit_into_the_page():
         },
         wrong={},
     )
-    drawing = timeline.draw("long", seen, 10.0, room=ROOM // channels)
+    drawing = timeline.draw("long", segment, 10.0, max_points=MAX_LINE_POINTS // channels)
     assert len("".join(drawing.parts)) < 0.75 * LIMIT
     # The spike is the highest point of its channel; around an episode nothing is left out.
-    ways = re.findall(r'class="got" d="([^"]*)"', drawing.parts[-2])
-    places = [points_of(way) for way in ways]
+    paths = re.findall(r'class="observed" d="([^"]*)"', drawing.parts[-2])
+    places = [points_of(path) for path in paths]
     assert len(places) == channels
     top = min(places[0], key=lambda p: p[1])
     assert top[0] == pytest.approx(4 * 77_777, abs=1)
@@ -45,10 +45,10 @@ def test_long_series_of_many_channels_fit_into_the_page():
     assert len(near) >= 25
 
 
-def points_of(way):
+def points_of(path):
     """The points of a path as `Drawing` writes it: M, then steps."""
     found = []
-    for run in way.split("M")[1:]:
+    for run in path.split("M")[1:]:
         numbers = re.findall(r"-?\d+", run.removesuffix("h0"))
         found += np.cumsum(np.array(numbers, int).reshape(-1, 2), axis=0).tolist()
     return found

@@ -25,7 +25,7 @@ from diabolo.cli.inputs import command_line, fitted, load_model, read_data, say
 from diabolo.cli.output import check_format, check_place, give, stream, with_keys
 from diabolo.errors import DiaboloError, ModelFileError, OptionError, need
 from diabolo.estimator.config import find_data
-from diabolo.report.formatting import several
+from diabolo.report.formatting import count_of
 from diabolo.version import __version__
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def score(
     table = with_keys(answer.to_arrow(), user_table.table, (loaded.time, loaded.by))
     said = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
     if loaded.engine_.source.kind == "series":
-        said = f"{several(len(answer.episodes), 'episode')}; {said}"
-    say(f"{int(answer.alarm.sum()):,} of {several(len(answer.bits), 'row')} are alarms ({said})", quiet)
+        said = f"{count_of(len(answer.episodes), 'episode')}; {said}"
+    say(f"{int(answer.alarm.sum()):,} of {count_of(len(answer.bits), 'row')} are alarms ({said})", quiet)
     give(table, output, json, "the oddest rows", table.sort_by([("bits", "descending")]).slice(0, 10))
     if fail_on is not None and bool((answer.severity >= fail_on).any()):
         raise SystemExit(1)
@@ -261,7 +261,7 @@ def watch(
         refresh=refresh,
         say=lambda text: say(f"diabolo: {text}", False),
     )
-    say(f"{several(stream.seen, 'point')} taken in", quiet)
+    say(f"{count_of(stream.seen, 'point')} taken in", quiet)
     if bad:
         raise SystemExit(BAD_INPUT)
 
@@ -332,7 +332,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Learn a bundled series, find its odd stretches, explain them, and write report.html."""
-    from diabolo.cli.demo import stretches
+    from diabolo.cli.demo import episode_lines
     from diabolo.datasets import machine_temperature
 
     check_place(output)
@@ -342,7 +342,7 @@ def demo(
         quiet,
     )
     model = fitted(table, {"time": "timestamp"}, quiet)
-    found = stretches(model, table, "timestamp", "value")
+    found = episode_lines(model, table, "timestamp", "value")
     say(f"learnt in {model.engine_.facts['seconds']:.1f} s; {len(found)} odd stretches:", quiet)
     print("".join(f"{line}\n" for line in found), end="")
     model.report(table, output, command="diabolo demo")

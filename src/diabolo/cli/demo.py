@@ -1,30 +1,33 @@
-"""The odd stretches of a series, a line each."""
+"""The episodes of a series, one line each."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from diabolo import tasks
-
-if TYPE_CHECKING:
-    from diabolo.estimator.autoencoder import Autoencoder
+from diabolo.tasks.base import Model
 
 
-def stretches(model: Autoencoder, table: pa.Table, time: str, channel: str) -> list[str]:
-    """Of each stretch that is in alarm: its oddest point, what was expected there, and its level."""
-    answer = tasks.score(model, table)
+def episode_lines(model: Model, table: pa.Table, time: str, channel: str) -> list[str]:
+    """Return a line for each episode: its times, most anomalous value, expected range, and level.
+
+    Args:
+        model: a model fitted on a series.
+        table: rows with the columns of the fit.
+        time: the name of the time column.
+        channel: the name of the channel to show.
+    """
+    scores = tasks.score(model, table)
     times, frame = table[time].to_pylist(), model.engine_.read(table)
     lines = []
-    for episode in answer.episodes:
-        found = tasks.explain(model, table, rows=range(episode.start, episode.end + 1))
-        worst = int(found.bits.argmax())
-        got, low, high = (found.value(part, channel, worst) for part in ("got", "low", "high"))
+    for episode in scores.episodes:
+        explanation = tasks.explain(model, table, rows=range(episode.start, episode.end + 1))
+        highest = int(explanation.bits.argmax())
+        observed, low, high = (explanation.value(part, channel, highest) for part in ("got", "low", "high"))
         words = model.engine_.rows.words(frame, episode.peak)
         lines.append(
             f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "
-            f"at {times[found.rows[worst]]}: got {got:.1f}, expected {low:.1f} to {high:.1f}"
-            + "".join(f"; {text}" for text in words)
+            f"at {times[explanation.rows[highest]]}: "
+            f"observed {observed:.1f}, expected {low:.1f} to {high:.1f}" + "".join(f"; {w}" for w in words)
         )
     return lines

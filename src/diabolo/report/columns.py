@@ -1,4 +1,4 @@
-"""How well the columns are predicted, and how what is expected compares with what is there."""
+"""How well the columns are predicted, and how predictions compare with the observed values."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ import numpy as np
 from diabolo.data.fields import Symbol
 from diabolo.data.inference import missing_share
 from diabolo.report.drawing import charts
-from diabolo.report.formatting import clipped, percent
+from diabolo.report.formatting import percent
 from diabolo.report.view import View
+from diabolo.utils.text import shorten
 
-LINES = 200  # columns in the table of columns
-PLOTS = 12  # columns whose values are drawn
-BARS = "Bars: the values of the data. Line: the values the model expects in the same cells."
+MAX_COLUMNS = 200  # in the table of columns: a choice
+MAX_HISTOGRAMS = 12  # a choice
+HISTOGRAM_TEXT = "Bars: observed values. Line: the values that the model predicts for the same cells."
 
 
 @dataclass(frozen=True)
-class Quality:
+class ColumnQuality:
     """One line of the table of columns.
 
     Attributes:
-        words: how well it is predicted; empty if it is not.
-        share: the same as a share from 0 to 1, or None.
-        base: what guessing without a model would get.
+        name: of the column.
+        kind: of the column.
+        role: scored, context or ignored.
+        missing: the share of missing values in the data, as text.
+        about: what was learnt of it; of an ignored column, why it is ignored.
+        text: how well it is predicted; empty if it is not scored.
+        share: the same from 0 to 1 (accuracy, or explained variance); None if it has no number.
+        base: of labels, the accuracy of always predicting the most frequent one.
     """
 
     name: str
@@ -32,103 +38,102 @@ class Quality:
     role: str
     missing: str
     about: str
-    words: str = ""
+    text: str = ""
     share: float | None = None
     base: float | None = None
 
 
-def qualities(view: View) -> list[Quality]:
-    """The columns: what they are, and how well each cell is predicted from the others of its row."""
-    batch, cells = view.sample
-    schema, made = view.engine.schema, []
-    for entry, line in list(zip(schema.entries, schema.describe(), strict=True))[:LINES]:
-        words, share, base = "", None, None
-        if entry.role == "scored":
-            slot = schema.slots_of(entry.name)[0]
-            value = batch.values[slot.kind][:, slot.index].numpy()
-            there = batch.visible[slot.kind][:, slot.index].numpy()
-            expected = cells.expected[slot.kind][:, slot.index]
-            known = there & np.isfinite(expected)
-            got, said = value[known].astype(float), expected[known]
-            if len(got) < 2:
-                words = "too few values to say"
-            elif slot.kind == Symbol.kind:
-                base = float(np.unique(got, return_counts=True)[1].max() / len(got))
-                share = float((got == np.round(said)).mean())
-                words = f"{percent(share)} right; the commonest value: {percent(base)}"
-            else:
-                spread = float(((got - got.mean()) ** 2).mean())
-                share = max(0.0, 1 - float(((got - said) ** 2).mean()) / spread) if spread > 0 else None
-                words = "does not vary" if share is None else f"{percent(share)} of its variance"
-                if share == 0:
-                    words = "no better than its mean"
-        about = line["learnt"] if entry.role != "ignored" else line["why"]
-        made.append(
-            Quality(
-                clipped(entry.name, 40),
-                line["kind"],
+def column_table(view: View) -> list[ColumnQuality]:
+    """Return the columns: what they are, and how well their cells are predicted."""
+    schema = view.engine.schema
+    lines = []
+    for entry, described in list(zip(schema.entries, schema.describe(), strict=True))[:MAX_COLUMNS]:
+        about = described["learnt"] if entry.role != "ignored" else described["why"]
+        text, share, base = _quality(view, entry.name) if entry.role == "scored" else ("", None, None)
+        present = entry.name in view.columns
+        missing = missing_share(view.columns[entry.name]) if present else entry.missing
+        lines.append(
+            ColumnQuality(
+                shorten(entry.name, 40),
+                described["kind"],
                 entry.role,
-                percent(_missing(view, entry.name, entry.missing)),
-                clipped(about, 80),
-                words,
+                percent(missing),
+                shorten(about, 80),
+                text,
                 share,
                 base,
             )
         )
-    return made
+    return lines
 
 
-def _missing(view: View, name: str, fitted: float) -> float:
-    """The share of rows without a value, in this data."""
-    if name not in view.columns:
-        return fitted
-    return missing_share(view.columns[name])
-
-
-def marginals(view: View) -> list[tuple[str, str]]:
-    """(column, drawing) of the numeric columns: how their values are spread, and what is expected of them."""
+def _quality(view: View, name: str) -> tuple[str, float | None, float | None]:
+    """How well the cells of a scored column are predicted: text, share and base of its line."""
     batch, cells = view.sample
-    schema, made = view.engine.schema, []
+    slot = view.engine.schema.slots_of(name)[0]
+    value = batch.values[slot.kind][:, slot.index].numpy()
+    visible = batch.visible[slot.kind][:, slot.index].numpy()
+    expected = cells.expected[slot.kind][:, slot.index]
+    known = visible & np.isfinite(expected)
+    observed, predicted = value[known].astype(float), expected[known]
+    if len(observed) < 2:
+        return "too few values", None, None
+    if slot.kind == Symbol.kind:
+        base = float(np.unique(observed, return_counts=True)[1].max() / len(observed))
+        share = float((observed == np.round(predicted)).mean())
+        return f"{percent(share)} accuracy; most frequent value: {percent(base)}", share, base
+    variance = float(((observed - observed.mean()) ** 2).mean())
+    if not variance > 0:
+        return "constant", None, None
+    share = max(0.0, 1 - float(((observed - predicted) ** 2).mean()) / variance)
+    return f"{percent(share)} of its variance" if share else "no better than its mean", share, None
+
+
+def value_histograms(view: View) -> list[tuple[str, str]]:
+    """Return (column, SVG) of the numeric columns: histograms of their observed and predicted values."""
+    batch, cells = view.sample
+    schema = view.engine.schema
+    observed_values = {kind: values.numpy() for kind, values in batch.values.items()}
+    drawings = []
     for number, name in enumerate(schema.scored):
         if schema[name].kind not in ("number", "window"):
             continue
         slot = schema.slots_of(name)[0]
-        there = batch.visible[slot.kind][:, slot.index].numpy().ravel()
-        real, expected = (
-            np.asarray(schema.decode(name, table, exact=False), dtype=float).ravel()
-            for table in ({k: v.numpy() for k, v in batch.values.items()}, cells.expected)
+        visible = batch.visible[slot.kind][:, slot.index].numpy().ravel()
+        observed, expected = (
+            np.asarray(schema.decode(name, values, exact=False), dtype=float).ravel()
+            for values in (observed_values, cells.expected)
         )
-        known = there & np.isfinite(real) & np.isfinite(expected)
+        known = visible & np.isfinite(observed) & np.isfinite(expected)
         if known.sum() < 2:
             continue
-        title = f"{clipped(name, 40)}: real and expected values"
-        made.append(
-            (
-                clipped(name, 40),
-                charts.histograms(f"spread{number}", real[known], expected[known], title=title, words=BARS),
-            )
+        title = f"{shorten(name, 40)}: observed and expected values"
+        drawing = charts.histogram(
+            f"histogram{number}", observed[known], expected[known], title=title, description=HISTOGRAM_TEXT
         )
-        if len(made) == PLOTS:
+        drawings.append((shorten(name, 40), drawing))
+        if len(drawings) == MAX_HISTOGRAMS:
             break
-    return made
+    return drawings
 
 
-def trainings(view: View) -> list[tuple[str, str, str]]:
-    """(member, drawing, words) of each network: its losses over the epochs."""
-    made = []
+def training_curves(view: View) -> list[tuple[str, str, str]]:
+    """Return (member, SVG, text) of each network: its losses over the epochs."""
+    curves = []
     history = view.engine.history
     for number, member in enumerate(dict.fromkeys(h["member"] for h in history)):
         lines = [h for h in history if h["member"] == member]
-        epochs, fitted, held = (
+        epochs, training, held_out = (
             np.array([np.nan if h[k] is None else float(h[k]) for h in lines])
             for k in ("epoch", "total", "held_out")
         )
-        if not np.isfinite(fitted).any():
+        if not np.isfinite(training).any():
             continue
-        words = f"{lines[-1]['epoch']:.3g} epochs, {lines[-1]['seconds']:.2g} s"
-        if np.isfinite(held).any():
-            best = int(np.nanargmin(held))
-            words += f"; best held-out loss {held[best]:.4g} at epoch {epochs[best]:.3g}"
-        drawing = charts.training(f"training{number}", epochs, fitted, held, title=f"Training of {member}")
-        made.append((clipped(member, 40), drawing, words))
-    return made
+        text = f"{lines[-1]['epoch']:.3g} epochs, {lines[-1]['seconds']:.2g} s"
+        if np.isfinite(held_out).any():
+            best = int(np.nanargmin(held_out))
+            text += f"; best held-out loss {held_out[best]:.4g} at epoch {epochs[best]:.3g}"
+        title = f"Training of {member}"
+        drawing = charts.training_curve(f"training{number}", epochs, training, held_out, title=title)
+        curves.append((shorten(member, 40), drawing, text))
+    return curves

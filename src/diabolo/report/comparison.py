@@ -1,9 +1,9 @@
-"""The page that holds new rows against real ones: what differs, what a judge sees, what is given away."""
+"""The comparison page: how synthetic rows differ from real rows, and what they reveal about the fit."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,324 +12,319 @@ import numpy as np
 
 from diabolo import tasks
 from diabolo.data.columns import Datetime
-from diabolo.data.sources import read_user_table
+from diabolo.data.sources import UserTable, read_user_table
 from diabolo.engine import Engine
-from diabolo.evaluation import MISSING, PrivacyReport, is_number, row_count
-from diabolo.report.drawing import comparison_charts as spreads
-from diabolo.report.drawing.svg import moment
-from diabolo.report.formatting import clipped, count, percent, several, shown
+from diabolo.evaluation import MISSING, is_number, row_count
+from diabolo.report.digest import digest
+from diabolo.report.drawing import comparison_charts
+from diabolo.report.drawing.axes import format_time
+from diabolo.report.formatting import count, count_of, format_value, percent
 from diabolo.report.page import write_page
-from diabolo.report.report import digest
+from diabolo.report.privacy import NEAR_CHANCE, concerns, privacy
 from diabolo.tasks import Comparison
+from diabolo.tasks.base import Model
+from diabolo.utils.text import shorten
 from diabolo.version import __version__
 
-DRAWN = 60  # columns that are drawn
-SQUARES = 40  # columns of the matrix of pairs
-PAIRS = 10  # of the least alike pairs that are named
-LOOKED = 0.003  # AUROC that a column is worth, to be named
-SUSPECTS, SEEN = 5, 6  # rows that the judge is surest of, and columns of them that are shown
-GUESS = 0.55  # an AUROC or share up to which hardly anything is told
-GRADES = (  # AUROC of the judge below, and what that means
-    (0.53, "as good as tossing a coin"),
-    (0.6, "a little better than tossing a coin"),
-    (0.75, "clearly better than tossing a coin"),
-    (0.9, "new rows give themselves away more often than not"),
-    (1.0, "new rows can be told from real ones"),
+# What the page shows, and from where on: choices.
+MAX_CHARTS = 60  # columns that are drawn
+MAX_MATRIX_COLUMNS = 40  # columns of the matrix of pairs
+MAX_PAIRS = 10  # pairs with the lowest similarity, and columns that the classifier relies on
+MAX_RECOGNISED_ROWS = 5  # synthetic rows that the classifier is most certain of
+MAX_RECOGNISED_COLUMNS = 6  # columns of these rows
+MAX_COMMAND = 2_000  # characters of the command line that are shown
+MIN_IMPORTANCE = 0.003  # loss of AUROC without a column, for the column to be listed
+MIN_SEEN_UNSEEN_SHARE = 0.03  # of the unseen rows in the fit, above which a caveat says so
+MIN_SEEN_SHARE = 0.9  # of the data in the fit, below which a caveat says so
+CLASSIFIER_GRADES = (  # (AUROC of the classifier below this limit, what that means)
+    (0.53, "no better than chance"),
+    (0.6, "slightly better than chance"),
+    (0.75, "clearly better than chance"),
+    (0.9, "synthetic rows are recognised more often than not"),
+    (1.0, "synthetic rows can be told apart from real rows"),
 )
-BEYOND = 0.03  # by which a share may exceed that of unseen rows without a warning
+DATA, SYNTHETIC, UNSEEN = "the data", "the synthetic rows", "the unseen rows"  # names of the tables
 
 
 def write_comparison(
-    model: Any, data: Any, path: str | Path, *, synthetic: Any, unseen: Any = None, command: str | None = None
+    model: Model,
+    data: Any,
+    path: str | Path,
+    *,
+    synthetic: Any,
+    unseen: Any = None,
+    command: str | None = None,
 ) -> Path:
-    """Write a page that holds new rows against real ones: one HTML file that needs no network.
+    """Write a page that compares synthetic rows with real rows: one HTML file that needs no network.
 
     Args:
         model: a fitted model.
         data: the rows of the fit.
-        path: where to.
-        synthetic: the new rows, whoever made them.
-        unseen: real rows that are not among those of the fit.
-        command: the command line to show for doing it again; without it, the lines of Python.
+        path: the file to write.
+        synthetic: the synthetic rows, of any generator.
+        unseen: real rows that are not among those of the fit; None if there are none.
+        command: the command line that reproduces the page; None for the lines of Python.
 
     Returns:
         the path.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
-        UnsupportedError: the model is one of a series or of pictures.
+        UnsupportedError: the model is one of a series or of images.
         DataError: a table cannot be read, or is too small; or the file cannot be written.
     """
-    tables = {"the data": data, "the new rows": synthetic} | (
-        {} if unseen is None else {"unseen rows": unseen}
-    )
-    natives = {name: read_user_table(part) for name, part in tables.items()}
-    found = tasks.compare(
-        model, natives["the data"], synthetic=natives["the new rows"], unseen=natives.get("unseen rows")
-    )
-    engine = model.engine_
+    tables = {DATA: read_user_table(data), SYNTHETIC: read_user_table(synthetic)}
+    if unseen is not None:
+        tables[UNSEEN] = read_user_table(unseen)
+    comparison = tasks.compare(model, tables[DATA], synthetic=tables[SYNTHETIC], unseen=tables.get(UNSEEN))
     more = "" if unseen is None else ", unseen=unseen"
     lines = f"model = {model!r}.fit(data)\nmodel.report(data, {Path(path).name!r}, synthetic=rows{more})"
     return write_page(
         Path(path),
         "comparison",
-        name=clipped(Path(synthetic).name) if isinstance(synthetic, str | Path) else "",
-        verdict=verdict(found.verdict.auroc),
-        size=_size(found),
-        figures=figures(found),
-        against=found.against,
-        judged=[count(rows) for rows in found.verdict.of_each],
-        chance=found.verdict.auroc <= GUESS,
-        looked=looked_at(found),
-        suspects=suspects(engine, found),
-        columns=columns(engine, found),
-        left_out=max(len(found.real) - DRAWN, 0),
-        matrix=spreads.matrix("pairs", list(found.real)[:SQUARES], found.columns_alike, found.pairs_alike),
-        grades=spreads.GRADES,
-        pairs=worst_pairs(found),
-        privacy=privacy(found.leaks),
-        concerns=concerns(found.leaks),
-        caveats=caveats(engine, found, natives),
-        command=(command or lines)[:2000],
+        name=shorten(Path(synthetic).name) if isinstance(synthetic, str | Path) else "",
+        command=(command or lines)[:MAX_COMMAND],
         facts=[
-            *((f"SHA-256 of {name}", digest(user_table)) for name, user_table in natives.items()),
+            *((f"SHA-256 of {name}", digest(user_table)) for name, user_table in tables.items()),
             ("diabolo", __version__),
             ("python", platform.python_version()),
         ],
+        **content(model.engine_, comparison, tables),
     )
 
 
+def content(engine: Engine, comparison: Comparison, tables: Mapping[str, UserTable]) -> dict[str, Any]:
+    """Return the variables of the template that depend on the comparison; drawings are SVG.
+
+    Args:
+        engine: the fitted engine.
+        comparison: the comparison of the tables.
+        tables: name -> table that was compared.
+    """
+    test = comparison.verdict
+    names = list(comparison.real)[:MAX_MATRIX_COLUMNS]
+    return {
+        "verdict": verdict(test.auroc),
+        "size": _size(comparison),
+        "figures": key_figures(comparison),
+        "against": comparison.against,
+        "classified": [count(rows) for rows in test.of_each],
+        "near_chance": test.auroc <= NEAR_CHANCE,
+        "importance": column_importance(comparison),
+        "recognised": recognised_rows(engine, comparison),
+        "columns": compared_columns(engine, comparison),
+        "left_out": max(len(comparison.real) - MAX_CHARTS, 0),
+        "matrix": comparison_charts.pair_matrix(
+            "pairs", names, comparison.columns_alike, comparison.pairs_alike
+        ),
+        "similarity_grades": comparison_charts.SIMILARITY_GRADES,
+        "pairs": worst_pairs(comparison),
+        "privacy": privacy(comparison.leaks),
+        "concerns": concerns(comparison.leaks),
+        "caveats": caveats(engine, comparison, tables),
+    }
+
+
 def verdict(auroc: float) -> str:
-    """The judge's score as a sentence.
+    """Return the AUROC of the classifier as a sentence.
 
     Example:
-        >>> verdict(0.514)
-        'Of a real row and a new one, a judge picks the new one in 51 % of cases: as good as tossing a coin.'
+        >>> verdict(0.514).partition(", ")[2]
+        'a classifier picks the synthetic one in 51 % of cases: no better than chance.'
     """
-    words = next((words for limit, words in GRADES if auroc < limit), GRADES[-1][1])
-    return f"Of a real row and a new one, a judge picks the new one in {percent(auroc)} of cases: {words}."
+    meaning = next((text for limit, text in CLASSIFIER_GRADES if auroc < limit), CLASSIFIER_GRADES[-1][1])
+    return (
+        f"Of a real and a synthetic row, a classifier picks the synthetic one in {percent(auroc)} of cases: "
+        f"{meaning}."
+    )
 
 
-def _size(found: Comparison) -> str:
-    parts = [several(row_count(found.synthetic), "new row"), f"{count(row_count(found.real))} of the fit"]
-    return f"{', '.join(parts)}, {several(len(found.real), 'column')}"
+def _size(comparison: Comparison) -> str:
+    """The size of the tables, as text."""
+    rows = count_of(row_count(comparison.synthetic), "synthetic row")
+    real = f"{count(row_count(comparison.real))} of the fit"
+    return f"{rows}, {real}, {count_of(len(comparison.real), 'column')}"
 
 
-def figures(found: Comparison) -> list[tuple[str, str, str]]:
-    """(label, value, remark): the numbers to know first."""
-    known = found.figures
+def key_figures(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Return (label, value, remark) of the numbers to know first."""
+    figures = comparison.figures
 
-    def beside(name: str, words: str) -> str:
-        return f"{percent(known[name])} for unseen rows; {words}" if name in known else words
+    def remark(name: str) -> str:
+        same = "100 %: same distribution"
+        return f"{percent(figures[name])} for unseen rows; {same}" if name in figures else same
 
+    copies = "of the synthetic rows"
+    if "copies_real" in figures:
+        copies = f"of unseen rows {percent(figures['copies_real'])}"
     return [
-        ("Judge", f"{known['judge']:.3f}", "AUROC; .5: new rows cannot be told from real ones"),
-        ("Columns one by one", percent(known["columns"]), beside("columns_real", "100 %: alike")),
-        ("Columns in pairs", percent(known["pairs"]), beside("pairs_real", "100 %: alike")),
-        (
-            "Copies",
-            percent(known["copies"]),
-            f"of unseen rows {percent(known['copies_real'])}"
-            if "copies_real" in known
-            else "of the new rows",
-        ),
+        ("Classifier", f"{figures['judge']:.3f}", "AUROC; 0.5: cannot be told apart from real rows"),
+        ("Column similarity", percent(figures["columns"]), remark("columns_real")),
+        ("Pair similarity", percent(figures["pairs"]), remark("pairs_real")),
+        ("Copies", percent(figures["copies"]), copies),
     ]
 
 
 @dataclass(frozen=True)
-class Looked:
-    """A column that the judge needs: the share of its AUROC that is lost without it, in hundredths."""
+class Importance:
+    """A column that the classifier relies on.
+
+    Attributes:
+        column: its name.
+        points: the AUROC that is lost without it, in hundredths.
+        share: the same as a share of the highest one.
+    """
 
     column: str
     points: float
     share: float
 
 
-def looked_at(found: Comparison) -> list[Looked]:
-    """The columns that the judge needs most."""
-    worth = sorted(found.verdict.looked_at.items(), key=lambda item: -item[1])[:PAIRS]
-    most = max((v for _, v in worth), default=0)
-    return [Looked(clipped(name, 40), 100 * v, v / most) for name, v in worth if v >= LOOKED]
+def column_importance(comparison: Comparison) -> list[Importance]:
+    """Return the columns that the classifier relies on most."""
+    lost = sorted(comparison.verdict.looked_at.items(), key=lambda item: -item[1])[:MAX_PAIRS]
+    highest = max((v for _, v in lost), default=0)
+    return [Importance(shorten(name, 40), 100 * v, v / highest) for name, v in lost if v >= MIN_IMPORTANCE]
 
 
 @dataclass(frozen=True)
-class Suspects:
-    """The new rows that the judge is surest of: names of columns, and a row of values for each."""
+class RecognisedRows:
+    """The synthetic rows that the classifier is most certain of.
+
+    Attributes:
+        columns: the names of the columns that are shown.
+        rows: (title, probability of being synthetic, values) of each row.
+    """
 
     columns: list[str]
     rows: list[tuple[str, str, list[str | None]]]
 
 
-def suspects(engine: Engine, found: Comparison) -> Suspects:
-    """The rows that gave themselves away, in the columns that the judge looks at most."""
-    names = sorted(found.real, key=lambda name: -found.verdict.looked_at[name])[:SEEN]
-    surest = np.argsort(-found.verdict.suspicion, kind="stable")[:SUSPECTS]
+def recognised_rows(engine: Engine, comparison: Comparison) -> RecognisedRows:
+    """Return the recognised rows, in the columns that the classifier relies on most.
+
+    Args:
+        engine: the fitted engine.
+        comparison: the comparison of the tables.
+    """
+    test = comparison.verdict
+    names = sorted(comparison.real, key=lambda name: -test.looked_at[name])[:MAX_RECOGNISED_COLUMNS]
     rows = []
-    for at in surest.tolist():
-        row = int(found.verdict.rows[at])
-        values = [_said(engine, name, found.synthetic[name][row]) for name in names]
-        rows.append((f"row {row:,}", percent(float(found.verdict.suspicion[at])), values))
-    return Suspects([clipped(name, 30) for name in names], rows)
+    for place in np.argsort(-test.suspicion, kind="stable")[:MAX_RECOGNISED_ROWS].tolist():
+        row = int(test.rows[place])
+        values = [_format_cell(engine, name, comparison.synthetic[name][row]) for name in names]
+        rows.append((f"row {row:,}", percent(float(test.suspicion[place])), values))
+    return RecognisedRows([shorten(name, 30) for name in names], rows)
 
 
-def _said(engine: Engine, name: str, value: Any) -> str | None:
+def _format_cell(engine: Engine, name: str, value: Any) -> str | None:
+    """One value of a compared table as text; None if it is missing."""
     if isinstance(value, float):
         if np.isnan(value):
             return None
-        return moment(value) if isinstance(engine.schema[name], Datetime) else shown(value)
-    return None if value == MISSING else clipped(str(value), 30)
+        return format_time(value) if isinstance(engine.schema[name], Datetime) else format_value(value)
+    return None if value == MISSING else shorten(str(value), 30)
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A column of both tables."""
+class ComparedColumn:
+    """A column of both tables.
+
+    Attributes:
+        name: of the column.
+        similarity: of its distributions, as text.
+        missing: the shares of missing values; empty if there are none.
+        drawing: its distributions as SVG.
+    """
 
     name: str
-    alike: str
+    similarity: str
     missing: str
-    picture: str
+    drawing: str
 
 
-def columns(engine: Engine, found: Comparison) -> list[Compared]:
-    """The columns, the least alike first."""
-    made = []
-    order = sorted(found.real, key=lambda name: found.columns_alike[name])[:DRAWN]
-    for number, name in enumerate(order):
-        one, two = found.real[name], found.synthetic[name]
-        gone = [np.isnan(part) if is_number(part) else part == MISSING for part in (one, two)]
+def compared_columns(engine: Engine, comparison: Comparison) -> list[ComparedColumn]:
+    """Return the columns, those with the lowest similarity first.
+
+    Args:
+        engine: the fitted engine.
+        comparison: the comparison of the tables.
+    """
+    columns = []
+    names = sorted(comparison.real, key=lambda name: comparison.columns_alike[name])[:MAX_CHARTS]
+    for number, name in enumerate(names):
+        real, new = comparison.real[name], comparison.synthetic[name]
+        gone_real, gone_new = (np.isnan(v) if is_number(v) else v == MISSING for v in (real, new))
         missing = ""
-        if gone[0].any() or gone[1].any():
-            missing = f"missing: {percent(gone[0].mean())} real, {percent(gone[1].mean())} new"
-        title = f"{clipped(name, 40)}: real and new values"
-        if is_number(one):
+        if gone_real.any() or gone_new.any():
+            missing = f"missing: {percent(gone_real.mean())} real, {percent(gone_new.mean())} synthetic"
+        chart, title = f"column{number}", f"{shorten(name, 40)}: real and synthetic values"
+        if is_number(real):
             dates = isinstance(engine.schema[name], Datetime)
-            picture = spreads.numbers(f"c{number}", one[~gone[0]], two[~gone[1]], dates=dates, title=title)
+            drawing = comparison_charts.number_chart(
+                chart, real[~gone_real], new[~gone_new], dates=dates, title=title
+            )
         else:
-            picture = spreads.labels(f"c{number}", one, two, title=title)
-        made.append(Compared(clipped(name, 40), percent(found.columns_alike[name]), missing, picture))
-    return made
+            drawing = comparison_charts.label_chart(chart, real, new, title=title)
+        similarity = percent(comparison.columns_alike[name])
+        columns.append(ComparedColumn(shorten(name, 40), similarity, missing, drawing))
+    return columns
 
 
-def worst_pairs(found: Comparison) -> list[tuple[str, str, str]]:
-    """(column, column, how alike they go together), the least alike first."""
-    worst = sorted(found.pairs_alike.items(), key=lambda item: item[1])[:PAIRS]
-    return [(clipped(one, 40), clipped(two, 40), percent(value)) for (one, two), value in worst]
+def worst_pairs(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Return (column, column, similarity) of the pairs with the lowest similarity, the lowest first."""
+    worst = sorted(comparison.pairs_alike.items(), key=lambda item: item[1])[:MAX_PAIRS]
+    return [(shorten(one, 40), shorten(two, 40), percent(value)) for (one, two), value in worst]
 
 
-@dataclass(frozen=True)
-class Line:
-    """A question of privacy, answered for new rows and for unseen real ones."""
+def caveats(engine: Engine, comparison: Comparison, tables: Mapping[str, UserTable]) -> list[str]:
+    """Return what a reader should know before relying on the page, as sentences.
 
-    question: str
-    new: str
-    real: str
-
-
-def privacy(found: PrivacyReport) -> list[Line]:
-    """What the new rows give away, in plain words."""
-
-    def said(value: float | None) -> str:
-        return "–" if value is None else percent(value)
-
-    def distance(value: float | None) -> str:
-        return "–" if value is None else f"{value:.2f}"
-
-    lines = [
-        Line("How many rows stand in the data just like that?", said(found.copies), said(found.copies_real)),
-        Line(
-            "How far is it to the nearest row of the fit? (median; a column counts up to 1)",
-            distance(found.closest),
-            distance(found.closest_real),
-        ),
-        Line(
-            f"An attacker knows all of a row but {clipped(found.target, 40)}, and takes it from the nearest "
-            "new row: how often is that right, of rows of the fit, and of rows that were never seen?",
-            said(found.attribute),
-            said(found.attribute_real),
-        ),
-    ]
-    if found.closer is not None and found.membership is not None:
-        lines += [
-            Line(
-                "How many new rows are nearer to a row of the fit than to any of as many unseen ones?",
-                said(found.closer),
-                "50 % tells nothing",
-            ),
-            Line(
-                "An attacker has a row of the fit and another one, and takes the one nearer to a new row for "
-                "that of the fit: how often is that right?",
-                said(found.membership),
-                "50 % tells nothing",
-            ),
-        ]
-    return lines
-
-
-def concerns(found: PrivacyReport) -> list[str]:
-    """What should make one think, in sentences; none if the figures give no reason."""
-    said = []
-    if found.copies > (found.copies_real or 0) + BEYOND / 3:
-        said.append(
-            f"{percent(found.copies)} of the new rows are copies of rows of the fit; "
-            f"{_usual(found.copies_real)}."
-        )
-    if found.closer is not None and found.closer > GUESS:
-        said.append("New rows are nearer to rows of the fit than chance has it: they follow them closely.")
-    if found.membership is not None and found.membership > GUESS:
-        said.append("Who was in the data can be told from the new rows better than by chance.")
-    if found.attribute_real is not None and found.attribute > found.attribute_real + BEYOND:
-        said.append(
-            f"{found.target} is guessed more often right of rows of the fit than of others: something of "
-            "single rows came through."
-        )
-    return said
-
-
-def _usual(real: float | None) -> str:
-    return "what is usual is not known" if real is None else f"of unseen real rows {percent(real)} are"
-
-
-def caveats(engine: Engine, found: Comparison, natives: dict[str, Any]) -> list[str]:
-    """What a reader should know before believing the page."""
-    said = [
-        "All figures of privacy are averages. They do not say that no single, unusual row leaves a trace, "
+    Args:
+        engine: the fitted engine.
+        comparison: the comparison of the tables.
+        tables: name -> table that was compared.
+    """
+    rows = comparison.verdict.of_each
+    sentences = [
+        "All privacy figures are averages. They do not rule out that a single, unusual row leaves a trace, "
         "and nothing here is a guarantee of differential privacy. Rare labels and extreme numbers of the "
-        "data occur in new rows; min_count and clip keep them out of the model.",
-        f"This judge, boosted trees, learnt from half of {' and '.join(map(count, found.verdict.of_each))} "
-        "rows: one that sees more rows may find more.",
+        "data occur in synthetic rows; min_count and clip keep them out of the model.",
+        f"The classifier, boosted trees, learnt from half of {' and '.join(map(count, rows))} rows: "
+        "with more rows, it may recognise more.",
     ]
-    if found.against == "fitted":
-        said.append(
-            "There were no unseen rows: the judge was shown rows of the fit, and what is usual among real "
-            "rows is not known. Give --unseen FILE, or unseen=, for an honest comparison."
+    if comparison.against == "fitted":
+        sentences.append(
+            "There were no unseen rows: the classifier was given rows of the fit, and the usual difference "
+            "between real rows is not known. Give --unseen FILE, or unseen=, for a fair comparison."
         )
-    elif found.figures["columns_real"] < found.figures["columns"] and _fewer(found):
-        said.append(
-            "Unseen rows are fewer than new ones, so that their columns and pairs agree less by chance alone."
+    elif comparison.figures["columns_real"] < comparison.figures["columns"] and (
+        rows[0] < row_count(comparison.synthetic)
+    ):
+        sentences.append(
+            "There are fewer unseen rows than synthetic ones, so their columns and pairs are less similar "
+            "by chance alone."
         )
-    known = _known(engine, natives["the data"])
-    if known is not None and known < 0.9:
-        said.append(
-            f"Only {percent(known)} of the data are rows that the model was fitted on; what is given away "
-            "was asked of all of them."
+    seen = _share_of_seen_rows(engine, tables[DATA])
+    if seen is not None and seen < MIN_SEEN_SHARE:
+        sentences.append(
+            f"Only {percent(seen)} of the data are rows that the model was fitted on; the privacy figures "
+            "are about all of them."
         )
-    if "unseen rows" in natives and (known := _known(engine, natives["unseen rows"])) and known > BEYOND:
-        said.append(f"{percent(known)} of the unseen rows stand in the data of the fit just like that.")
-    unread = [clipped(e.name, 40) for e in engine.schema.entries if e.role == "ignored"]
+    seen = _share_of_seen_rows(engine, tables[UNSEEN]) if UNSEEN in tables else None
+    if seen is not None and seen > MIN_SEEN_UNSEEN_SHARE:
+        sentences.append(f"{percent(seen)} of the unseen rows are identical to rows of the fit.")
+    unread = [shorten(e.name, 40) for e in engine.schema.entries if e.role == "ignored"]
     if unread:
-        said.append(f"Not compared, as the model does not read them: {', '.join(unread[:10])}.")
-    return said
+        sentences.append(f"Not compared, as the model does not read them: {', '.join(unread[:10])}.")
+    return sentences
 
 
-def _fewer(found: Comparison) -> bool:
-    return found.verdict.of_each[0] < row_count(found.synthetic)
-
-
-def _known(engine: Engine, user_table: Any) -> float | None:
-    """The share of rows that the fit has seen; None if the model does not know them again."""
-    seen = engine.rows.of_seen_rows
-    if seen is None:
+def _share_of_seen_rows(engine: Engine, user_table: UserTable) -> float | None:
+    """The share of rows that the fit has seen; None if the model does not remember them."""
+    seen_rows = engine.rows.of_seen_rows
+    if seen_rows is None:
         return None
     frame = engine.read(user_table)
-    parts: Sequence[np.ndarray] = [seen.contains(batch) for _, batch in engine.chunks(frame)]
-    return float(np.concatenate(parts).mean())
+    seen = [seen_rows.contains(batch) for _, batch in engine.chunks(frame)]
+    return float(np.concatenate(seen).mean())

@@ -1,132 +1,137 @@
-"""The oddest episodes of a series, as cards of a report."""
+"""The cards of the most anomalous episodes of a series."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diabolo import tasks
-from diabolo.data.sources import Series
+from diabolo.data.sources.series import SERIES_OFFSET
 from diabolo.detection.calibration import severity
+from diabolo.report.cards import MAX_CARDS, Card, make_card
 from diabolo.report.drawing import timeline
-from diabolo.report.drawing.svg import moment
-from diabolo.report.expected import floats, span
-from diabolo.report.formatting import duration, several
-from diabolo.report.rows import CARDS, Card, make_card
-from diabolo.report.view import SeriesRows, View
+from diabolo.report.drawing.axes import format_time
+from diabolo.report.expected import PARTS, episode_span, to_floats
+from diabolo.report.formatting import count_of, duration
 from diabolo.tasks import Episode, Explanation
 
-QUIET = 4  # cards of a series without alarms: its oddest stretches
-POINTS = 2_000  # points explained around one episode
-BRIEF = np.log(2)  # evidence from which on it is said
+if TYPE_CHECKING:
+    from diabolo.report.series_view import SeriesRows, SeriesView
+
+MIN_CARDS = 4  # of a series with few alarms: a choice
+MAX_POINTS = 2_000  # explained around one episode: a choice
 
 
-def episodes(view: View, source: Series) -> list[Card]:
-    """The up to twenty oddest episodes; with few of them, the oddest quiet stretches too."""
-    strand_of, place_of = view.places
-    cards = []
-    alarms = sorted(view.scores.episodes, key=lambda e: -e.bits)[:CARDS]
-    for number, episode in enumerate(alarms + _quiet(view, source, QUIET - len(alarms))):
-        strand, peak = view.strands[strand_of[episode.peak]], int(place_of[episode.peak])
-        start, end = sorted((int(place_of[episode.start]), int(place_of[episode.end])))
-        around = _around(start, end, peak, source.length, len(strand.rows))
-        rows = strand.rows[around]
-        said = tasks.explain(view.model, view.user_table, rows=rows.tolist())
-        # The windows around an odd point are all odd: what is shown is the point whose value is oddest.
-        wide = source.length // 2
-        low, high = max(start - wide, around.start), min(end + wide + 1, around.stop)
-        evidence = said.bits[low - around.start : high - around.start].max(1)
-        oddest = low + int(evidence.argmax()) if evidence.max() > 0 else peak
-        card = make_card(view, said, oddest - around.start, int(strand.rows[oddest]), {})
-        card.bits, card.severity, card.alarm = (
-            episode.bits,
-            episode.severity,
-            bool(view.scores.alarm[episode.peak]),
-        )
-        card.title, card.about = _title(view, strand, start, end, oddest)
-        if card.alarm:
-            why = view.engine.rows.words(view.frame, episode.peak)
-            card.about += "".join(f"; {words}" for words in why)
-        card.nearest = _nearest(view, source, int(strand.rows[peak]))
-        spans = [span(view, episode)] if card.alarm else []
-        seen = _stretch(view, strand, around, said, spans)
-        card.picture = timeline.zoom(f"zoom{number}", seen, title=card.title)
-        card.series, card.between = int(strand_of[episode.peak]), (float(seen.x[0]), float(seen.x[-1]))
-        cards.append(card)
-    return cards
+def episode_cards(view: SeriesView) -> list[Card]:
+    """Return the cards of up to twenty of the most anomalous episodes.
+
+    With fewer than four episodes, cards of the most anomalous points below the alarm level follow.
+    """
+    alarms = sorted(view.scores.episodes, key=lambda e: -e.bits)[:MAX_CARDS]
+    episodes = alarms + _below_alarm(view, MIN_CARDS - len(alarms))
+    return [_episode_card(view, number, episode) for number, episode in enumerate(episodes)]
 
 
-def _quiet(view: View, source: Series, wanted: int) -> list[Episode]:
-    """The oddest stretches that are no alarms, each at least a window from everything odder."""
-    point = view.frame.layout.point
+def _episode_card(view: SeriesView, number: int, episode: Episode) -> Card:
+    """The card of one episode; the drawing's name is made of its number."""
+    series_of, position_of = view.positions
+    series, peak = view.series[series_of[episode.peak]], int(position_of[episode.peak])
+    start, end = sorted((int(position_of[episode.start]), int(position_of[episode.end])))
+    shown = _context(start, end, peak, view.source.length, len(series.rows))
+    explanation = tasks.explain(view.model, view.user_table, rows=series.rows[shown].tolist())
+    # All windows around an anomalous point are anomalous: the point to show is the one whose value is.
+    half = view.source.length // 2
+    low, high = max(start - half, shown.start), min(end + half + 1, shown.stop)
+    evidence = explanation.bits[low - shown.start : high - shown.start].max(1)
+    highest = low + int(evidence.argmax()) if evidence.max() > 0 else peak
+    card = make_card(view, explanation, highest - shown.start, int(series.rows[highest]), {})
+    card.bits, card.severity = episode.bits, episode.severity
+    card.alarm = bool(view.scores.alarm[episode.peak])
+    card.title, card.details = _title(view, series, start, end, highest)
+    if card.alarm:
+        card.details += "".join(f"; {words}" for words in view.engine.rows.words(view.frame, episode.peak))
+    card.nearest = _nearest(view, int(series.rows[peak]))
+    spans = [episode_span(view, episode)] if card.alarm else []
+    segment = _segment(view, series, shown, explanation, spans)
+    card.drawing = timeline.zoom(f"zoom{number}", segment, title=card.title)
+    card.series = int(series_of[episode.peak])
+    card.between = float(segment.x[0]), float(segment.x[-1])
+    return card
+
+
+def _below_alarm(view: SeriesView, most: int) -> list[Episode]:
+    """The most anomalous points below the alarm level, each at least a window from any higher score."""
+    point, length = view.frame.layout.point, view.source.length
     left = view.bits.copy()
     for episode in view.scores.episodes:
         low, high = sorted((point[episode.start], point[episode.end]))
-        left[(point > low - source.length) & (point < high + source.length)] = -1
+        left[(point > low - length) & (point < high + length)] = -1
     found: list[Episode] = []
-    while len(found) < wanted and (left > 0).any():
+    while len(found) < most and (left > 0).any():
         peak = int(left.argmax())
         bits = float(left[peak])
         found.append(Episode(peak, peak, peak, bits, float(severity(np.array(bits)))))
-        left[np.abs(point - point[peak]) < source.length] = -1
+        left[np.abs(point - point[peak]) < length] = -1
     return found
 
 
-def _around(start: int, end: int, peak: int, length: int, points: int) -> slice:
-    """The places to show of a series: the episode with something before and after it."""
+def _context(start: int, end: int, peak: int, length: int, points: int) -> slice:
+    """The positions to show of a series: the episode with some points before and after it."""
     margin = max(length // 2, (end - start) // 3, 4)
     low, high = max(start - margin, 0), min(end + margin + 1, points)
-    if high - low > POINTS:
-        low = int(np.clip(peak - POINTS // 2, low, high - POINTS))
-        high = low + POINTS
+    if high - low > MAX_POINTS:
+        low = int(np.clip(peak - MAX_POINTS // 2, low, high - MAX_POINTS))
+        high = low + MAX_POINTS
     return slice(low, high)
 
 
-def _stretch(
-    view: View, strand: SeriesRows, places: slice, said: Explanation, spans: list[timeline.Span]
+def _segment(
+    view: SeriesView,
+    series: SeriesRows,
+    positions: slice,
+    explanation: Explanation,
+    spans: list[timeline.Span],
 ) -> timeline.SeriesSegment:
     """A part of a series that was explained, for a drawing."""
-    parts = {
-        part: {n: floats(getattr(said, part)[n]) for n in view.channels}
-        for part in ("expected", "low", "high")
-    }
+    parts = {part: {n: to_floats(getattr(explanation, part)[n]) for n in view.channels} for part in PARTS}
     return timeline.SeriesSegment(
-        strand.x[places],
+        series.x[positions],
         view.dates,
-        {n: floats(said.got[n]) for n in view.channels},
-        view.bits[strand.rows[places]],
+        {n: to_floats(explanation.got[n]) for n in view.channels},
+        view.bits[series.rows[positions]],
         spans,
         **parts,
-        wrong={n: said.p_wrong[:, said.names.index(n)] >= 0.5 for n in view.channels},
+        wrong={n: explanation.p_wrong[:, explanation.names.index(n)] >= 0.5 for n in view.channels},
     )
 
 
-def _title(view: View, strand: SeriesRows, start: int, end: int, oddest: int) -> tuple[str, str]:
-    """When it was, and a line on its length and its oddest point."""
-    first, last, top = (view.when(int(strand.rows[i])) for i in (start, end, oddest))
+def _title(view: SeriesView, series: SeriesRows, start: int, end: int, highest: int) -> tuple[str, str]:
+    """The time of an episode, and a line on its length and its most anomalous value."""
+    first, last, at = (view.when(int(series.rows[i])) for i in (start, end, highest))
     if view.dates and first[:10] == last[:10]:
         last = last[11:]
     last = last.removeprefix("row ")
-    name = f"{strand.label}: " if strand.label else ""
+    name = f"{series.label}: " if series.label else ""
+    value = f"most anomalous value at {at}"
     if start == end:
-        return f"{name}{first}", f"oddest value at {top}"
-    length = f"{duration(float(strand.x[end] - strand.x[start]))}, " if view.dates else ""
-    return f"{name}{first} to {last}", f"{length}{several(end - start + 1, 'point')}; oddest value at {top}"
+        return f"{name}{first}", value
+    length = f"{duration(float(series.x[end] - series.x[start]))}, " if view.dates else ""
+    return f"{name}{first} to {last}", f"{length}{count_of(end - start + 1, 'point')}; {value}"
 
 
-def _nearest(view: View, source: Series, row: int) -> str:
-    """When the remembered window starts that is most like the one around a row."""
-    frame = view.frame
-    memory = view.engine.memory
+def _nearest(view: SeriesView, row: int) -> str:
+    """The start of the remembered window that is most similar to the window around a row."""
+    frame, memory, source = view.frame, view.engine.memory, view.source
     if frame.positions is None or memory.positions is None:
         return ""
     window = np.abs(frame.layout.start + source.length // 2 - frame.layout.point[row]).argmin()
-    picked = np.array([window])
-    batch = view.engine.schema.encode(frame[picked])
-    near = view.engine.parts.neighbours(batch, frame.positions[picked])
+    window_rows = np.array([window])
+    batch = view.engine.schema.encode(frame[window_rows])
+    near = view.engine.parts.neighbours(batch, frame.positions[window_rows])
     if near.places[0, 0] < 0:
         return ""
-    # A position counts steps since 1970 (of a numeric time: since 0); series of one table lie far apart.
-    step = int(memory.positions[near.places[0, 0]]) % (1 << 40)
-    if not view.dates or not source.step:
-        return f"the remembered window from point {step:,} on, distance {near.distance[0]:.2g}"
-    return f"the remembered window from {moment(step * source.step)} on, distance {near.distance[0]:.2g}"
+    # A position counts steps since 1970 (of a numeric time: since 0), apart from its series.
+    step = int(memory.positions[near.places[0, 0]]) % SERIES_OFFSET
+    on = format_time(step * source.step) if view.dates and source.step else f"point {step:,}"
+    return f"the remembered window from {on} on, distance {near.distance[0]:.2g}"

@@ -1,4 +1,4 @@
-"""The latent space in a report: a map of the rows, and what its widest axes stand for."""
+"""The latent space in a report: a map of the rows, and traversals of its widest axes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ from diabolo.data.columns import Image
 from diabolo.data.columns.image import to_pixels
 from diabolo.detection.calibration import severity
 from diabolo.errors import UnsupportedError
+from diabolo.report.cards import Content
 from diabolo.report.drawing import charts
-from diabolo.report.drawing.png import Thumbnail, thumbnail
-from diabolo.report.formatting import clipped, shown
-from diabolo.report.view import SAMPLE, View
+from diabolo.report.drawing.png import thumbnail
+from diabolo.report.formatting import format_value
+from diabolo.report.view import View
+from diabolo.utils.text import shorten
 
-RINGS = 20
-AXES, STEPS, REACH = 2, 7, 2.0  # traversals: how many, and how far in deviations
-COLUMNS = 6  # shown in a traversal of a table
+MAX_POINTS = 2_000  # of the map: a choice
+MAX_RINGS = 20  # around points of the map: a choice
+N_AXES = 2  # that are traversed: a choice
+N_STEPS = 7  # of a traversal: a choice
+MAX_DEVIATIONS = 2.0  # of a traversal, in standard deviations of the axis: a choice
+MAX_COLUMNS = 6  # of a traversal of a table: a choice
 
 
 def latent_map(view: View) -> str:
-    """The map of at most 2,000 rows or windows; empty without two coordinates.
+    """Return the map of at most 2,000 rows or windows as SVG; empty without two coordinates.
 
-    Rings are the oddest alarms of a table. The alarms of an episode of a series lie on one spot, or on one
-    line: of each episode only the window around its oddest point gets a ring.
+    Rings mark the most anomalous alarms of a table. The alarms of an episode of a series lie on one spot, or
+    on one line: of each episode only the window around its most anomalous point gets a ring.
     """
     engine = view.engine
-    oddest = sorted(view.scores.episodes, key=lambda e: -e.bits)[:RINGS]
-    ringed = engine.source.at_centre(view.frame, np.arange(view.frame.rows))[
-        np.array([e.peak for e in oddest], int)
-    ]
-    rows = np.unique(np.r_[view.even(SAMPLE - len(ringed)), ringed])
+    episodes = sorted(view.scores.episodes, key=lambda e: -e.bits)[:MAX_RINGS]
+    peaks = np.array([e.peak for e in episodes], int)
+    ringed = engine.source.at_centre(view.frame, np.arange(view.frame.rows))[peaks]
+    rows = np.unique(np.r_[view.evenly_spaced(MAX_POINTS - len(ringed)), ringed])
     z = engine.coordinates(engine.schema.encode(view.frame[rows]))
     if z.shape[1] < 2 or len(z) < 3 or not np.isfinite(z).all():
         return ""
@@ -41,49 +45,50 @@ def latent_map(view: View) -> str:
     widest = np.argsort(-z.std(0), kind="stable")[:2]
     labels = {
         int(at): f"{view.when(e.peak)}: {e.bits:.1f} bits"
-        for at, e in zip(np.searchsorted(rows, ringed), oddest, strict=True)
+        for at, e in zip(np.searchsorted(rows, ringed), episodes, strict=True)
     }
-    odd = severity(view.frame_bits[rows])
-    return charts.latent_map("latent", z[:, widest], odd, labels, names=[f"z{i}" for i in widest])
+    names = [f"z{i}" for i in widest]
+    return charts.latent_map("latent", z[:, widest], severity(view.frame_bits[rows]), labels, names=names)
 
 
 @dataclass(frozen=True)
 class Traversal:
-    """A walk along a latent axis, from a code in the middle of all.
+    """The mean latent code, moved along one latent axis and decoded.
 
     Attributes:
         name: of the axis.
-        steps: places on the way, in deviations from the mean.
-        lines: (column, what is decoded at each step): texts or pictures.
+        steps: the positions on the axis, in standard deviations from the mean.
+        lines: (column, its decoded value at each step).
     """
 
     name: str
     steps: list[str]
-    lines: list[tuple[str, list[str | Thumbnail | None]]]
+    lines: list[tuple[str, list[Content]]]
 
 
 def traversals(view: View) -> list[Traversal]:
-    """Walks along the two widest axes; none if the model has no way back from its coordinates."""
+    """Return traversals of the two widest axes; none if the model cannot decode its coordinates."""
     engine = view.engine
     try:
         tasks.check_decodable(engine)
     except UnsupportedError:
         return []
     centre, scale = tasks.latent_moments(engine)
-    steps = np.linspace(-REACH, REACH, STEPS)
-    made = []
-    for axis in np.argsort(-scale, kind="stable")[:AXES]:
-        z = np.tile(centre, (STEPS, 1))
+    steps = np.linspace(-MAX_DEVIATIONS, MAX_DEVIATIONS, N_STEPS)
+    names = [f"{step:+.1f}" if abs(step) > 1e-9 else "0" for step in steps]
+    found = []
+    for axis in np.argsort(-scale, kind="stable")[:N_AXES]:
+        z = np.tile(centre, (N_STEPS, 1))
         z[:, axis] += steps * scale[axis]
         decoded = tasks.decode_latents(engine, z)
-        moved = sorted(decoded, key=lambda name: -_change(view, name, decoded[name]))
-        lines = [(clipped(n, 40), _cells(view, n, decoded[n])) for n in moved[:COLUMNS]]
-        made.append(Traversal(f"z{axis}", [f"{s:+.1f}" if abs(s) > 1e-9 else "0" for s in steps], lines))
-    return made
+        by_change = sorted(decoded, key=lambda name: -_change(view, name, decoded[name]))
+        lines = [(shorten(n, 40), _contents(view, n, decoded[n])) for n in by_change[:MAX_COLUMNS]]
+        found.append(Traversal(f"z{axis}", names, lines))
+    return found
 
 
 def _change(view: View, name: str, values: pa.Array) -> float:
-    """How much a column changes on the way: of its spread, or in labels."""
+    """How much a column changes: its range in standard units, or the number of other labels."""
     column = view.engine.schema[name]
     if isinstance(column, Image):
         return float("inf")
@@ -93,8 +98,9 @@ def _change(view: View, name: str, values: pa.Array) -> float:
     return float(len(np.unique(value)) - 1)
 
 
-def _cells(view: View, name: str, values: pa.Array) -> list[str | Thumbnail | None]:
+def _contents(view: View, name: str, values: pa.Array) -> list[Content]:
+    """Decoded values as cells show them."""
     column = view.engine.schema[name]
     if isinstance(column, Image):
-        return [thumbnail(column, picture) for picture in to_pixels(values)]
-    return [shown(value, digits=3) for value in values.to_pylist()]
+        return [thumbnail(column, pixels) for pixels in to_pixels(values)]
+    return [format_value(value, digits=3) for value in values.to_pylist()]

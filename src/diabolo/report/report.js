@@ -1,5 +1,5 @@
 (function () {
-  var slider = document.getElementById("slider"), said = document.getElementById("said"), data = slider.dataset;
+  var slider = document.getElementById("slider"), output = document.getElementById("alarm-summary"), data = slider.dataset;
   var level = JSON.parse(data.level), rows = JSON.parse(data.rows), episodes = JSON.parse(data.episodes);
   var total = +data.total, days = +data.days, lines = document.querySelectorAll(".threshold");
   function rough(x) { return x >= 99.5 ? Math.round(x).toLocaleString("en") : x === 0 ? "0" : String(+x.toPrecision(2)); }
@@ -10,7 +10,7 @@
     var bits = level[at], share = 100 * rows[at] / total, text = "At " + bits.toFixed(1) + " bits: ";
     if (episodes.length) text += plural(episodes[at], "episode") + (days ? ", " + rough(episodes[at] / days) + " a day" : "") + ", with ";
     text += plural(rows[at], episodes.length ? "point" : "row") + " in alarm (" + rough(share) + " % of all); by chance about " + rough(total * Math.pow(2, -bits)) + ".";
-    said.textContent = text;
+    output.textContent = text;
     slider.setAttribute("aria-valuetext", text);
     lines.forEach(function (line) {
       var d = line.dataset;
@@ -26,12 +26,12 @@
   slider.addEventListener("input", show);
   show();
 })();
-// The lines of a timeline lie in its pane: the viewBox of the pane says which part of them is seen. Only the ticks
-// of time have to be made anew.
+// The lines of a timeline are in its pane, whose viewBox selects the part that is shown. Only the ticks of time have to
+// be drawn again.
 (function () {
-  var NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" "), DAY = 86400, TICKS = 7;
-  var CLOCK = JSON.parse(document.getElementById("overview").dataset.clock || "[]");
-  var MONTHS = [1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200], LEAST = 32;  // units of a pane; a step of time has four
+  var MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" "), DAY = 86400, N_TICKS = 7;
+  var CLOCK_STEPS = JSON.parse(document.getElementById("overview").dataset.clock || "[]");
+  var MONTH_STEPS = [1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200], MIN_WIDTH = 32;  // units of a pane, of which a step of time has four
   function nearest(steps, raw) {
     return steps.reduce(function (a, b) { return Math.abs(Math.log(b / raw)) < Math.abs(Math.log(a / raw)) ? b : a; });
   }
@@ -41,7 +41,7 @@
     return found;
   }
   function numbers(low, high) {
-    var raw = (high - low) / TICKS, power = Math.pow(10, Math.floor(Math.log10(raw)));
+    var raw = (high - low) / N_TICKS, power = Math.pow(10, Math.floor(Math.log10(raw)));
     var step = nearest([power, 2 * power, 5 * power, 10 * power], raw), digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     return ticks(low, high, low / step, function (i) { return i * step; }, function (v) {
       return v.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -49,16 +49,16 @@
   }
   function part(seconds, first, last) { return new Date(seconds * 1000).toISOString().slice(first, last); }
   function moments(low, high) {
-    var raw = (high - low) / TICKS, step = nearest(CLOCK, raw), shown = "";
+    var raw = (high - low) / N_TICKS, step = nearest(CLOCK_STEPS, raw), shown = "";
     if (raw > 21 * DAY) {
-      step = nearest(MONTHS, raw / (30.44 * DAY));
+      step = nearest(MONTH_STEPS, raw / (30.44 * DAY));
       var first = 12 * (+part(low, 0, 4) - 1970);
       return ticks(low, high, 0, function (i) { return Date.UTC(1970, first + i * step) / 1000; }, function (v) {
-        return (step < 12 ? NAMES[+part(v, 5, 7) - 1] + " " : "") + part(v, 0, 4);
+        return (step < 12 ? MONTH_NAMES[+part(v, 5, 7) - 1] + " " : "") + part(v, 0, 4);
       });
     }
     return ticks(low, high, low / step, function (i) { return i * step; }, function (v) {
-      var day = +part(v, 8, 10) + " " + NAMES[+part(v, 5, 7) - 1], clock = part(v, 11, step < 60 ? 19 : 16);
+      var day = +part(v, 8, 10) + " " + MONTH_NAMES[+part(v, 5, 7) - 1], clock = part(v, 11, step < 60 ? 19 : 16);
       var label = step >= DAY ? day : day === shown ? clock : day + " " + clock;
       shown = day;
       return label;
@@ -67,7 +67,7 @@
 
   function timeline(figure) {
     var svg = figure.querySelector("svg"), pane = svg.querySelector(".pane"), axis = svg.querySelector(".ticks");
-    var tools = figure.querySelector(".tools"), said = tools.querySelector("output"), data = pane.dataset;
+    var toolbar = figure.querySelector(".toolbar"), output = toolbar.querySelector("output"), data = pane.dataset;
     var box = pane.viewBox.baseVal, whole = box.width, height = box.height, dates = data.dates === "1";
     var left = +pane.getAttribute("x"), wide = +pane.getAttribute("width"), low = +data.low, span = data.high - data.low;
     var all = axis.innerHTML, chosen = null;
@@ -76,13 +76,13 @@
     function unit(time) { return (time - low) / span * whole; }
     function words(time) { return dates ? part(time, 0, 16).replace("T", " ") : String(+time.toPrecision(6)); }
     function shape(name, values, text) {
-      var made = document.createElementNS(svg.namespaceURI, name);
-      for (var key in values) made.setAttribute(key, values[key]);
-      if (text) made.textContent = text;
-      return made;
+      var element = document.createElementNS(svg.namespaceURI, name);
+      for (var key in values) element.setAttribute(key, values[key]);
+      if (text) element.textContent = text;
+      return element;
     }
     function show(from, to) {
-      var width = Math.min(Math.max(to - from, LEAST), whole), start = Math.min(Math.max((from + to - width) / 2, 0), whole - width);
+      var width = Math.min(Math.max(to - from, MIN_WIDTH), whole), start = Math.min(Math.max((from + to - width) / 2, 0), whole - width);
       var zoomed = width < whole, free = -Infinity, a = time(start), b = time(start + width), d = axis.dataset;
       pane.setAttribute("viewBox", [start, 0, width, height].join(" "));
       axis.innerHTML = zoomed ? "" : all;
@@ -93,33 +93,33 @@
         axis.append(shape("text", { "class": "tick", x: middle, y: +d.bottom + 16, "text-anchor": "middle" }, tick[1]));
         free = middle + half;
       });
-      said.textContent = zoomed ? words(a) + " to " + words(b) : "drag across the series to see a part of it";
-      tools.querySelectorAll("button:not([name=in])").forEach(function (button) { button.disabled = !zoomed; });
+      output.textContent = zoomed ? words(a) + " to " + words(b) : "drag across the series to enlarge a part of it";
+      toolbar.querySelectorAll("button:not([name=in])").forEach(function (button) { button.disabled = !zoomed; });
     }
-    function by(times, at, moved) {  // so many times as wide, around a place of the pane
+    function zoom(factor, at, moved) {  // the part shown becomes `factor` times as wide, around a place of the pane
       var from = box.x + (moved || 0) * box.width, place = at === undefined ? from + box.width / 2 : at;
-      show(place - (place - from) * times, place + (from + box.width - place) * times);
+      show(place - (place - from) * factor, place + (from + box.width - place) * factor);
     }
-    function at(event) {  // where the pointer is, from 0 to 1
-      var seen = svg.getBoundingClientRect();
-      return Math.min(Math.max(((event.clientX - seen.left) / seen.width * svg.viewBox.baseVal.width - left) / wide, 0), 1);
+    function at(event) {  // the place of the pointer, from 0 to 1
+      var bounds = svg.getBoundingClientRect();
+      return Math.min(Math.max(((event.clientX - bounds.left) / bounds.width * svg.viewBox.baseVal.width - left) / wide, 0), 1);
     }
-    var does = {
-      "in": function () { by(0.5); }, out: function () { by(2); }, whole: function () { show(0, whole); },
-      back: function () { by(1, undefined, -0.5); }, on: function () { by(1, undefined, 0.5); }
+    var actions = {
+      "in": function () { zoom(0.5); }, out: function () { zoom(2); }, whole: function () { show(0, whole); },
+      earlier: function () { zoom(1, undefined, -0.5); }, later: function () { zoom(1, undefined, 0.5); }
     };
-    tools.addEventListener("click", function (event) { if (does[event.target.name]) does[event.target.name](); });
-    svg.addEventListener("dblclick", does.whole);
+    toolbar.addEventListener("click", function (event) { if (actions[event.target.name]) actions[event.target.name](); });
+    svg.addEventListener("dblclick", actions.whole);
     svg.addEventListener("wheel", function (event) {  // with Ctrl, as a pinch is: else the page scrolls
       if (!event.ctrlKey) return;
       event.preventDefault();
-      by(Math.exp(Math.max(-1, Math.min(event.deltaY / 100, 1)) / 2), box.x + at(event) * box.width);
+      zoom(Math.exp(Math.max(-1, Math.min(event.deltaY / 100, 1)) / 2), box.x + at(event) * box.width);
     }, { passive: false });
     svg.addEventListener("pointerdown", function (event) {
       if (event.button || event.pointerType === "touch") return;
       event.preventDefault();
       svg.setPointerCapture(event.pointerId);
-      chosen = shape("rect", { "class": "chosen", y: 20, height: axis.dataset.bottom - 20, width: 0 });
+      chosen = shape("rect", { "class": "selection", y: 20, height: axis.dataset.bottom - 20, width: 0 });
       chosen.from = at(event);
       svg.append(chosen);
     });
@@ -128,15 +128,15 @@
       chosen.setAttribute("x", left + wide * Math.min(chosen.from, at(event)));
       chosen.setAttribute("width", wide * Math.abs(at(event) - chosen.from));
     });
-    function dropped(event) {
+    function release(event) {
       if (!chosen) return;
       var from = Math.min(chosen.from, at(event)), to = Math.max(chosen.from, at(event));
       chosen.remove();
       chosen = null;
       if (event.type === "pointerup" && wide * (to - from) > 5) show(box.x + from * box.width, box.x + to * box.width);
     }
-    svg.addEventListener("pointerup", dropped);
-    svg.addEventListener("pointercancel", dropped);
+    svg.addEventListener("pointerup", release);
+    svg.addEventListener("pointercancel", release);
     document.querySelectorAll('a[href="#' + figure.id + '"]').forEach(function (link) {
       link.addEventListener("click", function () {
         var frame = svg.parentNode;
@@ -144,8 +144,8 @@
         frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
       });
     });
-    tools.hidden = false;
-    svg.classList.add("live");
+    toolbar.hidden = false;
+    svg.classList.add("zoomable");
     show(0, whole);
   }
   document.querySelectorAll(".timeline").forEach(timeline);

@@ -1,4 +1,4 @@
-"""A picture of a series that stands alone."""
+"""A drawing of a series on its own: an SVG file, or an image in a notebook."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from diabolo.data.columns.datetime import to_moments, to_seconds
 from diabolo.data.columns.number import to_float
 from diabolo.errors import ColumnError, OptionError, UnsupportedError
 from diabolo.report.drawing import timeline
-from diabolo.report.drawing.charts import LEFT, WIDTH
+from diabolo.report.drawing.charts import LEFT_MARGIN, PAGE_WIDTH
 from diabolo.report.drawing.svg import Drawing
-from diabolo.report.expected import with_expected
-from diabolo.report.formatting import clipped, several
-from diabolo.report.page import part
-from diabolo.report.view import View
+from diabolo.report.expected import series_segment
+from diabolo.report.formatting import count_of
+from diabolo.report.page import read_part
+from diabolo.report.series_view import MAX_CHANNELS, MAX_SERIES, SeriesView
+from diabolo.tasks.base import Model
 from diabolo.utils.files import write_atomic
+from diabolo.utils.text import shorten
 
-STRANDS, CHANNELS = 6, 8  # what is drawn of many, if none are named
-KEY = {
-    "got": "measured",
+LEGEND = {  # class of a shape -> what it shows
+    "observed": "observed",
     "expected": "expected",
-    "range": "nine values in ten",
+    "range": "expected range (90 %)",
     "episode": "episode",
-    "peak": "its oddest point",
+    "peak": "its most anomalous point",
     "threshold": "alarm level",
 }
 
 
 @dataclass(frozen=True)
 class Svg:
-    """A picture, which notebooks show.
+    """A drawing, which notebooks show.
 
     Attributes:
-        text: what a file of it holds.
+        text: the content of its file.
     """
 
     text: str = field(repr=False)
@@ -49,7 +50,7 @@ class Svg:
 
 
 def draw_series(
-    model: Any,
+    model: Model,
     data: Any,
     path: str | Path | None = None,
     *,
@@ -58,88 +59,107 @@ def draw_series(
     start: Any = None,
     stop: Any = None,
 ) -> Svg:
-    """Draw a series with what was expected of it: see `Autoencoder.plot_series`."""
+    """Draw a series with its expected values and episodes: see `Autoencoder.plot_series`.
+
+    Args:
+        model: a model fitted on a series.
+        data: rows with the columns of the fit.
+        path: an .svg file to write; None to write none.
+        column: the channels to draw; None for the first eight.
+        series: which of several series to draw; None for the six most anomalous.
+        start: the first time to draw; None for the first of the data.
+        stop: the last time to draw; None for the last of the data.
+
+    Raises:
+        UnsupportedError: the model was not fitted on a series.
+        OptionError: a channel, series or time is not in the data, or the path is not an .svg file.
+        DataError: the data cannot be read, or the file cannot be written.
+    """
     if path is not None and Path(path).suffix != ".svg":
-        raise OptionError(f"path={str(path)!r}: pictures are written as SVG", hint='path="series.svg"')
-    if model.engine_.source.kind != "series":
-        raise UnsupportedError("only a series has such a picture", hint='model.report(data, "report.html")')
-    view = View(model, data)
-    labels = [strand.label for strand in view.strands]
-    channels = _chosen("column", column, view.channels, CHANNELS)
-    low, high = _moment(view, "start", start, -np.inf), _moment(view, "stop", stop, np.inf)
-    panels = []
-    for label in _chosen("series", series, labels, STRANDS):
-        seen = with_expected(view, labels.index(label), channels, low, high)
-        if len(seen.x):
-            panels.append((label, timeline.draw(label, seen, view.scores.threshold)))
-    if not panels:
-        raise OptionError(
-            f"no point lies between start={start!r} and stop={stop!r}",
-            hint=f"start={_text(view, view.times.argmin())!r}, stop={_text(view, view.times.argmax())!r}",
+        raise OptionError(f"path={str(path)!r}: drawings are written as SVG", hint='path="series.svg"')
+    if model.engine_.source.kind != SeriesView.kind:
+        raise UnsupportedError(
+            "only a model of a series can draw a series", hint='model.report(data, "report.html")'
         )
-    picture = Svg(_page(panels))
+    view = SeriesView(model, data)
+    labels = [one.label for one in view.series]
+    channels = _select("column", column, view.channels, MAX_CHANNELS)
+    low, high = _parse_time(view, "start", start, -np.inf), _parse_time(view, "stop", stop, np.inf)
+    panels = []
+    for label in _select("series", series, labels, MAX_SERIES):
+        segment = series_segment(view, labels.index(label), channels, low, high)
+        if len(segment.x):
+            panels.append((label, timeline.draw(label, segment, view.scores.threshold)))
+    if not panels:
+        first, last = (_time_text(view, row) for row in (view.times.argmin(), view.times.argmax()))
+        raise OptionError(
+            f"no point is between start={start!r} and stop={stop!r}", hint=f"start={first!r}, stop={last!r}"
+        )
+    svg = Svg(_join_panels(panels))
     if path is not None:
-        write_atomic(Path(path), picture.text.encode())
-    return picture
+        write_atomic(Path(path), svg.text.encode())
+    return svg
 
 
-def _chosen(option: str, names: str | Sequence[str] | None, known: list[str], most: int) -> list[str]:
-    """The names that are asked for, or the first of those that are known."""
+def _select(option: str, names: str | Sequence[str] | None, known: list[str], most: int) -> list[str]:
+    """The requested names, or the first of the known ones."""
     if names is None:
         return known[:most]
-    wanted = [clipped(str(n)) for n in ([names] if isinstance(names, str) else names)]
-    for name in wanted:
+    requested = [shorten(str(n)) for n in ([names] if isinstance(names, str) else names)]
+    for name in requested:
         if name not in known:
             raise OptionError(f"{option}={name!r} is not known", hint=f"one of {', '.join(known[:20])}")
-    return wanted
+    return requested
 
 
-def _moment(view: View, option: str, value: Any, default: float) -> float:
-    """A time of the user's on the axis of the series."""
-    source = view.series
-    if value is None or source is None:
+def _parse_time(view: SeriesView, option: str, value: Any, default: float) -> float:
+    """A time that the user gave, on the axis of `view.times`."""
+    source = view.source
+    if value is None:
         return default
     try:
         if source.time is None:
             return float(value)
-        given = pa.array([value])
+        values = pa.array([value])
         if not view.dates:
-            return float(to_float(given, source.time)[0])
-        return float(to_seconds(to_moments(given, source.time, source.form))[0])
+            return float(to_float(values, source.time)[0])
+        return float(to_seconds(to_moments(values, source.time, source.form))[0])
     except (ColumnError, pa.ArrowException, TypeError, ValueError) as error:
-        hint = f"{option}={_text(view, 0)!r}"
+        hint = f"{option}={_time_text(view, 0)!r}"
         raise OptionError(f"{option}={value!r} is no time of the series", hint=hint) from error
 
 
-def _text(view: View, row: int | np.integer[Any]) -> str | float:
+def _time_text(view: SeriesView, row: int | np.integer[Any]) -> str | float:
     """The time of a row as the user may write it."""
-    source = view.series
-    if not view.dates or source is None or source.time is None:
+    time = view.source.time
+    if not view.dates or time is None:
         return float(view.times[row])
-    return str(view.columns[source.time][int(row)].as_py())
+    return str(view.columns[time][int(row)].as_py())
 
 
-def _page(panels: list[tuple[str, Drawing]]) -> str:
-    """Series under each other, with a key."""
+def _join_panels(panels: list[tuple[str, Drawing]]) -> str:
+    """One SVG of several series below each other, with a legend."""
     head = 24 if panels[0][0] else 0
-    whole = Drawing(WIDTH, sum(panel.height + head for _, panel in panels) + 24, "series")
-    whole.rect(0, 0, WIDTH, whole.height, "page")
+    joined = Drawing(PAGE_WIDTH, sum(panel.height + head for _, panel in panels) + 24, "series")
+    joined.rect(0, 0, PAGE_WIDTH, joined.height, "page")
     y = 0.0
     for label, panel in panels:
-        whole.text(8, y + 20, label, "label")
-        whole.inset(panel, 0, y + head, WIDTH, panel.height, "")
+        joined.text(8, y + 20, label, "label")
+        joined.inset(panel, 0, y + head, PAGE_WIDTH, panel.height, "")
         y += panel.height + head
-    x = LEFT
-    for kind, words in KEY.items():
+    x = LEFT_MARGIN
+    for kind, text in LEGEND.items():
         if kind in ("range", "episode"):
-            whole.rect(x, y + 1, 18, 12, kind)
+            joined.rect(x, y + 1, 18, 12, kind)
         else:
-            whole.line(x, y + 7, x + 18, y + 7, kind)
-        whole.text(x + 24, y + 11, words)
-        x += 48 + 6.5 * len(words)
-    said = f"{several(len(panels), 'series', 'series')}, shaded where in alarm; below, the oddness in bits."
-    start, rest = whole.svg("What was measured and what was expected", said).split(">", 1)
-    # Alone it gets no colours from a page, and not every program that shows it knows variables.
-    light = dict(re.findall(r"--(\w+): ([^;]+);", part("page.css").partition("@media")[0]))
-    style = re.sub(r"var\(--(\w+)\)", lambda found: light[found[1]], part("chart.css"))
+            joined.line(x, y + 7, x + 18, y + 7, kind)
+        joined.text(x + 24, y + 11, text)
+        x += 48 + 6.5 * len(text)
+    description = (
+        f"{count_of(len(panels), 'series', 'series')}, episodes shaded; below, the anomaly score in bits."
+    )
+    start, rest = joined.svg("Observed and expected values", description).split(">", 1)
+    # A file has no page that defines its colours, and not every program that shows it knows variables.
+    light = dict(re.findall(r"--(\w+): ([^;]+);", read_part("page.css").partition("@media")[0]))
+    style = re.sub(r"var\(--(\w+)\)", lambda found: light[found[1]], read_part("chart.css"))
     return f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}\n'

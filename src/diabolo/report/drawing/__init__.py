@@ -1,1 +1,1 @@
-"""Drawings as plain SVG and PNG; they know figures and words, no models."""
+"""Drawings as SVG and PNG, made from numbers and texts; they know no models."""
