@@ -20,12 +20,12 @@ from sklearn.base import clone
 from torch.utils.data import DataLoader
 
 from diabolo.adapters.lightning_batches import (
-    BLOCK,
-    Batches,
+    MIN_ROWS_PER_READ,
+    BatchSampler,
     ChunkedFile,
     ChunkedRows,
+    ChunkReader,
     InMemoryBatches,
-    Reader,
 )
 from diabolo.adapters.lightning_module import Module
 from diabolo.data.fields import Batch
@@ -47,7 +47,7 @@ else:
 
 __all__ = ["DataModule", "Module"]
 
-TOGETHER = 2048  # rows that are judged at once
+EVALUATION_BATCH_SIZE = 2048  # rows that are judged at once
 
 
 class DataModule(pl.LightningDataModule):
@@ -140,48 +140,56 @@ class DataModule(pl.LightningDataModule):
         settings, batch = next(iter(self.settings.values())), self.prepared.batch
         if self.file is None:
             size = settings.batch_size_for(len(batch))
-            return self._loader(ChunkedRows([len(batch)], lambda _: batch), size, shuffle=True)
-        size = settings.batch_size_for(self._rows())
-        return self._loader(self._pieces(), size, shuffle=True, left_out=self._kept_out())
+            return self._make_loader(ChunkedRows([len(batch)], lambda _: batch), size, shuffle=True)
+        size = settings.batch_size_for(self._count_training_rows())
+        return self._make_loader(self._all_chunks(), size, shuffle=True, left_out=self._rows_not_trained_on())
 
     def val_dataloader(self) -> Any:
         self.setup()
         batch = self.prepared.held_out
-        return [] if batch is None else self._loader(ChunkedRows([len(batch)], lambda _: batch), TOGETHER)
+        return (
+            []
+            if batch is None
+            else self._make_loader(ChunkedRows([len(batch)], lambda _: batch), EVALUATION_BATCH_SIZE)
+        )
 
     def test_dataloader(self) -> Any:
         self.setup()
         data = self.prepared
         batch = data.schema.encode(data.frame[data.split.calibration])
-        return self._loader(ChunkedRows([len(batch)], lambda _: batch), TOGETHER)
+        return self._make_loader(ChunkedRows([len(batch)], lambda _: batch), EVALUATION_BATCH_SIZE)
 
     def predict_dataloader(self) -> Any:
         self.setup()
-        return self._loader(self._pieces(), TOGETHER)
+        return self._make_loader(self._all_chunks(), EVALUATION_BATCH_SIZE)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
 
-    def _pieces(self) -> ChunkedRows:
+    def _all_chunks(self) -> ChunkedRows:
         """All rows, in their order."""
         frame, schema = self.prepared.frame, self.prepared.schema
         if self.file is not None:
-            return ChunkedRows(self.file.sizes, Reader(self.file, schema))
-        parts = list(frame.chunks(BLOCK))
+            return ChunkedRows(self.file.sizes, ChunkReader(self.file, schema))
+        parts = list(frame.chunks(MIN_ROWS_PER_READ))
         return ChunkedRows([p.stop - p.start for p in parts], lambda i: schema.encode(frame[parts[i]]))
 
-    def _rows(self) -> int:
+    def _count_training_rows(self) -> int:
         """How many rows networks are trained on."""
-        return len(self.prepared.batch) if self.file is None else sum(self.file.sizes) - len(self._kept_out())
+        return (
+            len(self.prepared.batch)
+            if self.file is None
+            else sum(self.file.sizes) - len(self._rows_not_trained_on())
+        )
 
-    def _kept_out(self) -> np.ndarray:
+    def _rows_not_trained_on(self) -> np.ndarray:
         """The rows of a file that networks are not trained on: they are among the first ones."""
         split = self.prepared.split
         return np.sort(np.concatenate([split.held_out, split.calibration[: 0 if split.shared else None]]))
 
-    def _loader(
+    def _make_loader(
         self,
-        pieces: ChunkedRows,
+        chunks: ChunkedRows,
         batch_size: int,
         *,
         shuffle: bool = False,
@@ -189,20 +197,20 @@ class DataModule(pl.LightningDataModule):
     ) -> Any:
         trainer = self.trainer
         workers = self.workers if shuffle and self.file is not None else 0
-        batches = Batches(
-            pieces.sizes,
+        batches = BatchSampler(
+            chunks.sizes,
             batch_size,
             shuffle=shuffle,
             left_out=left_out,
             seed=self.model.seed,
             rank=trainer.global_rank if trainer is not None else 0,
             ranks=trainer.world_size if trainer is not None else 1,
-            lanes=workers,
+            n_readers=workers,
         )
         if not workers:
-            return InMemoryBatches(pieces, batches)
+            return InMemoryBatches(chunks, batches)
         return DataLoader(
-            pieces, batch_size=None, sampler=batches, num_workers=workers, persistent_workers=True
+            chunks, batch_size=None, sampler=batches, num_workers=workers, persistent_workers=True
         )
 
     def modules(self) -> dict[str, Module]:
@@ -211,7 +219,7 @@ class DataModule(pl.LightningDataModule):
         schema, made = self.prepared.schema.to_json(), {}
         with forked_rng(self.model.seed):
             for name, member in self.members.items():
-                settings = asdict(self.settings[name].suited(self._rows()))
+                settings = asdict(self.settings[name].suited(self._count_training_rows()))
                 made[name] = Module(schema, member.to_json(), settings, name)
                 made[name].network.initialise(self.prepared.batch)
         return made
@@ -248,5 +256,5 @@ class DataModule(pl.LightningDataModule):
         engine = build_engine(data, trained, device=device, thread_count=model.threads)
         if self.file is not None:
             rows = sum(self.file.sizes)
-            engine = engine.with_report(rows=rows, rows_trained_on=rows - len(self._kept_out()))
+            engine = engine.with_report(rows=rows, rows_trained_on=rows - len(self._rows_not_trained_on()))
         return model._adopt(engine, data.frame.user_table)

@@ -21,9 +21,9 @@ from diabolo.data.schema import Schema
 from diabolo.data.sources import read_user_table
 from diabolo.errors import DataError
 
-BLOCK = 65_536  # rows that are read at once from a file, at least
+MIN_ROWS_PER_READ = 65_536  # rows that are read at once from a file, at least
 
-Selection = tuple[int, Tensor]
+ChunkSelection = tuple[int, Tensor]
 """A piece, and numbers of rows in it."""
 
 
@@ -39,7 +39,7 @@ class ChunkedRows(Dataset[Batch]):
         self.sizes, self.read = tuple(sizes), read
         self._held: tuple[int, Batch] | None = None
 
-    def __getitem__(self, batch: Selection) -> Batch:
+    def __getitem__(self, batch: ChunkSelection) -> Batch:
         piece, rows = batch
         if self._held is None or self._held[0] != piece:
             self._held = None  # before the next one is read: there is room for one
@@ -47,7 +47,7 @@ class ChunkedRows(Dataset[Batch]):
         return self._held[1][rows]
 
 
-class Batches(DistributedSampler[Any]):
+class BatchSampler(DistributedSampler[Any]):
     """The batches of an epoch.
 
     A subclass of torch's sampler because Lightning exchanges every other one where several processes train.
@@ -74,22 +74,22 @@ class Batches(DistributedSampler[Any]):
         seed: int = 0,
         rank: int = 0,
         ranks: int = 1,
-        lanes: int = 1,
+        n_readers: int = 1,
     ) -> None:
         rows: Any = range(sum(sizes))  # only its length is asked for
         super().__init__(rows, num_replicas=ranks, rank=rank, shuffle=shuffle, seed=seed)
-        self.sizes, self.batch_size, self.lanes = tuple(sizes), batch_size, max(lanes, 1)
+        self.sizes, self.batch_size, self.n_readers = tuple(sizes), batch_size, max(n_readers, 1)
         self.left_out = np.zeros(0, int) if left_out is None else left_out
         self.starts = np.cumsum([0, *sizes])
 
     def __len__(self) -> int:
         return sum(len(self._batches(piece, torch.arange(size))) for piece, size in enumerate(self.sizes))
 
-    def __iter__(self) -> Iterator[Selection]:
+    def __iter__(self) -> Iterator[ChunkSelection]:
         draws = torch.Generator().manual_seed(self.seed + self.epoch)
         count = len(self.sizes)
-        pieces = torch.randperm(count, generator=draws) if self.shuffle else torch.arange(count)
-        for side_by_side in torch.split(pieces, self.lanes):
+        chunks = torch.randperm(count, generator=draws) if self.shuffle else torch.arange(count)
+        for side_by_side in torch.split(chunks, self.n_readers):
             lanes = []
             for piece in side_by_side.tolist():
                 size = self.sizes[piece]
@@ -98,7 +98,7 @@ class Batches(DistributedSampler[Any]):
             for turn in zip_longest(*lanes):
                 yield from (batch for batch in turn if batch is not None)
 
-    def _batches(self, piece: int, order: Tensor) -> list[Selection]:
+    def _batches(self, piece: int, order: Tensor) -> list[ChunkSelection]:
         first, last = np.searchsorted(self.left_out, self.starts[piece : piece + 2])
         kept = torch.ones(len(order), dtype=torch.bool)
         kept[torch.from_numpy(self.left_out[first:last] - self.starts[piece])] = False
@@ -115,8 +115,8 @@ class Batches(DistributedSampler[Any]):
 class InMemoryBatches:
     """What a `DataLoader` without workers gives, without one: whole batches, cut out of memory."""
 
-    def __init__(self, pieces: ChunkedRows, batches: Batches) -> None:
-        self.pieces, self.batches = pieces, batches
+    def __init__(self, chunks: ChunkedRows, batches: BatchSampler) -> None:
+        self.pieces, self.batches = chunks, batches
         if batches.shuffle:
             # Lightning tells a sampler the epoch, and warns of one where rows are only judged.
             self.sampler, self.batch_sampler = batches, None
@@ -157,28 +157,28 @@ class ChunkedFile:
             ) from error
         if not sum(parts):
             raise DataError(f"{path} has no rows", hint="look at what wrote it")
-        self.runs = _runs(parts)
-        self.sizes = [sum(parts[i] for i in run) for run in self.runs]
+        self.chunks = _group_parts(parts)
+        self.sizes = [sum(parts[i] for i in run) for run in self.chunks]
 
     def read(self, run: int) -> pa.Table:
         """The rows of a run."""
         if self.parquet:
             with pa.parquet.ParquetFile(self.path) as file:
-                return file.read_row_groups(list(self.runs[run]), use_threads=False)
+                return file.read_row_groups(list(self.chunks[run]), use_threads=False)
         with pa.memory_map(str(self.path)) as file, pa.ipc.open_file(file) as reader:
-            return pa.Table.from_batches([reader.get_batch(i) for i in self.runs[run]])
+            return pa.Table.from_batches([reader.get_batch(i) for i in self.chunks[run]])
 
     def head(self, rows: int) -> pa.Table:
         """The first rows."""
         found, run = [self.read(0)], 1
-        while run < len(self.runs) and sum(len(table) for table in found) < rows:
+        while run < len(self.chunks) and sum(len(table) for table in found) < rows:
             found.append(self.read(run))
             run += 1
         return pa.concat_tables(found)[:rows]
 
 
 @dataclass(frozen=True)
-class Reader:
+class ChunkReader:
     """Reads runs of a file as codes; can be sent to a worker."""
 
     file: ChunkedFile
@@ -188,13 +188,13 @@ class Reader:
         return self.schema.encode(read_user_table(self.file.read(run)).columns())
 
 
-def _runs(parts: Sequence[int]) -> list[range]:
-    """Consecutive parts, put together until they are `BLOCK` rows; the last run takes what is left."""
+def _group_parts(parts: Sequence[int]) -> list[range]:
+    """Consecutive parts, put together until they are `MIN_ROWS_PER_READ` rows; the last run takes what is left."""
     runs: list[range] = []
     begun = rows = 0
     for end, size in enumerate(parts, 1):
         rows += size
-        if rows >= BLOCK:
+        if rows >= MIN_ROWS_PER_READ:
             runs.append(range(begun, end))
             begun, rows = end, 0
     if begun < len(parts):

@@ -27,7 +27,7 @@ else:
     pl = need("pytorch_lightning", "lightning")
     WeightAveraging = pl.callbacks.WeightAveraging
 
-METRICS = ("total_loss", "recon_loss", "kld")
+METRIC_NAMES = ("total_loss", "recon_loss", "kld")
 
 
 class Module(pl.LightningModule):
@@ -78,7 +78,7 @@ class Module(pl.LightningModule):
         }
 
     def _log(self, stage: str, loss: Loss, batch: Batch) -> Tensor:
-        parts = {stage + name: part.detach() for name, part in zip(METRICS, loss, strict=True)}
+        parts = {stage + name: part.detach() for name, part in zip(METRIC_NAMES, loss, strict=True)}
         self.log_dict(
             parts, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(batch)
         )
@@ -129,8 +129,8 @@ class Module(pl.LightningModule):
                 "member": self.name,
                 "step": self.trainer.global_step,
                 "epoch": self.current_epoch + 1,
-                **{k: seen[v] for k, v in zip(("total", "reconstruction", "kl"), METRICS, strict=True)},
-                "held_out": seen.get(f"val_{METRICS[0]}"),
+                **{k: seen[v] for k, v in zip(("total", "reconstruction", "kl"), METRIC_NAMES, strict=True)},
+                "held_out": seen.get(f"val_{METRIC_NAMES[0]}"),
                 "lr": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
                 "seconds": round(time.perf_counter() - self.began, 3),
             }

@@ -1,4 +1,4 @@
-"""The odd stretches of a series, a line each."""
+"""The anomalous episodes of a series, one line for each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder
 
 
-def stretches(model: Autoencoder, table: pa.Table, time: str, channel: str) -> list[str]:
-    """Of each stretch that is in alarm: its oddest point, what was expected there, and its level."""
+def describe_episodes(model: Autoencoder, table: pa.Table, time: str, channel: str) -> list[str]:
+    """Describe each episode by its most anomalous point: the observed value, the expected range, the level.
+
+    Args:
+        model: a model fitted to the series.
+        table: the series.
+        time: name of its time column.
+        channel: name of the channel to describe.
+    """
     answer = tasks.score(model, table)
     times, frame = table[time].to_pylist(), model.engine_.read(table)
     lines = []

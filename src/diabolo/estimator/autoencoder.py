@@ -20,7 +20,7 @@ from diabolo.networks.objectives import Objective
 from diabolo.networks.recipes import make_members
 from diabolo.persistence import storage
 from diabolo.streaming.stream import Stream
-from diabolo.tracking import NAMING, record_run
+from diabolo.tracking import TRACKING_OPTIONS, record_run
 from diabolo.training.fitting import fit_engine
 from diabolo.training.options import check_width, choose_device, read_fit_data, training_options
 from diabolo.utils.progress import Progress
@@ -356,7 +356,7 @@ class Autoencoder(Estimator):
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file; `diabolo.load` reads it, on any machine, without the data."""
-        engine, left = self.engine_, ("members", "columns", "checkpoint", "objective", *NAMING)
+        engine, left = self.engine_, ("members", "columns", "checkpoint", "objective", *TRACKING_OPTIONS)
         options = {k: v for k, v in self.get_params(deep=False).items() if k not in left}
         memory = {"library": self._library, "columns": list(getattr(self, "feature_names_in_", []))}
         return storage.write(path, engine, {"arguments": options, **memory}, __version__)

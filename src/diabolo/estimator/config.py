@@ -57,14 +57,16 @@ def read_config(given: str | Path | Mapping[str, Any], known: Set[str]) -> Confi
         found, where, folder = given, "the options", Path()
     else:
         path = Path(given)
-        found, where, folder = _read(path), str(path), path.parent
+        found, where, folder = _read_file(path), str(path), path.parent
     options: dict[str, Any] = {}
     names: dict[str, str] = {}  # argument -> what stands there for it
     for written, value in found.items():
         name = "_".join(str(written).replace("-", " ").split())
         ours = SYNONYMS.get(name, "data" if name == "data_folder" else name)
         if ours not in known | {"data"}:
-            raise OptionError(f"{where}: {written!r} is not an option", hint=_nearest(name, known, SYNONYMS))
+            raise OptionError(
+                f"{where}: {written!r} is not an option", hint=_suggest_name(name, known, SYNONYMS)
+            )
         if ours in names:
             raise OptionError(
                 f"{where}: {names[ours]!r} and {name!r} are the same option", hint=f"leave out {written}"
@@ -72,7 +74,7 @@ def read_config(given: str | Path | Mapping[str, Any], known: Set[str]) -> Confi
         options[ours], names[ours] = value, name
     theirs = set(names.values()) & set(SYNONYMS)
     if names.get("embedding") == "embedding_sizes":
-        options["embedding"] = _sizes(options["embedding"], options.get("categorical"), where)
+        options["embedding"] = _embedding_sizes(options["embedding"], options.get("categorical"), where)
     if theirs & {"cont_vars", "cat_vars"}:
         options.setdefault("context", [])  # nothing beside them is read, as in the notes
         for name in ("numeric", "categorical"):
@@ -91,16 +93,16 @@ def unknown_argument(name: str, known: Set[str]) -> ArgumentError:
         ours = SYNONYMS[name] if SYNONYMS[name] in known else "for the command line"
         hint = f"Autoencoder.from_config(hparams) takes such names; here, {name} is {ours}"
     else:
-        hint = _nearest(name, known)
+        hint = _suggest_name(name, known)
     return ArgumentError(f"Autoencoder has no argument {name!r}", hint=hint)
 
 
-def _nearest(name: str, known: Set[str], more: Iterable[str] = ()) -> str:
+def _suggest_name(name: str, known: Set[str], more: Iterable[str] = ()) -> str:
     near = difflib.get_close_matches(name, sorted({*known, *more}), n=1)
     return f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
 
 
-def find_data(place: Path) -> Path:
+def find_data_file(place: Path) -> Path:
     """The file with the rows: the place itself, or the only data file in that folder, or its train.*.
 
     Raises:
@@ -125,7 +127,7 @@ def find_data(place: Path) -> Path:
     return data[0]
 
 
-def _sizes(sizes: Any, columns: Sequence[str] | None, where: str) -> dict[str, int]:
+def _embedding_sizes(sizes: Any, columns: Sequence[str] | None, where: str) -> dict[str, int]:
     """[(levels, size), ...] -> the size of each column; the levels are counted in the data."""
     hint = "embedding_sizes: [[12, 16], [7, 16]] for two cat_vars: a pair of levels and size for each"
     try:
@@ -146,7 +148,7 @@ def _literal(value: Any) -> Any:
     return ast.literal_eval(value) if isinstance(value, str) else value
 
 
-def _read(path: Path) -> dict[Any, Any]:
+def _read_file(path: Path) -> dict[Any, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -157,20 +159,20 @@ def _read(path: Path) -> dict[Any, Any]:
             found: Any = tomllib.loads(text)
         elif path.suffix in (".yaml", ".yml"):
             yaml = need("yaml", "cli")
-            _check_yaml(yaml.compose(text, yaml.SafeLoader))
+            _reject_duplicates_of_yaml(yaml.compose(text, yaml.SafeLoader))
             found = yaml.safe_load(text)
         else:
-            found = json.loads(text, object_pairs_hook=_once)
+            found = json.loads(text, object_pairs_hook=_reject_duplicates)
     except Exception as error:
         if isinstance(error, ImportError):
             raise
         raise OptionError(f"{path} is no valid {path.suffix or 'json'} file: {error}") from error
     if not isinstance(found, dict):
         raise OptionError(f"{path}: expected names and values, got {type(found).__name__}")
-    return {name: _number(value) for name, value in found.items()}
+    return {name: _parse_exponent(value) for name, value in found.items()}
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Names and values, each name once: parsers would keep the last value of a name without a word."""
     made: dict[str, Any] = {}
     for name, value in pairs:
@@ -180,7 +182,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _check_yaml(node: Any) -> None:
+def _reject_duplicates_of_yaml(node: Any) -> None:
     """The same for the nodes of a YAML text."""
     nodes, seen = [node], set[int]()
     while nodes:
@@ -190,13 +192,13 @@ def _check_yaml(node: Any) -> None:
             continue
         seen.add(id(node))
         if node.id == "mapping":
-            _once([(name.value, None) for name, _ in node.value if isinstance(name.value, str)])
+            _reject_duplicates([(name.value, None) for name, _ in node.value if isinstance(name.value, str)])
             nodes += [value for _, value in node.value]
         else:
             nodes += node.value
 
 
-def _number(value: Any) -> Any:
+def _parse_exponent(value: Any) -> Any:
     """1e-5 is a number to everyone but YAML 1.1, which wants 1.0e-5."""
     exponent = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value)
     return float(value) if exponent else value

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from diabolo.errors import OptionError
 from diabolo.utils.checks import check_int
 
-CURVES = ("total", "reconstruction", "kl", "held_out", "lr")
+CURVE_NAMES = ("total", "reconstruction", "kl", "held_out", "lr")
 """What is drawn of a line of history, against its step."""
 
 STATUSES = ("running", "finished", "interrupted", "failed")
@@ -45,7 +45,7 @@ class RunName:
         if self.version is not None:
             check_int("version", self.version)
 
-    def taken(self, free: int) -> OptionError:
+    def version_exists(self, free: int) -> OptionError:
         """The error that this version exists."""
         return OptionError(
             f"version={self.version} of run {self.run!r} in project {self.project!r} exists already",
@@ -90,7 +90,7 @@ class RunRecord:
         return found
 
 
-def best_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
+def best_line(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """The line whose weights are kept: with the lowest loss on held-out rows, or on those of the fit."""
 
     def loss(line: Mapping[str, Any]) -> float:
@@ -142,12 +142,12 @@ class Tracker(ABC):
         return f"{type(self).__name__}({self.where!r})"
 
 
-def plain(value: Any) -> Any:
+def to_json_values(value: Any) -> Any:
     """A value as JSON can hold it: infinity is no number there, and what is not plain is its text."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_json_values(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(v) for v in value]
+        return [to_json_values(v) for v in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
@@ -156,9 +156,9 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, PurePath) else repr(value)
 
 
-def curves(line: Mapping[str, Any]) -> dict[str, float]:
+def curve_points(line: Mapping[str, Any]) -> dict[str, float]:
     """The points that a line of history adds: member/loss -> value."""
-    found = {name: line.get(name) for name in CURVES}
+    found = {name: line.get(name) for name in CURVE_NAMES}
     return {
         f"{line['member']}/{name}": float(value)
         for name, value in found.items()

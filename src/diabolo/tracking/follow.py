@@ -9,9 +9,9 @@ from typing import Any
 from diabolo.tracking.base import RunName, Tracker
 from diabolo.tracking.registry import make_tracker
 
-NAMING = ("run", "version", "project", "track")
+TRACKING_OPTIONS = ("run", "version", "project", "track")
 # What does not change what is learnt.
-BESIDE = (*NAMING, "verbose", "checkpoint", "checkpoint_every")
+OPTIONS_WITHOUT_EFFECT = (*TRACKING_OPTIONS, "verbose", "checkpoint", "checkpoint_every")
 
 
 class RunRecorder:
@@ -63,7 +63,7 @@ def record_run(options: Mapping[str, Any]) -> Iterator[RunRecorder]:
     Raises:
         OptionError: the run cannot be written down as it is asked for.
     """
-    if all(options[name] is None for name in NAMING):
+    if all(options[name] is None for name in TRACKING_OPTIONS):
         yield RunRecorder()
         return
     tracker = make_tracker("runs" if options["track"] is None else options["track"])
@@ -72,7 +72,7 @@ def record_run(options: Mapping[str, Any]) -> Iterator[RunRecorder]:
         str(options["recipe"] if options["run"] is None else options["run"]),
         options["version"],
     )
-    given = {k: v for k, v in options.items() if v is not None and k not in BESIDE}
+    given = {k: v for k, v in options.items() if v is not None and k not in OPTIONS_WITHOUT_EFFECT}
     version = tracker.begin(name, given)
     followed = RunRecorder(tracker, f"{name.project}/{name.run}/{version}")
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diabolo.errors import need
-from diabolo.tracking.base import RunName, RunRecord, Tracker, curves, plain
+from diabolo.tracking.base import RunName, RunRecord, Tracker, curve_points, to_json_values
 from diabolo.tracking.folder import Folder
 
 
@@ -30,9 +30,11 @@ class TensorBoard(Tracker):
         need("tensorboard", "tensorboard")
         board = need("torch.utils.tensorboard", "tensorboard")
         version = self.folder.begin(name, parameters)
-        self.writer = board.SummaryWriter(str(self.folder.place))
+        self.writer = board.SummaryWriter(str(self.folder.run_folder))
         simple = (bool, int, float, str)
-        flat = {k: v if isinstance(v, simple) else json.dumps(v) for k, v in plain(parameters).items()}
+        flat = {
+            k: v if isinstance(v, simple) else json.dumps(v) for k, v in to_json_values(parameters).items()
+        }
         # Not `add_hparams`: it writes into a folder of its own, apart from the curves.
         _, begun, _ = board.summary.hparams(flat, {})
         self.writer.file_writer.add_summary(begun)
@@ -41,20 +43,20 @@ class TensorBoard(Tracker):
 
     def log(self, line: Mapping[str, Any]) -> None:
         self.folder.log(line)
-        for name, value in curves(line).items():
+        for name, value in curve_points(line).items():
             self.writer.add_scalar(name, value, line["step"])
         self.writer.flush()
 
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
         self.folder.end(status, summary)
-        self.writer.file_writer.add_summary(_ended(status))
+        self.writer.file_writer.add_summary(_session_end(status))
         self.writer.close()
 
     def runs(self) -> list[RunRecord]:
         return self.folder.runs()
 
 
-def _ended(status: str) -> Any:
+def _session_end(status: str) -> Any:
     """What the page of hyperparameters knows of an end: well, or not."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2

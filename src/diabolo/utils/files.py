@@ -15,7 +15,7 @@ from diabolo.errors import DataError
 
 T = TypeVar("T")
 
-STALE = 3600.0  # seconds after which a file that was never renamed belongs to a writer that is dead
+STALE_SECONDS = 3600.0  # seconds after which a file that was never renamed belongs to a writer that is dead
 
 
 def write_atomic(path: Path, raw: bytes) -> None:
@@ -36,7 +36,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        _sweep(path)
+        _remove_stale(path)
         with open(beside, "xb") as file:
             yield file
             file.flush()
@@ -55,11 +55,11 @@ def select_prefix(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _sweep(path: Path) -> None:
+def _remove_stale(path: Path) -> None:
     left = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{16}\.part")
     with suppress(OSError):
         for entry in os.scandir(path.parent):
-            if left.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > STALE:
+            if left.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > STALE_SECONDS:
                 os.unlink(entry.path)
 
 

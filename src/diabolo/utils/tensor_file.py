@@ -31,12 +31,12 @@ DTYPES = {
     "F64": np.float64,
 }
 # The card is the first thing in the header, which its own length stands before.
-BEGINS = b'{"__metadata__"'
+HEADER_START = b'{"__metadata__"'
 MAX_BYTES = 2 << 30
-MAX_HEADER = 32 << 20
+MAX_HEADER_BYTES = 32 << 20
 MAX_TENSORS = 2_000
 # A list or a number takes twenty times the memory of its text, so these are counted before they are read.
-MAX_LISTS, MAX_ITEMS = 100_000, 2_000_000
+MAX_JSON_CONTAINERS, MAX_JSON_ITEMS = 100_000, 2_000_000
 
 
 class TensorSpec(NamedTuple):
@@ -61,10 +61,10 @@ class TensorFile:
         if size > MAX_BYTES:
             raise ValueError(f"it is larger than {MAX_BYTES >> 30} GiB")
         length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size - 8, MAX_HEADER):
+        if not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
             raise ValueError("it has no header")
         raw = file.read(length)
-        _check_parts(raw)
+        _check_json_size(raw)
         header = parse_json(raw.decode())
         if not isinstance(header, dict) or len(header) > MAX_TENSORS:
             raise ValueError(f"it does not hold 1 to {MAX_TENSORS} tensors")
@@ -73,7 +73,7 @@ class TensorFile:
             raise ValueError("it has no card")
         self.card: str = meta["card"]
         self._file, self._start, self._sha256 = file, 8 + length, meta["sha256"]
-        found = sorted(((k, _spec(k, v)) for k, v in header.items()), key=lambda item: item[1].begin)
+        found = sorted(((k, _to_spec(k, v)) for k, v in header.items()), key=lambda item: item[1].begin)
         self.specs = dict(found)
         end = 0
         for name, spec in found:
@@ -123,7 +123,7 @@ def is_tensor_file(path: Path) -> bool:
         OSError: it cannot be opened or read.
     """
     with path.open("rb") as file:
-        return file.read(8 + len(BEGINS)).endswith(BEGINS)
+        return file.read(8 + len(HEADER_START)).endswith(HEADER_START)
 
 
 def pack(tensors: Mapping[str, Tensor], card: str) -> bytes:
@@ -140,9 +140,9 @@ def pack(tensors: Mapping[str, Tensor], card: str) -> bytes:
     header = json.dumps({**meta, **json.loads(raw[8 : 8 + length])}).encode()
     header += b" " * (-len(header) % 8)
     raw, length = len(header).to_bytes(8, "little") + header + raw[8 + length :], len(header)
-    if length > MAX_HEADER or len(raw) > MAX_BYTES or len(tensors) > MAX_TENSORS:
+    if length > MAX_HEADER_BYTES or len(raw) > MAX_BYTES or len(tensors) > MAX_TENSORS:
         raise ValueError(f"{length >> 20} MB of text and {len(raw) >> 20} MB of tensors are too much")
-    _check_parts(raw[8 : 8 + length])
+    _check_json_size(raw[8 : 8 + length])
     return raw
 
 
@@ -166,43 +166,45 @@ def parse_json(text: str) -> Any:
         ValueError: it is no such JSON, or too deep.
     """
     try:
-        return json.loads(text, parse_constant=_number, parse_float=_number, object_pairs_hook=_unique)
+        return json.loads(
+            text, parse_constant=_finite_number, parse_float=_finite_number, object_pairs_hook=_unique_names
+        )
     except RecursionError as error:
         raise ValueError("lists within lists, too deep") from error
 
 
-def _number(text: str) -> float:
+def _finite_number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is no finite number")
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a name stands twice")
     return made
 
 
-def _check_parts(raw: bytes) -> None:
-    if raw.count(b"[") + raw.count(b"{") > MAX_LISTS or raw.count(b",") > MAX_ITEMS:
-        raise ValueError(f"its text has more than {MAX_LISTS} lists or {MAX_ITEMS} items")
+def _check_json_size(raw: bytes) -> None:
+    if raw.count(b"[") + raw.count(b"{") > MAX_JSON_CONTAINERS or raw.count(b",") > MAX_JSON_ITEMS:
+        raise ValueError(f"its text has more than {MAX_JSON_CONTAINERS} lists or {MAX_JSON_ITEMS} items")
 
 
-def _spec(name: str, said: Any) -> TensorSpec:
+def _to_spec(name: str, said: Any) -> TensorSpec:
     if not isinstance(said, dict) or set(said) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"tensor {name!r} is not described")
     dtype, shape, ends = said["dtype"], said["shape"], said["data_offsets"]
     if dtype not in list(DTYPES):
         raise ValueError(f"tensor {name!r} has type {str(dtype)[:20]!r}")
-    if not _sizes(shape) or len(shape) > 8 or not _sizes(ends) or len(ends) != 2:
+    if not _are_sizes(shape) or len(shape) > 8 or not _are_sizes(ends) or len(ends) != 2:
         raise ValueError(f"tensor {name!r} has no shape or no place")
     if ends[1] - ends[0] != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
         raise ValueError(f"tensor {name!r} does not fill its place")
     return TensorSpec(dtype, tuple(shape), ends[0], ends[1])
 
 
-def _sizes(value: Any) -> bool:
+def _are_sizes(value: Any) -> bool:
     # Sizes beyond the largest file would make products of thousands of digits.
     return isinstance(value, list) and all(type(v) is int and 0 <= v <= MAX_BYTES for v in value)
