@@ -185,7 +185,7 @@ def test_runs_into_a_file(run: Run, three: Path) -> None:
         (["none"], "no such folder of runs"),
         (["runs", "nobody"], "there is no run 'nobody'"),
         (["runs", "--project", "z"], "there is no run of project 'z'"),
-        (["wandb:runs"], "expected a place for runs"),
+        (["wandb:runs"], "expected a location for runs"),
         (["runs", "-o", "r.xls"], "cannot be written"),
     ],
 )

@@ -42,7 +42,7 @@ def test_a_line_that_a_crash_cut_short(tmp_path: Path) -> None:
 def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     folder = begun(tmp_path)
     (folder.run_folder / "run.json").write_text(text)
-    with pytest.raises(DataError, match=r"run\.json is no record of a run") as caught:
+    with pytest.raises(DataError, match=r"run\.json is not a valid record of a run") as caught:
         runs(tmp_path)
     assert str(folder.run_folder) in str(caught.value.hint)
 
@@ -55,7 +55,7 @@ def test_runs_that_begin_at_once_get_versions_of_their_own(tmp_path: Path) -> No
 
 def test_a_place_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
-    with pytest.raises(DataError, match="cannot be written there"):
+    with pytest.raises(DataError, match="cannot be recorded there"):
         begun(tmp_path / "runs")
 
 

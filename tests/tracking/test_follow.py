@@ -143,7 +143,7 @@ def test_a_place_that_fails_midway_costs_the_curves_only(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Folder, "log", full)
-    with pytest.warns(DiaboloWarning, match=r"run diabolo/r/1 is not written down any further: .*No space"):
+    with pytest.warns(DiaboloWarning, match=r"run diabolo/r/1 is no longer recorded: .*No space"):
         model = Autoencoder("denoising", **QUICK, run="r").fit(rows)
     assert len(asked) == 1 and "No space" in model.notes_[-1]
 

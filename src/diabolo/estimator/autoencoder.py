@@ -54,7 +54,7 @@ class Autoencoder(FittedOutputs):
         weight_decay: weight decay of the optimiser.
         eps: constant that AdamW and Adam add to their denominator.
         batch_size: rows in a training step.
-        epochs: passes over the rows; None for a number that suits the number of rows.
+        epochs: passes over the rows; None for the recipe's own number, adapted to the number of rows.
         patience: validations without improvement before training stops (it has 20); 0 never stops early.
         budget: seconds that training may take, as a number or as text ("90", "30s", "2min").
         members: your own networks in place of a recipe's: name -> `Member`.
@@ -71,7 +71,8 @@ class Autoencoder(FittedOutputs):
         time: time column; makes the data a series.
         by: column that names the series that a row belongs to; makes the data a series.
         window: points in a window of a series, or "auto"; makes the data a series.
-        alarm_rate: share of normal rows that may be alarms; None for a rate that the rows can support.
+        alarm_rate: share of normal rows that may be alarms; None for the lowest usual one that the number of
+            rows supports.
         seed: random seed: the same seed gives the same model.
         device: "auto", "cpu", "cuda" or "mps".
         threads: CPU threads of torch; None for torch's own choice.

@@ -1,4 +1,4 @@
-"""Where runs are written down while they go on, and read from: one kind of place, one file."""
+"""Where fits are recorded as runs, and read from again: one kind of tracker per file."""
 
 from diabolo.tracking.base import RunName, RunRecord, Tracker, best_line
 from diabolo.tracking.folder import Folder

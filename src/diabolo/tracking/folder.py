@@ -17,10 +17,13 @@ RECORD_FILE, HISTORY_FILE = "run.json", "history.ndjson"
 
 
 class Folder(Tracker):
-    """run.json is written whole at both ends of the run; history.ndjson grows by a line at each look.
+    """Records a run in a folder of its own.
+
+    run.json is replaced atomically at the start and at the end of the run; history.ndjson grows by one line
+    per validation.
 
     Args:
-        where: the folder; it is made if it is not there.
+        where: the folder; it is created if it does not exist.
     """
 
     scheme = ""
@@ -33,14 +36,14 @@ class Folder(Tracker):
             while True:
                 self.run_folder = home / str(version)
                 try:
-                    self.run_folder.mkdir()  # of two runs that begin at once, one makes it
+                    self.run_folder.mkdir()  # of two runs that start at once, one creates it
                     break
                 except FileExistsError as error:
                     if name.version is not None:
                         raise name.version_exists(_next_version(home)) from error
                     version += 1
         except OSError as error:
-            raise DataError(f"{home}: runs cannot be written there: {error.strerror}") from error
+            raise DataError(f"{home}: runs cannot be recorded there: {error.strerror}") from error
         self._began = datetime.now(UTC)
         self._card = {
             "diabolo": __version__,
@@ -74,7 +77,7 @@ class Folder(Tracker):
 
 
 def _next_version(home: Path) -> int:
-    """The version after the last one."""
+    """Return the version after the last one."""
     return 1 + max((int(p.name) for p in home.iterdir() if p.name.isdecimal()), default=0)
 
 
@@ -101,13 +104,13 @@ def _read_record(path: Path) -> RunRecord:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path} is no record of a run: {error}", hint=f"move {path.parent} elsewhere"
+            f"{path} is not a valid record of a run: {error}", hint=f"move {path.parent} elsewhere"
         ) from error
 
 
 def _read_history(path: Path) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    # A last line without its end is one that a crash cut short, or that is being written now.
+    # A last line without a line end was cut off by a crash, or is being written at this moment.
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 

@@ -16,17 +16,17 @@ from diabolo.errors import DiaboloError, OptionError, need
 from diabolo.tracking.base import CURVE_NAMES, RunName, RunRecord, Tracker, curve_points, to_json_values
 from diabolo.version import __version__
 
-# MLflow's words for how a run ended.
+# Our status -> MLflow's.
 MLFLOW_STATUSES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-MAX_TEXT_CHARS = 5_000  # signs of a tag or a parameter that every server takes
+MAX_TEXT_CHARS = 5_000  # of a tag or a parameter; every server accepts so many
 SUMMARY_PREFIX = "summary."
 
 
 class MLflow(Tracker):
-    """An experiment for a project; a run with parameters, curves by step, and its name and version as tags.
+    """Records a project as an experiment, and a run with parameters and curves; its name and version are tags.
 
-    Versions are counted when a run begins; two that begin in the same moment can get the same number, and
-    stay two runs.
+    The version is counted when a run begins. Two runs that begin at the same moment can get the same version;
+    they stay two runs.
 
     Args:
         where: the server's address, http://HOST:PORT.
@@ -66,7 +66,9 @@ class MLflow(Tracker):
             self.entities.RunTag(SUMMARY_PREFIX + k, _to_text(v)) for k, v in to_json_values(summary).items()
         ]
         self.client.log_batch(self.id, tags=tags)
-        with redirect_stdout(StringIO()):  # it prints an address, among what a command may print
+        with redirect_stdout(
+            StringIO()
+        ):  # it prints an address to standard output, which belongs to the answer of a command
             self.client.set_terminated(self.id, MLFLOW_STATUSES[status])
 
     def runs(self) -> list[RunRecord]:
@@ -77,25 +79,25 @@ class MLflow(Tracker):
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
-        """A client; what goes wrong with it inside the block is said as one error."""
+        """Yield a client, and raise an OptionError for whatever goes wrong inside the block."""
         mlflow = need("mlflow", "mlflow")
         try:
             if self.where.startswith("http"):
-                # MLflow tries again for minutes before it says that nobody answers.
+                # MLflow itself retries for minutes before it reports that no server answers.
                 _check_reachable(self.where)
             yield mlflow.MlflowClient(tracking_uri=self.where)
         except DiaboloError:
             raise
         except Exception as error:
-            said = (str(error) or type(error).__name__).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise OptionError(
-                f"mlflow:{self.where} cannot be used: {said}",
+                f"mlflow:{self.where} cannot be used: {reason}",
                 hint="mlflow server, then mlflow:http://127.0.0.1:5000",
             ) from error
 
 
 def _check_reachable(address: str) -> None:
-    with suppress(urllib.error.HTTPError):  # an answer all the same
+    with suppress(urllib.error.HTTPError):  # this too is an answer
         urllib.request.urlopen(address, timeout=10).close()
 
 
@@ -129,7 +131,7 @@ def _to_record(client: Any, run: Any) -> RunRecord:
 
 
 def _read_history(client: Any, run: Any) -> list[dict[str, Any]]:
-    """Lines of history from curves: the points of a member at the same step belong together."""
+    """Rebuild history lines from curves: the points of a member at the same step form a line."""
     lines: dict[tuple[str, int], dict[str, Any]] = {}
     begun: dict[str, int] = {}
     for key in run.data.metrics:

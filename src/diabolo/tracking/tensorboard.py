@@ -1,4 +1,4 @@
-"""Runs for TensorBoard: event files beside what a plain folder holds."""
+"""Runs for TensorBoard: event files, next to the files of a plain folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from diabolo.tracking.folder import Folder
 
 
 class TensorBoard(Tracker):
-    """A scalar for each loss of each member, and the parameters for the page of hyperparameters.
+    """Records a scalar for each loss of each member, and the parameters for the HParams page.
 
-    The folder also holds what `Folder` writes there: event files are for pictures, and slow to read back.
+    The folder also holds the files of `Folder`, from which runs are read: event files are slow to read back.
 
     Args:
-        where: the folder; `tensorboard --logdir` shows it.
+        where: the folder, as for `tensorboard --logdir`.
     """
 
     scheme = "tensorboard"
@@ -35,7 +35,7 @@ class TensorBoard(Tracker):
         flat = {
             k: v if isinstance(v, simple) else json.dumps(v) for k, v in to_json_values(parameters).items()
         }
-        # Not `add_hparams`: it writes into a folder of its own, apart from the curves.
+        # Not `add_hparams`: it writes into another folder than that of the curves.
         _, begun, _ = board.summary.hparams(flat, {})
         self.writer.file_writer.add_summary(begun)
         self.writer.flush()
@@ -57,7 +57,7 @@ class TensorBoard(Tracker):
 
 
 def _session_end(status: str) -> Any:
-    """What the page of hyperparameters knows of an end: well, or not."""
+    """Return the summary that tells the HParams page whether the run succeeded."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 

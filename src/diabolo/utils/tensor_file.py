@@ -1,7 +1,7 @@
 """Tensors and a card (text) in one safetensors file, with a checksum. Never a pickle.
 
-Files are read without the library that writes them: every size is checked before memory is taken for it,
-and what is read is a copy. A file that is mapped into memory changes a loaded model when it is overwritten.
+Files are read without the safetensors library: every size is checked before memory is allocated for it, and
+the tensors are copies. If a file were mapped into memory, overwriting it would change a loaded model.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ DTYPES = {
     "F32": np.float32,
     "F64": np.float64,
 }
-# The card is the first thing in the header, which its own length stands before.
+# The header begins with the card; in front of the header is its length in 8 bytes.
 HEADER_START = b'{"__metadata__"'
 MAX_BYTES = 2 << 30
 MAX_HEADER_BYTES = 32 << 20
 MAX_TENSORS = 2_000
-# A list or a number takes twenty times the memory of its text, so these are counted before they are read.
+# A parsed list or number takes twenty times the memory of its text, so both are counted before parsing.
 MAX_JSON_CONTAINERS, MAX_JSON_ITEMS = 100_000, 2_000_000
 
 
 class TensorSpec(NamedTuple):
-    """What the header says of a tensor; `begin` and `end` are bytes of the data behind the header."""
+    """A tensor as the header describes it; `begin` and `end` are byte offsets behind the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -49,11 +49,17 @@ class TensorSpec(NamedTuple):
 
 
 class TensorFile:
-    """An open file: what it says of itself, and its tensors once they are asked for.
+    """An open file: its header is read at once, its tensors on demand.
+
+    Args:
+        file: open for reading, at its start.
 
     Attributes:
-        card: the text, not yet checked against the checksum.
-        specs: name -> what the header says of the tensor.
+        card: the text; `tensors` compares it with the checksum.
+        specs: name -> the description of the tensor in the header.
+
+    Raises:
+        ValueError: the header is damaged, or it and the size of the file do not fit together.
     """
 
     def __init__(self, file: BufferedReader) -> None:
@@ -84,10 +90,10 @@ class TensorFile:
             raise ValueError(f"it holds {size - self._start} bytes of tensors, not {end}")
 
     def tensors(self) -> dict[str, Tensor]:
-        """Read the tensors.
+        """Read all tensors.
 
         Raises:
-            ValueError: they or the card are not those that were written.
+            ValueError: the tensors or the card do not match the checksum.
         """
         found = {}
         self._file.seek(self._start)
@@ -109,33 +115,37 @@ def open_tensor_file(path: Path) -> Iterator[TensorFile]:
     """Open a file and check its header.
 
     Raises:
-        OSError: it cannot be opened or read.
-        ValueError: it is no such file, or it is damaged.
+        OSError: the file cannot be opened or read.
+        ValueError: the file is of another format or damaged.
     """
     with path.open("rb") as file:
         yield TensorFile(file)
 
 
 def is_tensor_file(path: Path) -> bool:
-    """Whether a file begins as those that `pack` makes.
+    """Return whether a file begins like the output of `pack`.
 
     Raises:
-        OSError: it cannot be opened or read.
+        OSError: the file cannot be opened or read.
     """
     with path.open("rb") as file:
         return file.read(8 + len(HEADER_START)).endswith(HEADER_START)
 
 
 def pack(tensors: Mapping[str, Tensor], card: str) -> bytes:
-    """The bytes of a file.
+    """Return the bytes of a file.
+
+    Args:
+        tensors: name -> tensor, of a type in `DTYPES`.
+        card: the text.
 
     Raises:
-        ValueError: it would be larger than what is read.
+        ValueError: the file would exceed the limits of the reader, or a tensor has another type.
     """
     whole = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     raw = to_bytes(whole)
     length = int.from_bytes(raw[:8], "little")
-    # The library puts the metadata in any order; the same model should be the same bytes.
+    # The library writes the metadata in any order; the same model should give the same bytes.
     meta = {"__metadata__": {"card": card, "sha256": digest(card, whole)}}
     header = json.dumps({**meta, **json.loads(raw[8 : 8 + length])}).encode()
     header += b" " * (-len(header) % 8)
@@ -147,7 +157,15 @@ def pack(tensors: Mapping[str, Tensor], card: str) -> bytes:
 
 
 def digest(card: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the card and of every tensor's name, type, shape and bytes, in the order of their names."""
+    """Return the SHA-256 of the card and of the name, type, shape and bytes of every tensor, by name.
+
+    Args:
+        card: the text.
+        tensors: name -> tensor on the CPU.
+
+    Raises:
+        ValueError: a tensor has a type that is not in `DTYPES`.
+    """
     made = hashlib.sha256(card.encode())
     names = {np.dtype(v): k for k, v in DTYPES.items()}
     for name in sorted(tensors):
@@ -160,10 +178,10 @@ def digest(card: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """JSON without what it cannot say: no infinity, no NaN, no name twice in an object.
+    """Parse strict JSON: without infinity, NaN and repeated names in an object.
 
     Raises:
-        ValueError: it is no such JSON, or too deep.
+        ValueError: the text is not such JSON, or is nested too deeply.
     """
     try:
         return json.loads(
