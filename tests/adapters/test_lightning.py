@@ -294,7 +294,7 @@ def test_a_long_file_becomes_a_model(long: Path, tmp_path: Path) -> None:
 
 def test_a_series_is_not_read_by_pieces(wave: pa.Table, tmp_path: Path) -> None:
     pa.parquet.write_table(wave, tmp_path / "wave.parquet")
-    with pytest.raises(OptionError, match="a series is read as a whole"):
+    with pytest.raises(OptionError, match="can only be read as a whole"):
         DataModule(tmp_path / "wave.parquet", Autoencoder(time="time"), head=500).setup()
 
 

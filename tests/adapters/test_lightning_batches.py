@@ -122,7 +122,7 @@ def test_files_that_cannot_be_read_by_pieces_are_said(table: pa.Table, tmp_path:
     (tmp_path / "a.csv").write_text("x\n1\n")
     pa.parquet.write_table(table[:0], tmp_path / "empty.parquet")
     for name, words in (
-        ("a.csv", "piece by piece"),
+        ("a.csv", "cannot be read in chunks"),
         ("none.parquet", "there is no such file"),
         ("empty.parquet", "no rows"),
     ):

@@ -98,11 +98,11 @@ def test_a_network_of_other_data(table: pa.Table, module: Module, name: str) -> 
 def test_what_is_no_network_and_no_batch(table: pa.Table, module: Module) -> None:
     data = small(table)
     for wrong in ("vanilla", {"vanilla": module}):
-        with pytest.raises(OptionError, match=r"expected networks, got a .*\nHint: data.to_autoencoder\("):
+        with pytest.raises(OptionError, match=r"expected modules, got a .*\nHint: data.to_autoencoder\("):
             data.to_autoencoder(wrong)
-    with pytest.raises(DataError, match=r"expected a batch of codes, got a Table\nHint: Trainer"):
+    with pytest.raises(DataError, match=r"expected an encoded batch, got a Table\nHint: Trainer"):
         module(table)
-    with pytest.raises(DataError, match="expected a batch of codes"):
+    with pytest.raises(DataError, match="expected an encoded batch"):
         pl.Trainer(**QUIET).fit(module, [1, 2])
 
 

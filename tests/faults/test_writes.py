@@ -22,7 +22,7 @@ from tests.faults.processes import kill, posix, start, wait_for
 from tests.faults.workers import load_for, save_for, save_forever, state_of
 from tests.fits import fitted
 
-OLD = "what was there is as it was"
+OLD = "an older file is left as it was"
 
 
 @pytest.fixture(scope="module")

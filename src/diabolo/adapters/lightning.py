@@ -1,4 +1,4 @@
-"""The same networks and the same loss on PyTorch Lightning, where others steer the loop.
+"""Training with PyTorch Lightning: the same networks and the same loss under a Lightning `Trainer`.
 
 data = DataModule(table, Autoencoder("classic"))
 module = data.modules()["classic"]
@@ -47,23 +47,27 @@ else:
 
 __all__ = ["DataModule", "Module"]
 
-EVALUATION_BATCH_SIZE = 2048  # rows that are judged at once
+EVALUATION_BATCH_SIZE = 2048  # rows; a choice that fits into any memory
 
 
 class DataModule(pl.LightningDataModule):
-    """Rows as batches of codes: read, split and encoded as `Autoencoder.fit` does.
+    """Encoded batches of rows, which are read, split and encoded as in `Autoencoder.fit`.
 
-    Batches for `fit` are shuffled in each epoch; several processes get different rows and equally many
-    batches. `validate` sees the held-out rows, `test` the calibration rows, `predict` all rows in order.
+    Batches for `fit` are shuffled in each epoch; with several processes each gets different rows and the same
+    number of batches. `validate` uses the held-out rows, `test` the calibration rows, `predict` all rows in
+    order.
 
     Args:
-        data: whatever `Autoencoder.fit` takes.
-        model: the options; it is not changed.
-        batch_size: rows in a batch of each process; None for that of the model.
-        head: for a parquet or arrow file that is larger than the memory: how many of its first rows decide
-            what the columns are, and hold the rows for `validate`, `test` and what the model remembers.
-            Training passes over the whole file. Rows must be in no order that matters.
-        workers: processes that read such a file.
+        data: the data, as `Autoencoder.fit` takes it.
+        model: an `Autoencoder` with the options; it is not changed.
+        batch_size: rows in a batch of each process; None for the batch size of the model.
+        head: for a parquet or arrow file that is larger than the memory: the number of its first rows that
+            determine the schema, and from which the held-out rows, the calibration rows and the remembered
+            rows are taken. Training uses the whole file. The rows must be in random order.
+        workers: number of processes that read such a file.
+
+    Raises:
+        OptionError: `model` is not an Autoencoder, or `head` is given for data that is not a file.
     """
 
     def __init__(
@@ -82,8 +86,8 @@ class DataModule(pl.LightningDataModule):
             )
         if head is not None and not isinstance(data, str | Path):
             raise OptionError(
-                f"head={head!r} is for a file that is larger than the memory, the data is "
-                f"a {type(data).__name__}",
+                f"head={head!r}: only for the path of a file that is larger than the memory, "
+                f"got a {type(data).__name__}",
                 hint="DataModule(data, model), without head",
             )
         self.data, self.head = data, None if head is None else check_int("head", head)
@@ -94,14 +98,14 @@ class DataModule(pl.LightningDataModule):
         self.file: ChunkedFile | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the data, once, and see that the network that a trainer brings was made for it."""
+        """Read the data once, and check that the network of the trainer was made for it."""
         if not hasattr(self, "prepared"):
             self._prepare()
         if self.trainer is not None and isinstance(self.trainer.lightning_module, Module):
             self._check(self.trainer.lightning_module)
 
     def _check(self, module: Module) -> None:
-        """Raise `SchemaError` if a network was made for columns, ranges or labels that are not those here."""
+        """Raise SchemaError if a network was made for other columns, ranges or labels."""
         theirs, ours = module.hparams["schema"], self.prepared.schema.to_json()
         if json.dumps(theirs) == json.dumps(ours):
             return
@@ -110,7 +114,7 @@ class DataModule(pl.LightningDataModule):
         raise SchemaError(
             f"network {module.name!r} was made for other data: "
             + (f"only one of the two has {differ}" if differ else "its columns have other ranges or labels"),
-            hint="make it of this data: data.modules(); other rows: data.to_autoencoder(module).embed(rows)",
+            hint="data.modules() makes one for this data; for new rows: data.to_autoencoder(module).embed(rows)",
         )
 
     def _prepare(self) -> None:
@@ -126,7 +130,7 @@ class DataModule(pl.LightningDataModule):
             not isinstance(read.source, Table) or read.user_table is not user_table
         ):
             raise OptionError(
-                "head: a series is read as a whole, and so is data with min_count or clip",
+                "head: a series, and data with min_count or clip, can only be read as a whole",
                 hint="DataModule(data, model), without head",
             )
         members = self.model.members or make_members(self.model.recipe, options, read.schema.fields)
@@ -164,10 +168,17 @@ class DataModule(pl.LightningDataModule):
         return self._make_loader(self._all_chunks(), EVALUATION_BATCH_SIZE)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch to a device; Lightning calls it.
+
+        Args:
+            batch: encoded rows.
+            device: the device.
+            dataloader_idx: not used.
+        """
         return batch.to(device)
 
     def _all_chunks(self) -> ChunkedRows:
-        """All rows, in their order."""
+        """Return all rows in their order, in chunks."""
         frame, schema = self.prepared.frame, self.prepared.schema
         if self.file is not None:
             return ChunkedRows(self.file.sizes, ChunkReader(self.file, schema))
@@ -175,7 +186,7 @@ class DataModule(pl.LightningDataModule):
         return ChunkedRows([p.stop - p.start for p in parts], lambda i: schema.encode(frame[parts[i]]))
 
     def _count_training_rows(self) -> int:
-        """How many rows networks are trained on."""
+        """Return the number of rows that networks are trained on."""
         return (
             len(self.prepared.batch)
             if self.file is None
@@ -183,7 +194,7 @@ class DataModule(pl.LightningDataModule):
         )
 
     def _rows_not_trained_on(self) -> np.ndarray:
-        """The rows of a file that networks are not trained on: they are among the first ones."""
+        """Return the numbers of the rows of a file that networks are not trained on, sorted."""
         split = self.prepared.split
         return np.sort(np.concatenate([split.held_out, split.calibration[: 0 if split.shared else None]]))
 
@@ -214,7 +225,7 @@ class DataModule(pl.LightningDataModule):
         )
 
     def modules(self) -> dict[str, Module]:
-        """A fresh module for each network of the model, by name; each is trained by a trainer of its own."""
+        """Return name -> an untrained module for each network; each needs a Trainer of its own."""
         self.setup()
         schema, made = self.prepared.schema.to_json(), {}
         with forked_rng(self.model.seed):
@@ -225,24 +236,28 @@ class DataModule(pl.LightningDataModule):
         return made
 
     def to_autoencoder(self, *modules: Module) -> Autoencoder:
-        """What trained networks make of this data: a model like one that was fitted.
+        """Return a fitted model with the trained networks, calibrated on this data.
 
         Args:
-            modules: one for each network of the model.
+            modules: one trained module for each network of the model.
+
+        Raises:
+            OptionError: a module is missing, or is not a `Module`.
+            SchemaError: a module was made for other data.
         """
         self.setup()
         for module in modules:
             if not isinstance(module, Module):
                 raise OptionError(
-                    f"expected networks, got a {type(module).__name__}",
+                    f"expected modules, got a {type(module).__name__}",
                     hint="data.to_autoencoder(*modules.values())",
                 )
             self._check(module)
         data, given = self.prepared, {module.name: module for module in modules}
         if set(given) != set(self.members):
             raise OptionError(
-                f"the model has the networks {', '.join(self.members)}, got {', '.join(given) or 'none'}",
-                hint="train each of data.modules(), and give them all",
+                f"expected modules for {', '.join(self.members)}, got {', '.join(given) or 'none'}",
+                hint="train each of data.modules(), and pass all of them",
             )
         model: Autoencoder = clone(self.model)
         trained = TrainedNetworks({}, [], [])

@@ -29,6 +29,12 @@ class Folder(Tracker):
     scheme = ""
 
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        """Create the folder of the run, and write run.json with the status "running".
+
+        Args:
+            name: project, run and version.
+            parameters: the arguments of the fit that were given.
+        """
         home = Path(self.where) / name.project / name.run
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -61,6 +67,12 @@ class Folder(Tracker):
             file.write(json.dumps(to_json_values(line)) + "\n")
 
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
+        """Write the status and the summary to run.json.
+
+        Args:
+            status: one of `STATUSES`.
+            summary: facts at the end of the fit.
+        """
         self._write(status, (datetime.now(UTC) - self._began).total_seconds(), summary)
 
     def runs(self) -> list[RunRecord]:

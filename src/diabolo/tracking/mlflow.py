@@ -23,7 +23,7 @@ SUMMARY_PREFIX = "summary."
 
 
 class MLflow(Tracker):
-    """Records a project as an experiment, and a run with parameters and curves; its name and version are tags.
+    """Records a project as an experiment, a run with parameters and curves, name and version as tags.
 
     The version is counted when a run begins. Two runs that begin at the same moment can get the same version;
     they stay two runs.
@@ -35,6 +35,12 @@ class MLflow(Tracker):
     scheme = "mlflow"
 
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        """Create the run, in an experiment that has the name of the project.
+
+        Args:
+            name: project, run and version.
+            parameters: the arguments of the fit that were given.
+        """
         self.entities = need("mlflow.entities", "mlflow")
         with self._client() as client:
             found = client.get_experiment_by_name(name.project)
@@ -62,6 +68,12 @@ class MLflow(Tracker):
         self.client.log_batch(self.id, metrics=points)
 
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
+        """Write the summary as tags, and set the status of the run.
+
+        Args:
+            status: one of `STATUSES`.
+            summary: facts at the end of the fit.
+        """
         tags = [
             self.entities.RunTag(SUMMARY_PREFIX + k, _to_text(v)) for k, v in to_json_values(summary).items()
         ]

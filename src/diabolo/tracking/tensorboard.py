@@ -27,6 +27,12 @@ class TensorBoard(Tracker):
         self.folder = Folder(where)
 
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        """Create the folder of the run, and write its parameters for the HParams page.
+
+        Args:
+            name: project, run and version.
+            parameters: the arguments of the fit that were given.
+        """
         need("tensorboard", "tensorboard")
         board = need("torch.utils.tensorboard", "tensorboard")
         version = self.folder.begin(name, parameters)
@@ -48,6 +54,12 @@ class TensorBoard(Tracker):
         self.writer.flush()
 
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
+        """Record the end in the folder and for the HParams page, and close the event file.
+
+        Args:
+            status: one of `STATUSES`.
+            summary: facts at the end of the fit.
+        """
         self.folder.end(status, summary)
         self.writer.file_writer.add_summary(_session_end(status))
         self.writer.close()

@@ -18,7 +18,7 @@ def forked_rng(seed: int) -> Iterator[None]:
 
 @contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
-    """Set torch's number of CPU threads inside the block; None leaves it. Small networks are fastest with 1."""
+    """Set torch's CPU threads inside the block (None: no change); 1 is fastest for small networks."""
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)
