@@ -30,11 +30,11 @@ def rows_of(sampler: BatchSampler) -> list[list[int]]:
 @settings(deadline=None, max_examples=60)
 @given(SIZES, st.integers(1, 12), st.integers(1, 3), st.integers(1, 3), st.data())
 def test_processes_share_the_rows(
-    sizes: list[int], size: int, ranks: int, lanes: int, data: st.DataObject
+    sizes: list[int], size: int, ranks: int, n_readers: int, data: st.DataObject
 ) -> None:
     every = range(sum(sizes))
     left_out = np.array(sorted(data.draw(st.sets(st.sampled_from(every), max_size=5))), dtype=int)
-    options = {"shuffle": True, "left_out": left_out, "seed": 3, "ranks": ranks, "lanes": lanes}
+    options = {"shuffle": True, "left_out": left_out, "seed": 3, "ranks": ranks, "n_readers": n_readers}
     shares = [BatchSampler(sizes, size, rank=rank, **options) for rank in range(ranks)]
     found = [rows_of(share) for share in shares]
     assert len({len(batches) for batches in found}) == 1
@@ -67,7 +67,7 @@ def test_an_epoch_decides_the_order() -> None:
     assert sorted(chain(*second)) == sorted(chain(*first)) == list(range(50))
 
 
-def test_lanes_give_each_worker_a_piece() -> None:
+def test_each_worker_reads_a_chunk_of_its_own() -> None:
     chunks = [piece for piece, _ in BatchSampler([40, 40, 40, 40], 10, shuffle=True, n_readers=2)]
     assert len(set(chunks[:8:2])) == len(set(chunks[1:8:2])) == 1
     assert set(chunks[:8]) | set(chunks[8:]) == {0, 1, 2, 3}
@@ -105,7 +105,7 @@ def test_a_file_is_read_by_runs(
     block: int,
     sizes: list[int],
 ) -> None:
-    monkeypatch.setattr(batches, "BLOCK", block)
+    monkeypatch.setattr(batches, "MIN_ROWS_PER_READ", block)
     path = tmp_path / f"long{suffix}"
     if suffix == ".parquet":
         pa.parquet.write_table(table, path, row_group_size=90)

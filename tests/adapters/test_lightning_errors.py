@@ -55,7 +55,7 @@ def module(table: pa.Table) -> Module:
         ({"head": 0}, "head=0: expected a whole number of at least 1"),
         ({"head": "all"}, "head='all'"),
         ({"head": 10, "workers": -1}, "workers=-1: expected a whole number of at least 0"),
-        ({"data": {"a": [1, 2]}, "head": 10}, r"the data is a dict\nHint: .*without head"),
+        ({"data": {"a": [1, 2]}, "head": 10}, r"got a dict\nHint: .*without head"),
     ],
 )
 def test_options(options: dict[str, Any], says: str) -> None:

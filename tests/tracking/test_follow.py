@@ -109,7 +109,7 @@ def test_a_fit_that_is_interrupted(rows: pa.Table, monkeypatch: pytest.MonkeyPat
         with pytest.warns(DiaboloWarning, match="interrupted"):
             Autoencoder("denoising", epochs=40, run="r").fit(rows, progress=press)
     else:  # after the training, nothing is kept
-        monkeypatch.setattr("diabolo.training.fitting.assemble", press)
+        monkeypatch.setattr("diabolo.training.fitting.build_engine", press)
         with pytest.raises(KeyboardInterrupt):
             Autoencoder("denoising", **QUICK, run="r").fit(rows)
     (record,) = runs("runs")

@@ -35,8 +35,8 @@ class Module(pl.LightningModule):
     """One network with its loss, its optimiser and its schedule; `DataModule.modules` makes them.
 
     It logs the means over an epoch of `total_loss`, `recon_loss` and `kld`, with the prefix `val_` on
-    held-out rows and `test_` on calibration rows. All arguments are plain values that a checkpoint contains, so
-    `Module.load_from_checkpoint(path, weights_only=True)` needs nothing else.
+    held-out rows and `test_` on calibration rows. All arguments are plain values, which a checkpoint
+    contains, so `Module.load_from_checkpoint(path, weights_only=True)` needs nothing else.
 
     Args:
         schema: the columns, as `Schema.to_json` returns them.
