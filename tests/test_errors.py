@@ -83,3 +83,12 @@ def test_errors_pass_between_processes(error: DiaboloError) -> None:
     """A worker that raises one must not take its pool down with it."""
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error) and again.hint == error.hint
+
+
+def test_errors_that_the_caller_can_fix() -> None:
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        if isinstance(kind, type) and issubclass(kind, DiaboloError):
+            error = kind("bad", column="age") if kind is ColumnError else kind("bad")
+            assert error.is_user_error is (kind is not DiaboloError)
+            assert pickle.loads(pickle.dumps(error)).is_user_error is error.is_user_error

@@ -1,21 +1,23 @@
-"""Every error that diabolo raises on purpose: what was got, where, and a hint that can be pasted.
+"""Every error that diabolo raises on purpose: what was received, where, and a hint that can be pasted.
 
 DiaboloError
 |- DataError            the data cannot be read or used          (also a ValueError)
 |  |- ColumnError       ... because of one column or cell
-|  `- SchemaError       ... because its columns are not those of the fit
-|- OptionError          an option has a value that cannot work   (also a ValueError)
-|  `- ArgumentError     ... or a name that is not known          (also a TypeError)
-|- UnsupportedError     this kind of model cannot do this task   (also a NotImplementedError)
-|- ModelFileError       a model file is broken, foreign or newer
+|  `- SchemaError       ... because its columns differ from those of the fit
+|- OptionError          an option has an impossible value        (also a ValueError)
+|  `- ArgumentError     ... or an unknown name                   (also a TypeError)
+|- UnsupportedError     the model does not support the task      (also a NotImplementedError)
+|- ModelFileError       a model file is damaged, foreign or newer
 `- MissingExtraError    an optional dependency is not installed  (also an ImportError)
+
+Every kind below `DiaboloError` has a cause that the caller can fix (`is_user_error`): status 400 over HTTP.
 """
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = [
     "ArgumentError",
@@ -33,12 +35,14 @@ __all__ = [
 
 
 class DiaboloError(Exception):
-    """The root of the tree: catch this to catch everything that diabolo raises on purpose.
+    """The base class: catch it to catch every error that diabolo raises on purpose.
 
     Args:
-        message: what was got, and where.
-        hint: what to do about it, if there is something.
+        message: what was received, and where.
+        hint: what to do about it, in a form that can be pasted; None if nothing is known.
     """
+
+    _is_user_error: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         self.message = message
@@ -46,12 +50,21 @@ class DiaboloError(Exception):
         super().__init__(message if hint is None else f"{message}\nHint: {hint}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors cross between processes (joblib, multiprocessing) with all they know.
+        # Errors pass between processes (joblib, multiprocessing) with all their attributes.
         return _restored, (type(self), self.args, self.__dict__)
+
+    @property
+    def is_user_error(self) -> bool:
+        """Whether the caller can fix the cause: other data, another option, another file, a missing extra.
+
+        False for an error whose cause is not known, such as a bare `DiaboloError`. An HTTP service maps True
+        to status 400 and False to status 500.
+        """
+        return self._is_user_error
 
 
 class DiaboloWarning(UserWarning):
-    """What happened in a fit that is worth knowing."""
+    """A message of a fit that the user should know, for example that training has not converged."""
 
 
 def _restored(kind: type[DiaboloError], args: tuple[Any, ...], state: dict[str, Any]) -> DiaboloError:
@@ -62,16 +75,18 @@ def _restored(kind: type[DiaboloError], args: tuple[Any, ...], state: dict[str, 
 
 
 class DataError(DiaboloError, ValueError):
-    """The data cannot be read, or cannot be used for what was asked."""
+    """The data cannot be read, or cannot be used for the task."""
+
+    _is_user_error = True
 
 
 class ColumnError(DataError):
     """One column, or one cell of it, cannot be used.
 
     Args:
-        message: what was got.
+        message: what was received.
         column: the column's name.
-        row: the row, counted from 0, if it is one cell.
+        row: number of the row, counted from 0, if one cell is the cause; None for the whole column.
         hint: what to do about it.
     """
 
@@ -83,44 +98,53 @@ class ColumnError(DataError):
 
 
 class SchemaError(DataError):
-    """The columns of new data are not those that the model was fitted on."""
+    """The columns of new data differ from those that the model was fitted to."""
 
 
 class OptionError(DiaboloError, ValueError):
-    """An option has a value that cannot work."""
+    """An option has an impossible value."""
+
+    _is_user_error = True
 
 
 class ArgumentError(OptionError, TypeError):
-    """There is no option of this name.
+    """An argument has an unknown name.
 
-    A TypeError too, as Python has it for arguments that a function does not take.
+    Also a TypeError, which Python raises for arguments that a function does not take.
     """
 
 
 class UnsupportedError(DiaboloError, NotImplementedError, AttributeError):
-    """This kind of model cannot do this task; the hint names one that can.
+    """This kind of model does not support the task; the hint names one that does.
 
-    An AttributeError too, so that `hasattr` tells what a model can do, as scikit-learn expects.
+    Also an AttributeError, so that `hasattr` is False for a method that a model does not support, as
+    scikit-learn expects.
     """
+
+    _is_user_error = True
 
 
 class ModelFileError(DiaboloError):
-    """A model file is broken, is no model file, or was written by a newer version."""
+    """A model file is damaged, is no model file, or was written by a newer version."""
+
+    _is_user_error = True
 
 
 class MissingExtraError(DiaboloError, ImportError):
     """An optional dependency is not installed."""
 
+    _is_user_error = True
+
 
 def need(module: str, extra: str) -> ModuleType:
-    """Import an optional dependency, or say the line that installs it.
+    """Import and return an optional dependency.
 
     Args:
         module: the module's name, for example `"jinja2"`.
-        extra: diabolo's extra that brings it, for example `"report"`.
+        extra: the extra of diabolo that installs it, for example `"report"`.
 
     Raises:
-        MissingExtraError: if it is not installed.
+        MissingExtraError: it is not installed; the hint is the command that installs it.
     """
     try:
         return importlib.import_module(module)

@@ -257,7 +257,7 @@ def test_few_rows_and_windows(plain: pa.Table, wave: pa.Table, tmp_path: Path) -
 @pytest.fixture
 def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of 3,000 rows in 6 row groups that are read one by one."""
-    monkeypatch.setattr(batches, "BLOCK", 500)
+    monkeypatch.setattr(batches, "MIN_ROWS_PER_READ", 500)
     path = tmp_path / "long.parquet"
     pa.parquet.write_table(made.mixed(3000).select(made.SCORED), path, row_group_size=500)
     return path
@@ -294,7 +294,7 @@ def test_a_long_file_becomes_a_model(long: Path, tmp_path: Path) -> None:
 
 def test_a_series_is_not_read_by_pieces(wave: pa.Table, tmp_path: Path) -> None:
     pa.parquet.write_table(wave, tmp_path / "wave.parquet")
-    with pytest.raises(OptionError, match="a series is read as a whole"):
+    with pytest.raises(OptionError, match="can only be read as a whole"):
         DataModule(tmp_path / "wave.parquet", Autoencoder(time="time"), head=500).setup()
 
 

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diabolo.adapters import lightning_batches as batches
-from diabolo.adapters.lightning_batches import Batches, ChunkedFile, ChunkedRows, InMemoryBatches
+from diabolo.adapters.lightning_batches import BatchSampler, ChunkedFile, ChunkedRows, InMemoryBatches
 from diabolo.data.fields import Batch
 from diabolo.errors import DataError
 
 SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(sum)
 
 
-def rows_of(sampler: Batches) -> list[list[int]]:
+def rows_of(sampler: BatchSampler) -> list[list[int]]:
     """The rows of each batch, counted over all pieces."""
     return [(rows + int(sampler.starts[piece])).tolist() for piece, rows in sampler]
 
@@ -30,12 +30,12 @@ def rows_of(sampler: Batches) -> list[list[int]]:
 @settings(deadline=None, max_examples=60)
 @given(SIZES, st.integers(1, 12), st.integers(1, 3), st.integers(1, 3), st.data())
 def test_processes_share_the_rows(
-    sizes: list[int], size: int, ranks: int, lanes: int, data: st.DataObject
+    sizes: list[int], size: int, ranks: int, n_readers: int, data: st.DataObject
 ) -> None:
     every = range(sum(sizes))
     left_out = np.array(sorted(data.draw(st.sets(st.sampled_from(every), max_size=5))), dtype=int)
-    options = {"shuffle": True, "left_out": left_out, "seed": 3, "ranks": ranks, "lanes": lanes}
-    shares = [Batches(sizes, size, rank=rank, **options) for rank in range(ranks)]
+    options = {"shuffle": True, "left_out": left_out, "seed": 3, "ranks": ranks, "n_readers": n_readers}
+    shares = [BatchSampler(sizes, size, rank=rank, **options) for rank in range(ranks)]
     found = [rows_of(share) for share in shares]
     assert len({len(batches) for batches in found}) == 1
     assert [len(batches) for batches in found] == [len(share) for share in shares]
@@ -50,7 +50,7 @@ def test_processes_share_the_rows(
 @settings(deadline=None, max_examples=30)
 @given(SIZES, st.integers(1, 12), st.integers(1, 3))
 def test_rows_that_are_judged_come_in_order(sizes: list[int], size: int, ranks: int) -> None:
-    shares = [Batches(sizes, size, shuffle=False, rank=rank, ranks=ranks) for rank in range(ranks)]
+    shares = [BatchSampler(sizes, size, shuffle=False, rank=rank, ranks=ranks) for rank in range(ranks)]
     found = [[row for batch in rows_of(share) for row in batch] for share in shares]
     assert sorted(row for share in found for row in share) == list(range(sum(sizes)))
     assert all(share == sorted(share) for share in found)
@@ -58,7 +58,7 @@ def test_rows_that_are_judged_come_in_order(sizes: list[int], size: int, ranks: 
 
 
 def test_an_epoch_decides_the_order() -> None:
-    sampler = Batches([50], 10, shuffle=True, seed=1)
+    sampler = BatchSampler([50], 10, shuffle=True, seed=1)
     first = rows_of(sampler)
     assert rows_of(sampler) == first
     sampler.set_epoch(1)
@@ -67,11 +67,11 @@ def test_an_epoch_decides_the_order() -> None:
     assert sorted(chain(*second)) == sorted(chain(*first)) == list(range(50))
 
 
-def test_lanes_give_each_worker_a_piece() -> None:
-    pieces = [piece for piece, _ in Batches([40, 40, 40, 40], 10, shuffle=True, lanes=2)]
-    assert len(set(pieces[:8:2])) == len(set(pieces[1:8:2])) == 1
-    assert set(pieces[:8]) | set(pieces[8:]) == {0, 1, 2, 3}
-    assert not set(pieces[:8]) & set(pieces[8:])
+def test_each_worker_reads_a_chunk_of_its_own() -> None:
+    chunks = [piece for piece, _ in BatchSampler([40, 40, 40, 40], 10, shuffle=True, n_readers=2)]
+    assert len(set(chunks[:8:2])) == len(set(chunks[1:8:2])) == 1
+    assert set(chunks[:8]) | set(chunks[8:]) == {0, 1, 2, 3}
+    assert not set(chunks[:8]) & set(chunks[8:])
 
 
 def test_one_piece_is_in_memory() -> None:
@@ -82,8 +82,8 @@ def test_one_piece_is_in_memory() -> None:
         values = torch.arange(10).view(-1, 1) + 10 * piece
         return Batch({"real": values}, {"real": values >= 0})
 
-    pieces = ChunkedRows([10, 10, 10], rows)
-    slices = InMemoryBatches(pieces, Batches(pieces.sizes, 3, shuffle=False))
+    chunks = ChunkedRows([10, 10, 10], rows)
+    slices = InMemoryBatches(chunks, BatchSampler(chunks.sizes, 3, shuffle=False))
     seen = torch.cat([codes.values["real"] for codes in slices]).view(-1)
     assert seen.tolist() == list(range(30))
     assert read == [0, 1, 2]
@@ -105,7 +105,7 @@ def test_a_file_is_read_by_runs(
     block: int,
     sizes: list[int],
 ) -> None:
-    monkeypatch.setattr(batches, "BLOCK", block)
+    monkeypatch.setattr(batches, "MIN_ROWS_PER_READ", block)
     path = tmp_path / f"long{suffix}"
     if suffix == ".parquet":
         pa.parquet.write_table(table, path, row_group_size=90)
@@ -122,7 +122,7 @@ def test_files_that_cannot_be_read_by_pieces_are_said(table: pa.Table, tmp_path:
     (tmp_path / "a.csv").write_text("x\n1\n")
     pa.parquet.write_table(table[:0], tmp_path / "empty.parquet")
     for name, words in (
-        ("a.csv", "piece by piece"),
+        ("a.csv", "cannot be read in chunks"),
         ("none.parquet", "there is no such file"),
         ("empty.parquet", "no rows"),
     ):

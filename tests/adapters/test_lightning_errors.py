@@ -55,7 +55,7 @@ def module(table: pa.Table) -> Module:
         ({"head": 0}, "head=0: expected a whole number of at least 1"),
         ({"head": "all"}, "head='all'"),
         ({"head": 10, "workers": -1}, "workers=-1: expected a whole number of at least 0"),
-        ({"data": {"a": [1, 2]}, "head": 10}, r"the data is a dict\nHint: .*without head"),
+        ({"data": {"a": [1, 2]}, "head": 10}, r"got a dict\nHint: .*without head"),
     ],
 )
 def test_options(options: dict[str, Any], says: str) -> None:
@@ -98,11 +98,11 @@ def test_a_network_of_other_data(table: pa.Table, module: Module, name: str) -> 
 def test_what_is_no_network_and_no_batch(table: pa.Table, module: Module) -> None:
     data = small(table)
     for wrong in ("vanilla", {"vanilla": module}):
-        with pytest.raises(OptionError, match=r"expected networks, got a .*\nHint: data.to_autoencoder\("):
+        with pytest.raises(OptionError, match=r"expected modules, got a .*\nHint: data.to_autoencoder\("):
             data.to_autoencoder(wrong)
-    with pytest.raises(DataError, match=r"expected a batch of codes, got a Table\nHint: Trainer"):
+    with pytest.raises(DataError, match=r"expected an encoded batch, got a Table\nHint: Trainer"):
         module(table)
-    with pytest.raises(DataError, match="expected a batch of codes"):
+    with pytest.raises(DataError, match="expected an encoded batch"):
         pl.Trainer(**QUIET).fit(module, [1, 2])
 
 

@@ -58,7 +58,7 @@ def test_version(run: Run) -> None:
 def test_fit_writes_a_model(run: Run, data: Path, tmp_path: Path) -> None:
     said = run("fit", data, "-o", tmp_path / "m.diabolo", *QUICK, "--seed", 3)
     assert (said.status, said.out) == (0, "")
-    assert "learnt from 200 rows" in said.err and "note: ignored: id" in said.err
+    assert "fitted to 200 rows" in said.err and "note: ignored: id" in said.err
     assert load(tmp_path / "m.diabolo").seed == 3
 
 
@@ -198,7 +198,7 @@ def test_repair_fills_holes_and_leaves_the_rest(run: Run, data: Path, model: Pat
     said = run("repair", data, "-m", model)
     before, after = read_file(data), pa.csv.read_csv(io.BytesIO(said.out.encode()))
     holes = sum(before[n].null_count for n in made.SCORED)
-    assert f"{holes} holes filled" in said.err and holes > 0
+    assert f"{holes} missing values filled" in said.err and holes > 0
     for name in made.SCORED:
         assert after[name].null_count == 0
         pairs = zip(before[name].to_pylist(), after[name].to_pylist(), strict=True)
@@ -224,7 +224,14 @@ def test_info_on_data_and_on_a_model(run: Run, data: Path, model: Path) -> None:
     assert said.out.split()[:6] == ["column", "kind", "role", "missing", "why", "learnt"]
     said = run("info", model)
     assert said.status == 0
-    known = ("3 levels", "weights", "alarms: from", "wrong cells: about 0.", "rows: 200", "note: ignored: id")
+    known = (
+        "3 levels",
+        "parameters",
+        "alarms: above",
+        "wrong cells: about 0.",
+        "rows: 200",
+        "note: ignored: id",
+    )
     for part in known:
         assert part in said.out
 
@@ -235,8 +242,8 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     said = run("demo")
     assert said.status == 0, said.err
-    assert left_in(tmp_path) == ["report.html"] and "report.html has the pictures" in said.err
-    assert "700 times" in said.err
+    assert left_in(tmp_path) == ["report.html"] and "report.html shows them" in said.err
+    assert "700 points" in said.err
     assert all("severity" in line and "expected" in line for line in said.out.splitlines())
     assert run("demo", "-o", tmp_path / "none" / "r.html").status == 2
 
@@ -266,7 +273,7 @@ def test_a_terminal_gets_a_few_rows(
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda self: self is sys.stdout)
     said = run("score", data, "-m", model)
-    assert said.status == 0 and "the oddest rows" in said.out and len(said.out.splitlines()) < 15
+    assert said.status == 0 and "the most anomalous rows" in said.out and len(said.out.splitlines()) < 15
     # An answer that was asked for as a stream comes as one.
     assert len(run("score", data, "-m", model, "--json").out.splitlines()) == 200
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diabolo.cli import app as cli
+from diabolo.cli import commands
 from diabolo.errors import MissingExtraError
 from tests.commands import QUICK, Run, left_in
 
@@ -80,19 +80,19 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(
     def work(*_: object) -> None:
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(cli, "read_data", work)
+    monkeypatch.setattr(commands, "read_data", work)
     (tmp_path / "folder.csv").mkdir()
     for command in ("score", "explain", "repair", "embed"):
         for place, says in (
             ("a.xlsx", "'.xlsx' cannot be written"),
             ("a", "cannot be written"),
-            ("none/a.csv", "there is no folder"),
+            ("none/a.csv", "does not exist"),
             ("folder.csv", "is a folder"),
         ):
             said = run(command, data, "-m", model, "-o", tmp_path / place)
             assert said.status == 2 and says in said.err
     for command in (["fit", data], ["report", data, "-m", model], ["demo"]):
-        for place, says in (("none/m", "there is no folder"), ("folder.csv", "is a folder")):
+        for place, says in (("none/m", "does not exist"), ("folder.csv", "is a folder")):
             said = run(*command, "-o", tmp_path / place)
             assert said.status == 2 and says in said.err
     assert left_in(tmp_path) == ["folder.csv"]
@@ -165,7 +165,7 @@ def test_what_may_come_up(
         raise error
 
     monkeypatch.delenv("DIABOLO_DEBUG", raising=False)
-    monkeypatch.setattr(cli, "read_data", fails)
+    monkeypatch.setattr(commands, "read_data", fails)
     said = run("score", data, "-m", model)
     assert said.status == status and says in said.err and said.out == ""
 
@@ -175,7 +175,7 @@ def test_bugs_can_be_seen(run: Run, data: Path, model: Path, monkeypatch: pytest
         raise ZeroDivisionError("oh")
 
     monkeypatch.setenv("DIABOLO_DEBUG", "1")
-    monkeypatch.setattr(cli, "read_data", fails)
+    monkeypatch.setattr(commands, "read_data", fails)
     with pytest.raises(ZeroDivisionError):
         run("score", data, "-m", model)
 
@@ -192,7 +192,7 @@ def test_a_table_and_a_model_in_each_others_place(run: Run, data: Path, model: P
     for arguments in (["score", model, "-m", model], ["fit", model, "-o", tmp_path / "m.diabolo"]):
         said = run(*arguments)
         assert said.status == 2 and "is a diabolo model, not a table" in said.err
-    # What is no table is not to be exchanged.
+    # A file that is no table is not swapped.
     (tmp_path / "cut.diabolo").write_bytes(model.read_bytes()[:900])
     said = run("score", data, "-m", tmp_path / "cut.diabolo")
     assert said.status == 3 and "is damaged" in said.err and "diabolo score" not in said.err

@@ -43,7 +43,7 @@ def test_holes_are_filled_as_asked(run: Run, data: Path, model: Path, tmp_path: 
         "other": ("--value", "draw", "--seed", 4),
     }.items():
         said = run("repair", data, "-m", model, *options, "-o", tmp_path / f"{name}.parquet")
-        assert (said.status, said.out) == (0, "") and "holes filled" in said.err
+        assert (said.status, said.out) == (0, "") and "missing values filled" in said.err
         filled[name] = read_file(tmp_path / f"{name}.parquet")
         assert all(filled[name][column].null_count == 0 for column in made.SCORED)
     assert filled["draw"].equals(filled["again"]) and not filled["draw"].equals(filled["other"])

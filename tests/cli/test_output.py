@@ -13,7 +13,7 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from diabolo.cli.output import FORMATS, check_format, show, to_bytes
+from diabolo.cli.output import FORMATS, check_format, print_table, to_bytes
 from diabolo.errors import DataError
 
 TABLE = pa.table(
@@ -69,7 +69,7 @@ def test_places_are_checked_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'\.xls' cannot be written") as caught:
         check_format(tmp_path / "t.xls")
     assert caught.value.hint == f"one of {', '.join(FORMATS)}"
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="does not exist"):
         check_format(tmp_path / "none" / "t.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="is a folder, not a file"):
@@ -81,7 +81,7 @@ def test_names_and_values_are_shown_as_they_are(
 ) -> None:
     """rich takes [kg] for a style, and [/b] for the end of one that never began."""
     monkeypatch.setenv("COLUMNS", "120")
-    show(pa.table({"weight [kg]": [1.23456, None], "[/b]": ["[red]", None]}), "the first rows")
+    print_table(pa.table({"weight [kg]": [1.23456, None], "[/b]": ["[red]", None]}), "the first rows")
     text = capsys.readouterr().out
     for part in ("the first rows", "weight [kg]", "[/b]", "1.235", "[red]"):
         assert part in text

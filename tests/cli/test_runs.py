@@ -14,7 +14,7 @@ import pyarrow.csv
 import pytest
 
 from diabolo import load
-from diabolo.cli.runs import differences
+from diabolo.cli.runs import differing_parameters
 from diabolo.tracking import Folder, RunName, runs
 from tests.commands import Run, left_in
 
@@ -59,7 +59,7 @@ def three(run: Run, there: Path) -> Path:
 def test_a_file_is_enough(run: Run, there: Path) -> None:
     said = run("fit", "--config", "notes.yaml")
     assert (said.status, said.out) == (0, "")
-    assert "notes.diabolo: learnt from 200 rows" in said.err and "run p/notes/1" in said.err
+    assert "notes.diabolo: fitted to 200 rows" in said.err and "run p/notes/1" in said.err
     model = load("notes.diabolo")
     assert model.recipe == "classic" and model.schema_.scored == ["number", "double", "city"]
     said = run("fit", "--config", "notes.yaml")
@@ -84,13 +84,13 @@ def test_the_command_line_goes_before_the_file(run: Run, there: Path) -> None:
         "number,double,city\n" + "".join(f"{i},{2 * i},a{i % 2}\n" for i in range(90))
     )
     said = run("fit", "own.csv", "--config", "notes.yaml", "--project", "mine", "--track", "tracks")
-    assert said.status == 0 and "learnt from 90 rows" in said.err
+    assert said.status == 0 and "fitted to 90 rows" in said.err
     assert [r.name for r in runs("tracks")] == ["mine/notes/1"]
 
 
 def test_nothing_to_learn_from_and_nowhere_to_write(run: Run, there: Path) -> None:
     said = run("fit", "-o", "m.diabolo")
-    assert said.status == 2 and "no DATA" in said.err and "Hint: diabolo fit" in said.err
+    assert said.status == 2 and "no DATA was given" in said.err and "Hint: diabolo fit" in said.err
     said = run("fit", "data/train.csv", "--epochs", 1)
     assert said.status == 2 and "Hint: diabolo fit data/train.csv -o model.diabolo" in said.err
 
@@ -117,8 +117,8 @@ def test_only_what_differs_becomes_a_column(run: Run, three: Path) -> None:
     assert [(line["lr"], line["epochs"]) for line in lines] == [("0.01", "2"), ("0.002", "3")]
     assert "recipe" not in lines[0] and "seed" not in lines[0]
     # The notes say 2 epochs, the command line 2.0: they do not differ.
-    assert "epochs" not in differences(runs("runs")[:2])
-    assert {"recipe", "beta", "scored"} <= set(differences(runs("runs")[:2]))
+    assert "epochs" not in differing_parameters(runs("runs")[:2])
+    assert {"recipe", "beta", "scored"} <= set(differing_parameters(runs("runs")[:2]))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_runs_into_a_file(run: Run, three: Path) -> None:
         (["none"], "no such folder of runs"),
         (["runs", "nobody"], "there is no run 'nobody'"),
         (["runs", "--project", "z"], "there is no run of project 'z'"),
-        (["wandb:runs"], "expected a place for runs"),
+        (["wandb:runs"], "expected a location for runs"),
         (["runs", "-o", "r.xls"], "cannot be written"),
     ],
 )
@@ -222,5 +222,5 @@ def test_a_run_is_found_where_runs_are(run: Run, there: Path, arguments: list[st
     lines = [json.loads(line) for line in said.out.splitlines()]
     assert [f"{line['project']}/{line['run']}/{line['version']}" for line in lines] == found
     said = run("runs", "nobody")
-    assert said.status == 2 and "no such folder of runs, and no such run in runs" in said.err
+    assert said.status == 2 and "no such folder of runs, and no run of this name in runs" in said.err
     assert "Hint: one of mine, notes" in said.err

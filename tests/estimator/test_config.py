@@ -13,7 +13,7 @@ import yaml
 from diabolo import Autoencoder
 from diabolo.errors import ArgumentError, DataError, MissingExtraError, OptionError
 from diabolo.estimator import config
-from diabolo.estimator.config import SYNONYMS, Config, find_data, read_config
+from diabolo.estimator.config import SYNONYMS, Config, find_data_file, read_config
 from tests import made
 
 KNOWN = Autoencoder().get_params(deep=False).keys()
@@ -187,11 +187,11 @@ def test_the_data_in_a_folder(tmp_path: Path, files: list[str], found: str | Non
         (tmp_path / name).write_text("")
     (tmp_path / "sub.csv").mkdir()
     if found is not None:
-        assert find_data(tmp_path) == tmp_path / found
-        assert find_data(tmp_path / found) == tmp_path / found
+        assert find_data_file(tmp_path) == tmp_path / found
+        assert find_data_file(tmp_path / found) == tmp_path / found
         return
     with pytest.raises(DataError, match="expected one, or one called train") as caught:
-        find_data(tmp_path)
+        find_data_file(tmp_path)
     assert "data_folder_path: " in str(caught.value.hint)
 
 
@@ -256,7 +256,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_yaml_holds_no_code(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("epochs: !!python/object/apply:os.getcwd []\n")
-    with pytest.raises(OptionError, match="no valid"):
+    with pytest.raises(OptionError, match="not a valid"):
         read_config(tmp_path / "c.yaml", KNOWN)
     (tmp_path / "c.yaml").write_text("cat_vars: [a]\nembedding_sizes: __import__('os').getcwd()\n")
     with pytest.raises(OptionError, match="embedding_sizes"):
@@ -288,7 +288,7 @@ def test_a_missing_reader_is_not_taken_for_a_broken_file(
 )
 def test_a_name_stands_once(tmp_path: Path, name: str, text: str, twice: str | None) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(OptionError, match=f"'{twice}' stands in it twice" if twice else "no valid"):
+    with pytest.raises(OptionError, match=f"'{twice}' is given twice" if twice else "not a valid"):
         read_config(tmp_path / name, KNOWN)
 
 

@@ -16,13 +16,13 @@ import pytest
 
 import diabolo
 from diabolo.errors import DataError
-from diabolo.utils.files import STALE
+from diabolo.utils.files import STALE_SECONDS
 from tests import made
 from tests.faults.processes import kill, posix, start, wait_for
 from tests.faults.workers import load_for, save_for, save_forever, state_of
 from tests.fits import fitted
 
-OLD = "what was there is as it was"
+OLD = "an older file is left as it was"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_killed_while_saving(pair: tuple[Path, Path], tmp_path: Path, kills: int
     if kills > 50:
         assert parts > 0, "no kill hit a file that was being written"
     for left in tmp_path.glob(".m.diabolo.*.part"):
-        os.utime(left, (time.time() - STALE - 60,) * 2)
+        os.utime(left, (time.time() - STALE_SECONDS - 60,) * 2)
     diabolo.load(path).save(path)
     assert not list(tmp_path.glob(".m.diabolo.*.part"))
 
@@ -70,7 +70,7 @@ def test_only_old_leftovers_of_the_same_file_are_swept(pair: tuple[Path, Path], 
     for name in (old, young, *others):
         (tmp_path / name).write_bytes(b"x")
         if name != young:
-            os.utime(tmp_path / name, (time.time() - STALE - 60,) * 2)
+            os.utime(tmp_path / name, (time.time() - STALE_SECONDS - 60,) * 2)
     diabolo.load(pair[0]).save(tmp_path / "m.diabolo")
     assert sorted(os.listdir(tmp_path)) == sorted([young, *others, "m.diabolo"])
 

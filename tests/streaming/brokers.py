@@ -166,7 +166,7 @@ def _main(words: Sequence[str], log: str, settings: dict[str, float]) -> None:
 
 def publish(address: str, payloads: Sequence[bytes]) -> None:
     with closing(make_feed(address)) as feed:
-        feed.speak(None)
+        feed.open_output(None)
         for payload in payloads:
             feed.write(payload)
         feed.flush()

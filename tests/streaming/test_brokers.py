@@ -20,7 +20,7 @@ import pytest
 from diabolo import errors
 from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.streaming.feeds import FEEDS, Feed, kafka, make_feed, mqtt, nats
-from diabolo.streaming.watch import _memory
+from diabolo.streaming.watch import _session_name
 from tests.commands import Run
 from tests.faults.processes import posix
 from tests.fits import fitted
@@ -108,7 +108,10 @@ def test_killed_at_any_moment_no_point_is_lost_or_doubled(
 ) -> None:
     address, out, state = local[name].address("killed"), tmp_path / "out.ndjson", tmp_path / "state"
     command = address, "-m", model[1], "-o", out, "--state", state
-    settings = {"diabolo.streaming.watch.EVERY": 0.02, "diabolo.streaming.feeds.nats.RESEND": 1.0}
+    settings = {
+        "diabolo.streaming.watch.SAVE_INTERVAL_SECONDS": 0.02,
+        "diabolo.streaming.feeds.nats.ACK_WAIT_SECONDS": 1.0,
+    }
     watching = Watch(tmp_path / "log", *command, **settings)
     until(state.exists, "the state")
     for part in range(4):
@@ -124,16 +127,16 @@ def test_killed_at_any_moment_no_point_is_lost_or_doubled(
     assert {a["status"] for a in found} == {"new"}
 
 
-def take(feed: Feed, count: int, *, confirm: bool = True) -> list[Mapping[str, Any]]:
-    """So many points, one in a message, each answered and noted at once."""
+def take(feed: Feed, count: int, *, acknowledge: bool = True) -> list[Mapping[str, Any]]:
+    """Take `count` points, one per message, each marked as answered at once."""
     got: list[Mapping[str, Any]] = []
     began = time.monotonic()
     for message in feed.messages():
         if message is not None:
             got += message.points  # type: ignore[arg-type]
-            feed.answered(message)
-        elif confirm:
-            feed.confirm()
+            feed.mark_answered(message)
+        elif acknowledge:
+            feed.acknowledge()
         if len(got) == count:
             break
         assert time.monotonic() < began + 30, f"{len(got)} of {count} messages"
@@ -141,7 +144,7 @@ def take(feed: Feed, count: int, *, confirm: bool = True) -> list[Mapping[str, A
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_what_was_noted_and_not_confirmed_is_not_answered_again(
+def test_points_that_were_saved_but_not_acknowledged_are_not_answered_again(
     local: dict[str, Local],
     model: Any,
     payloads: list[bytes],
@@ -149,16 +152,16 @@ def test_what_was_noted_and_not_confirmed_is_not_answered_again(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # As if killed between the two. Mosquitto sends 20 messages, and no more before one is confirmed.
+    # As if killed between the two. Mosquitto sends 20 messages, and no more before one is acknowledged.
     address, out, state = local[name].address("again"), tmp_path / "out.ndjson", tmp_path / "state"
-    monkeypatch.setattr(nats, "RESEND", 1.0)
+    monkeypatch.setattr(nats, "ACK_WAIT_SECONDS", 1.0)
     stream = model[0].stream()
     with closing(make_feed(address)) as feed:
-        feed.listen(None, _memory(feed, state))
+        feed.open_input(None, _session_name(feed, state))
         publish(address, payloads[:20])
-        for point in take(feed, 20, confirm=False):
+        for point in take(feed, 20, acknowledge=False):
             stream.push(point)
-        stream.save(state, input=[feed.name, feed.place])
+        stream.save(state, input=[feed.name, feed.offset])
     publish(address, payloads[20:50])
     watching = Watch(tmp_path / "log", address, "-m", model[1], "-o", out, "--state", state)
     written(out, 30)
@@ -170,12 +173,12 @@ def test_what_was_noted_and_not_confirmed_is_not_answered_again(
 def test_a_broker_may_go_and_come_back(
     model: Any, payloads: list[bytes], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, name: str
 ) -> None:
-    settings = {"diabolo.streaming.feeds.nats.RESEND": 1.0}
+    settings = {"diabolo.streaming.feeds.nats.ACK_WAIT_SECONDS": 1.0}
     with ExitStack() as opened:
         there = opened.enter_context(closing(LOCAL[name](tmp_path_factory.mktemp(name))))
         address, output, state = there.address("away"), there.address("answers"), tmp_path / "state"
         feed = opened.enter_context(closing(make_feed(output)))
-        feed.listen(None, "diabolo0away")
+        feed.open_input(None, "diabolo0away")
         command = address, "-m", model[1], "-o", output, "--state", state
         watching = Watch(tmp_path / "log", *command, **settings)
         until(state.exists, "the state")
@@ -196,7 +199,7 @@ def test_answers_go_to_a_topic(
     data, address = tmp_path / "p.ndjson", local[name].address("answers")
     data.write_bytes(b"\n".join(payloads[:30]))
     with closing(make_feed(address)) as feed:
-        feed.listen(None, None)
+        feed.open_input(None, None)
         ran = run("watch", data, "-m", model[1], "-o", address)
         assert ran.status == 0 and ran.out == ""
         got = take(feed, 30)
@@ -204,7 +207,7 @@ def test_answers_go_to_a_topic(
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_bad_messages_are_told_and_passed_over(
+def test_bad_messages_are_reported_and_skipped(
     local: dict[str, Local], model: Any, payloads: list[bytes], tmp_path: Path, name: str
 ) -> None:
     address, out, state = local[name].address("bad"), tmp_path / "out.ndjson", tmp_path / "state"
@@ -231,7 +234,9 @@ def test_what_cannot_be_reached(run: Run, model: Any, local: dict[str, Local], t
         data.write_text("time,flow\n2026-01-01,1\n")
         assert "refused" in said(str(data), "-o", address)
         for wrong in (f"{scheme}://127.0.0.1", f"{scheme}:///plant", f"{scheme}://me:secret@h:x/plant"):
-            assert "expected the topic of a broker" in (text := said(wrong)) and "secret" not in text
+            assert (
+                "expected the address of a broker's topic" in (text := said(wrong)) and "secret" not in text
+            )
     assert "amqp" in said("amqp://127.0.0.1/plant")
     kafka = local["kafka"].address("there").replace("there", "not there")
     assert "cannot be used" in said(kafka) and "cannot be used" in said(str(data), "-o", kafka)
@@ -242,7 +247,7 @@ def test_somebody_else_answers(
     run: Run, model: Any, local: dict[str, Local], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (mqtt, nats, kafka):
-        monkeypatch.setattr(module, "PATIENCE", 1.0)
+        monkeypatch.setattr(module, "CONNECT_TIMEOUT_SECONDS", 1.0)
     mosquitto, server = local["mqtt"].address("x"), local["nats"].address("x")
     for address in (
         server.replace("nats:", "mqtt:"),

@@ -1,4 +1,4 @@
-"""Points on lines are answered on lines; whatever is cut off is gone on with, no point lost or doubled."""
+"""Every point is answered on a line; a stopped watch resumes, and no point is lost or answered twice."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ import pytest
 from diabolo.streaming import watch as watching
 from tests.commands import Run
 from tests.fits import fitted
+
+# The command line as a program that saves its state twenty times a second.
+SAVES_OFTEN = (
+    "from diabolo.cli import app; from diabolo.streaming import watch; "
+    "watch.SAVE_INTERVAL_SECONDS = 0.05; app.main()"
+)
 
 
 def pump(points: int, seed: int) -> pd.DataFrame:
@@ -61,7 +67,7 @@ def test_alarms_only(run: Run, place: Path) -> None:
     assert 0 < len(found) < 60 and all(line["alarm"] for line in found) and ran.err == ""
 
 
-def test_bad_lines_are_named_and_passed_over(
+def test_bad_lines_are_reported_and_skipped(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     good = (place / "p.csv").read_text().splitlines()
@@ -77,7 +83,7 @@ def test_bad_lines_are_named_and_passed_over(
     assert ran.status == 2 and len(answers(ran.out)) == 1
 
 
-def test_what_was_cut_off_is_gone_on_with(run: Run, place: Path, tmp_path: Path) -> None:
+def test_a_stopped_watch_resumes(run: Run, place: Path, tmp_path: Path) -> None:
     whole = run("watch", place / "p.csv", "-m", place / "m.diabolo").out
     part, out, state = tmp_path / "p.csv", tmp_path / "out.ndjson", tmp_path / "state"
     lines = (place / "p.csv").read_text().splitlines(keepends=True)
@@ -86,8 +92,8 @@ def test_what_was_cut_off_is_gone_on_with(run: Run, place: Path, tmp_path: Path)
         ran = run("watch", part, "-m", place / "m.diabolo", "-o", out, "--state", state)
         assert ran.status == 0
     assert out.read_text() == whole
-    # Answers that were written but not noted are taken back.
-    noted = state.read_bytes()
+    # Answers behind the saved state are removed.
+    saved = state.read_bytes()
     part.write_text("".join(lines[:10]))
     state.unlink()
     out.unlink()
@@ -95,7 +101,7 @@ def test_what_was_cut_off_is_gone_on_with(run: Run, place: Path, tmp_path: Path)
     out.write_text(out.read_text() + '{"half": ')
     part.write_text("".join(lines))
     run("watch", part, "-m", place / "m.diabolo", "-o", out, "--state", state)
-    assert out.read_text() == whole and json.loads(state.read_bytes())["seen"] == json.loads(noted)["seen"]
+    assert out.read_text() == whole and json.loads(state.read_bytes())["seen"] == json.loads(saved)["seen"]
 
 
 def test_standard_input_may_repeat_itself(
@@ -130,11 +136,11 @@ def test_killed_at_any_moment_no_point_is_lost_or_doubled(
     data = pump(3000, 2)
     path, out, state = tmp_path / "long.csv", tmp_path / "out.ndjson", tmp_path / "state"
     data.to_csv(path, index=False)
-    code = "from diabolo.cli import app; from diabolo.streaming import watch; watch.EVERY = 0.05; app.main()"
+    code = SAVES_OFTEN
     command = [sys.executable, "-c", code, "watch", str(path), "-m", str(place / "m.diabolo")]
     command += ["-o", str(out), "--state", str(state), "--quiet"]
     killed(command, out, state)
-    monkeypatch.setattr(watching, "EVERY", 1.0)
+    monkeypatch.setattr(watching, "SAVE_INTERVAL_SECONDS", 1.0)
     run("watch", path, "-m", place / "m.diabolo", "-o", out, "--state", state)
     found = answers(out.read_text())
     assert [line["time"] for line in found] == data["time"].astype(str).tolist()
@@ -163,7 +169,7 @@ def learnt(place: Path) -> tuple[list[str], Path]:
         text=True,
         check=True,
     )
-    assert ran.stderr.count("learnt from the last points") == 4
+    assert ran.stderr.count("updated the model with the last points") == 4
     assert "more is odd than before" in ran.stderr
     return command, whole
 
@@ -173,7 +179,7 @@ def test_what_is_learnt_meanwhile_outlasts_a_kill(
     run: Run, learnt: tuple[list[str], Path], tmp_path: Path
 ) -> None:
     (command, whole), out, state = learnt, tmp_path / "out.ndjson", tmp_path / "state"
-    code = "from diabolo.cli import app; from diabolo.streaming import watch; watch.EVERY = 0.05; app.main()"
+    code = SAVES_OFTEN
     parts = ["-o", str(out), "--state", str(state)]
     killed([sys.executable, "-c", code, *command, *parts], out, state)
     run(*command, *parts)
@@ -186,11 +192,11 @@ def test_cut_off_before_the_state_knows_the_new_model(
     run: Run, learnt: tuple[list[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (command, whole), out, state = learnt, tmp_path / "out.ndjson", tmp_path / "state"
-    learn = watching._learn
+    learn = watching._update_model
     for _ in range(2):
         with monkeypatch.context() as cut:
-            cut.setattr(watching, "_learn", lambda *a: (learn(*a), 1 / 0))
-            cut.setattr(watching, "EVERY", 0.1)
+            cut.setattr(watching, "_update_model", lambda *a: (learn(*a), 1 / 0))
+            cut.setattr(watching, "SAVE_INTERVAL_SECONDS", 0.1)
             assert run(*command, "-o", out, "--state", state).status == 70
     assert run(*command, "-o", out, "--state", state).status == 0
     assert answers(out.read_text()) == answers(whole.read_text())

@@ -21,15 +21,15 @@ def begun(root: Path) -> Folder:
 
 def test_the_files(tmp_path: Path) -> None:
     folder = begun(tmp_path)
-    assert folder.place == tmp_path / "p" / "r" / "1"
-    assert sorted(p.name for p in folder.place.iterdir()) == ["history.ndjson", "run.json"]
-    card = json.loads((folder.place / "run.json").read_text())
+    assert folder.run_folder == tmp_path / "p" / "r" / "1"
+    assert sorted(p.name for p in folder.run_folder.iterdir()) == ["history.ndjson", "run.json"]
+    card = json.loads((folder.run_folder / "run.json").read_text())
     assert card["status"] == "running" and card["parameters"] == {"lr": 0.1, "path": str(tmp_path)}
 
 
 def test_a_line_that_a_crash_cut_short(tmp_path: Path) -> None:
     folder = begun(tmp_path)
-    with open(folder.place / "history.ndjson", "a") as file:
+    with open(folder.run_folder / "history.ndjson", "a") as file:
         file.write('{"member": "m", "st')
     (record,) = runs(tmp_path)
     assert record.history == [{"member": "m", "step": 1, "total": 1.0}]
@@ -41,10 +41,10 @@ def test_a_line_that_a_crash_cut_short(tmp_path: Path) -> None:
 )
 def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     folder = begun(tmp_path)
-    (folder.place / "run.json").write_text(text)
-    with pytest.raises(DataError, match=r"run\.json is no record of a run") as caught:
+    (folder.run_folder / "run.json").write_text(text)
+    with pytest.raises(DataError, match=r"run\.json is not a valid record of a run") as caught:
         runs(tmp_path)
-    assert str(folder.place) in str(caught.value.hint)
+    assert str(folder.run_folder) in str(caught.value.hint)
 
 
 def test_runs_that_begin_at_once_get_versions_of_their_own(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_runs_that_begin_at_once_get_versions_of_their_own(tmp_path: Path) -> No
 
 def test_a_place_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
-    with pytest.raises(DataError, match="cannot be written there"):
+    with pytest.raises(DataError, match="cannot be recorded there"):
         begun(tmp_path / "runs")
 
 

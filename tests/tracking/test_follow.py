@@ -109,7 +109,7 @@ def test_a_fit_that_is_interrupted(rows: pa.Table, monkeypatch: pytest.MonkeyPat
         with pytest.warns(DiaboloWarning, match="interrupted"):
             Autoencoder("denoising", epochs=40, run="r").fit(rows, progress=press)
     else:  # after the training, nothing is kept
-        monkeypatch.setattr("diabolo.training.fitting.assemble", press)
+        monkeypatch.setattr("diabolo.training.fitting.build_engine", press)
         with pytest.raises(KeyboardInterrupt):
             Autoencoder("denoising", **QUICK, run="r").fit(rows)
     (record,) = runs("runs")
@@ -143,7 +143,7 @@ def test_a_place_that_fails_midway_costs_the_curves_only(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Folder, "log", full)
-    with pytest.warns(DiaboloWarning, match=r"run diabolo/r/1 is not written down any further: .*No space"):
+    with pytest.warns(DiaboloWarning, match=r"run diabolo/r/1 is no longer recorded: .*No space"):
         model = Autoencoder("denoising", **QUICK, run="r").fit(rows)
     assert len(asked) == 1 and "No space" in model.notes_[-1]
 

@@ -52,6 +52,6 @@ def test_how_a_run_ended(place: Place, status: str, code: int) -> None:
     tracker.begin(RunName("p", "r"), {"lr": 0.1})
     tracker.log({"member": "m", "step": 1, "total": 2.0})
     # Nothing waits in memory: what was logged is there before the end.
-    assert [p.value for p in opened(tracker.folder.place).Scalars("m/total")] == [2.0]
+    assert [p.value for p in opened(tracker.folder.run_folder).Scalars("m/total")] == [2.0]
     tracker.end(status, {})
-    assert hparams(opened(tracker.folder.place), "session_end_info").session_end_info.status == code
+    assert hparams(opened(tracker.folder.run_folder), "session_end_info").session_end_info.status == code

@@ -123,7 +123,7 @@ def test_places() -> None:
     assert repr(make_tracker("C:\\runs")) == "Folder('C:\\\\runs')"
     assert repr(make_tracker("mlflow:http://127.0.0.1:5000")) == "MLflow('http://127.0.0.1:5000')"
     for where in ("", "wandb:x", "http://127.0.0.1:5000", "tensorboard:", "mlflow:"):
-        with pytest.raises(OptionError, match="expected a place for runs"):
+        with pytest.raises(OptionError, match="expected a location for runs"):
             make_tracker(where)
 
 

@@ -1,1 +1,1 @@
-"""diabolo inside larger machinery: thin adapters, one file each."""
+"""Adapters that run diabolo inside other frameworks, such as PyTorch Lightning."""

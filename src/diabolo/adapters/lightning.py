@@ -1,4 +1,4 @@
-"""The same networks and the same loss on PyTorch Lightning, where others steer the loop.
+"""Training with PyTorch Lightning: the same networks and the same loss under a Lightning `Trainer`.
 
 data = DataModule(table, Autoencoder("classic"))
 module = data.modules()["classic"]
@@ -20,12 +20,12 @@ from sklearn.base import clone
 from torch.utils.data import DataLoader
 
 from diabolo.adapters.lightning_batches import (
-    BLOCK,
-    Batches,
+    MIN_ROWS_PER_READ,
+    BatchSampler,
     ChunkedFile,
     ChunkedRows,
+    ChunkReader,
     InMemoryBatches,
-    Reader,
 )
 from diabolo.adapters.lightning_module import Module
 from diabolo.data.fields import Batch
@@ -47,23 +47,27 @@ else:
 
 __all__ = ["DataModule", "Module"]
 
-TOGETHER = 2048  # rows that are judged at once
+EVALUATION_BATCH_SIZE = 2048  # rows; a choice that fits into any memory
 
 
 class DataModule(pl.LightningDataModule):
-    """Rows as batches of codes: read, split and encoded as `Autoencoder.fit` does.
+    """Encoded batches of rows, which are read, split and encoded as in `Autoencoder.fit`.
 
-    Batches for `fit` are shuffled in each epoch; several processes get different rows and equally many
-    batches. `validate` sees the held-out rows, `test` the calibration rows, `predict` all rows in order.
+    Batches for `fit` are shuffled in each epoch; with several processes each gets different rows and the same
+    number of batches. `validate` uses the held-out rows, `test` the calibration rows, `predict` all rows in
+    order.
 
     Args:
-        data: whatever `Autoencoder.fit` takes.
-        model: the options; it is not changed.
-        batch_size: rows in a batch of each process; None for that of the model.
-        head: for a parquet or arrow file that is larger than the memory: how many of its first rows decide
-            what the columns are, and hold the rows for `validate`, `test` and what the model remembers.
-            Training passes over the whole file. Rows must be in no order that matters.
-        workers: processes that read such a file.
+        data: the data, as `Autoencoder.fit` takes it.
+        model: an `Autoencoder` with the options; it is not changed.
+        batch_size: rows in a batch of each process; None for the batch size of the model.
+        head: for a parquet or arrow file that is larger than the memory: the number of its first rows that
+            determine the schema, and from which the held-out rows, the calibration rows and the remembered
+            rows are taken. Training uses the whole file. The rows must be in random order.
+        workers: number of processes that read such a file.
+
+    Raises:
+        OptionError: `model` is not an Autoencoder, or `head` is given for data that is not a file.
     """
 
     def __init__(
@@ -82,8 +86,8 @@ class DataModule(pl.LightningDataModule):
             )
         if head is not None and not isinstance(data, str | Path):
             raise OptionError(
-                f"head={head!r} is for a file that is larger than the memory, the data is "
-                f"a {type(data).__name__}",
+                f"head={head!r}: only for the path of a file that is larger than the memory, "
+                f"got a {type(data).__name__}",
                 hint="DataModule(data, model), without head",
             )
         self.data, self.head = data, None if head is None else check_int("head", head)
@@ -94,14 +98,14 @@ class DataModule(pl.LightningDataModule):
         self.file: ChunkedFile | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the data, once, and see that the network that a trainer brings was made for it."""
+        """Read the data once, and check that the network of the trainer was made for it."""
         if not hasattr(self, "prepared"):
             self._prepare()
         if self.trainer is not None and isinstance(self.trainer.lightning_module, Module):
             self._check(self.trainer.lightning_module)
 
     def _check(self, module: Module) -> None:
-        """Raise `SchemaError` if a network was made for columns, ranges or labels that are not those here."""
+        """Raise SchemaError if a network was made for other columns, ranges or labels."""
         theirs, ours = module.hparams["schema"], self.prepared.schema.to_json()
         if json.dumps(theirs) == json.dumps(ours):
             return
@@ -110,7 +114,8 @@ class DataModule(pl.LightningDataModule):
         raise SchemaError(
             f"network {module.name!r} was made for other data: "
             + (f"only one of the two has {differ}" if differ else "its columns have other ranges or labels"),
-            hint="make it of this data: data.modules(); other rows: data.to_autoencoder(module).embed(rows)",
+            hint="data.modules() makes one for this data; for new rows: "
+            "data.to_autoencoder(module).embed(rows)",
         )
 
     def _prepare(self) -> None:
@@ -126,7 +131,7 @@ class DataModule(pl.LightningDataModule):
             not isinstance(read.source, Table) or read.user_table is not user_table
         ):
             raise OptionError(
-                "head: a series is read as a whole, and so is data with min_count or clip",
+                "head: a series, and data with min_count or clip, can only be read as a whole",
                 hint="DataModule(data, model), without head",
             )
         members = self.model.members or make_members(self.model.recipe, options, read.schema.fields)
@@ -140,48 +145,63 @@ class DataModule(pl.LightningDataModule):
         settings, batch = next(iter(self.settings.values())), self.prepared.batch
         if self.file is None:
             size = settings.batch_size_for(len(batch))
-            return self._loader(ChunkedRows([len(batch)], lambda _: batch), size, shuffle=True)
-        size = settings.batch_size_for(self._rows())
-        return self._loader(self._pieces(), size, shuffle=True, left_out=self._kept_out())
+            return self._make_loader(ChunkedRows([len(batch)], lambda _: batch), size, shuffle=True)
+        size = settings.batch_size_for(self._count_training_rows())
+        return self._make_loader(self._all_chunks(), size, shuffle=True, left_out=self._rows_not_trained_on())
 
     def val_dataloader(self) -> Any:
         self.setup()
         batch = self.prepared.held_out
-        return [] if batch is None else self._loader(ChunkedRows([len(batch)], lambda _: batch), TOGETHER)
+        return (
+            []
+            if batch is None
+            else self._make_loader(ChunkedRows([len(batch)], lambda _: batch), EVALUATION_BATCH_SIZE)
+        )
 
     def test_dataloader(self) -> Any:
         self.setup()
         data = self.prepared
         batch = data.schema.encode(data.frame[data.split.calibration])
-        return self._loader(ChunkedRows([len(batch)], lambda _: batch), TOGETHER)
+        return self._make_loader(ChunkedRows([len(batch)], lambda _: batch), EVALUATION_BATCH_SIZE)
 
     def predict_dataloader(self) -> Any:
         self.setup()
-        return self._loader(self._pieces(), TOGETHER)
+        return self._make_loader(self._all_chunks(), EVALUATION_BATCH_SIZE)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch to a device; Lightning calls it.
+
+        Args:
+            batch: encoded rows.
+            device: the device.
+            dataloader_idx: not used.
+        """
         return batch.to(device)
 
-    def _pieces(self) -> ChunkedRows:
-        """All rows, in their order."""
+    def _all_chunks(self) -> ChunkedRows:
+        """Return all rows in their order, in chunks."""
         frame, schema = self.prepared.frame, self.prepared.schema
         if self.file is not None:
-            return ChunkedRows(self.file.sizes, Reader(self.file, schema))
-        parts = list(frame.chunks(BLOCK))
+            return ChunkedRows(self.file.sizes, ChunkReader(self.file, schema))
+        parts = list(frame.chunks(MIN_ROWS_PER_READ))
         return ChunkedRows([p.stop - p.start for p in parts], lambda i: schema.encode(frame[parts[i]]))
 
-    def _rows(self) -> int:
-        """How many rows networks are trained on."""
-        return len(self.prepared.batch) if self.file is None else sum(self.file.sizes) - len(self._kept_out())
+    def _count_training_rows(self) -> int:
+        """Return the number of rows that networks are trained on."""
+        return (
+            len(self.prepared.batch)
+            if self.file is None
+            else sum(self.file.sizes) - len(self._rows_not_trained_on())
+        )
 
-    def _kept_out(self) -> np.ndarray:
-        """The rows of a file that networks are not trained on: they are among the first ones."""
+    def _rows_not_trained_on(self) -> np.ndarray:
+        """Return the numbers of the rows of a file that networks are not trained on, sorted."""
         split = self.prepared.split
         return np.sort(np.concatenate([split.held_out, split.calibration[: 0 if split.shared else None]]))
 
-    def _loader(
+    def _make_loader(
         self,
-        pieces: ChunkedRows,
+        chunks: ChunkedRows,
         batch_size: int,
         *,
         shuffle: bool = False,
@@ -189,52 +209,56 @@ class DataModule(pl.LightningDataModule):
     ) -> Any:
         trainer = self.trainer
         workers = self.workers if shuffle and self.file is not None else 0
-        batches = Batches(
-            pieces.sizes,
+        batches = BatchSampler(
+            chunks.sizes,
             batch_size,
             shuffle=shuffle,
             left_out=left_out,
             seed=self.model.seed,
             rank=trainer.global_rank if trainer is not None else 0,
             ranks=trainer.world_size if trainer is not None else 1,
-            lanes=workers,
+            n_readers=workers,
         )
         if not workers:
-            return InMemoryBatches(pieces, batches)
+            return InMemoryBatches(chunks, batches)
         return DataLoader(
-            pieces, batch_size=None, sampler=batches, num_workers=workers, persistent_workers=True
+            chunks, batch_size=None, sampler=batches, num_workers=workers, persistent_workers=True
         )
 
     def modules(self) -> dict[str, Module]:
-        """A fresh module for each network of the model, by name; each is trained by a trainer of its own."""
+        """Return name -> an untrained module for each network; each needs a Trainer of its own."""
         self.setup()
         schema, made = self.prepared.schema.to_json(), {}
         with forked_rng(self.model.seed):
             for name, member in self.members.items():
-                settings = asdict(self.settings[name].suited(self._rows()))
+                settings = asdict(self.settings[name].suited(self._count_training_rows()))
                 made[name] = Module(schema, member.to_json(), settings, name)
                 made[name].network.initialise(self.prepared.batch)
         return made
 
     def to_autoencoder(self, *modules: Module) -> Autoencoder:
-        """What trained networks make of this data: a model like one that was fitted.
+        """Return a fitted model with the trained networks, calibrated on this data.
 
         Args:
-            modules: one for each network of the model.
+            modules: one trained module for each network of the model.
+
+        Raises:
+            OptionError: a module is missing, or is not a `Module`.
+            SchemaError: a module was made for other data.
         """
         self.setup()
         for module in modules:
             if not isinstance(module, Module):
                 raise OptionError(
-                    f"expected networks, got a {type(module).__name__}",
+                    f"expected modules, got a {type(module).__name__}",
                     hint="data.to_autoencoder(*modules.values())",
                 )
             self._check(module)
         data, given = self.prepared, {module.name: module for module in modules}
         if set(given) != set(self.members):
             raise OptionError(
-                f"the model has the networks {', '.join(self.members)}, got {', '.join(given) or 'none'}",
-                hint="train each of data.modules(), and give them all",
+                f"expected modules for {', '.join(self.members)}, got {', '.join(given) or 'none'}",
+                hint="train each of data.modules(), and pass all of them",
             )
         model: Autoencoder = clone(self.model)
         trained = TrainedNetworks({}, [], [])
@@ -248,5 +272,5 @@ class DataModule(pl.LightningDataModule):
         engine = build_engine(data, trained, device=device, thread_count=model.threads)
         if self.file is not None:
             rows = sum(self.file.sizes)
-            engine = engine.with_report(rows=rows, rows_trained_on=rows - len(self._kept_out()))
+            engine = engine.with_report(rows=rows, rows_trained_on=rows - len(self._rows_not_trained_on()))
         return model._adopt(engine, data.frame.user_table)

@@ -1,4 +1,4 @@
-"""Whole batches of rows, in memory or in a file that is larger, in an order that all processes agree on."""
+"""Whole batches of rows, from memory or from a larger file, in an order that all processes agree on."""
 
 from __future__ import annotations
 
@@ -21,47 +21,48 @@ from diabolo.data.schema import Schema
 from diabolo.data.sources import read_user_table
 from diabolo.errors import DataError
 
-BLOCK = 65_536  # rows that are read at once from a file, at least
+MIN_ROWS_PER_READ = 65_536  # of a file at once; a choice: smaller row groups are read together
 
-Selection = tuple[int, Tensor]
-"""A piece, and numbers of rows in it."""
+ChunkSelection = tuple[int, Tensor]
+"""The number of a chunk, and the numbers of rows in it."""
 
 
 class ChunkedRows(Dataset[Batch]):
-    """Rows in pieces, of which one at a time is in memory; a batch of them is `pieces[piece, rows]`.
+    """Rows in chunks, one of which is in memory at a time; a batch is `chunks[chunk, rows]`.
 
     Args:
-        sizes: rows in each piece.
-        read: the number of a piece -> its rows.
+        sizes: number of rows in each chunk.
+        read: function from the number of a chunk to its rows.
     """
 
     def __init__(self, sizes: Sequence[int], read: Callable[[int], Batch]) -> None:
         self.sizes, self.read = tuple(sizes), read
         self._held: tuple[int, Batch] | None = None
 
-    def __getitem__(self, batch: Selection) -> Batch:
-        piece, rows = batch
-        if self._held is None or self._held[0] != piece:
-            self._held = None  # before the next one is read: there is room for one
-            self._held = piece, self.read(piece)
+    def __getitem__(self, batch: ChunkSelection) -> Batch:
+        chunk, rows = batch
+        if self._held is None or self._held[0] != chunk:
+            self._held = None  # released before the next chunk is read: there is memory for one
+            self._held = chunk, self.read(chunk)
         return self._held[1][rows]
 
 
-class Batches(DistributedSampler[Any]):
-    """The batches of an epoch.
+class BatchSampler(DistributedSampler[Any]):
+    """Chooses the rows of each batch of an epoch.
 
-    A subclass of torch's sampler because Lightning exchanges every other one where several processes train.
+    A subclass of torch's DistributedSampler, because with several processes Lightning replaces any other.
 
     Args:
-        sizes: rows in each piece.
-        batch_size: rows in a batch of a process.
-        shuffle: draw another order in each epoch, and leave out what does not fill a batch, so that every
-            process gets equally many; otherwise all rows come, in their order.
-        left_out: rows that are not used, counted over all pieces; sorted.
-        seed: of the order, which follows from it and the epoch.
-        rank, ranks: which of how many processes this is; their rows are disjoint.
-        lanes: pieces that are read side by side. Workers get batches in turn, so with as many lanes as
-            workers each has a piece of its own.
+        sizes: number of rows in each chunk.
+        batch_size: rows in a batch of one process.
+        shuffle: whether to use another random order in each epoch, and drop rows that do not fill a batch, so
+            that every process gets the same number of batches; otherwise all rows come in their order.
+        left_out: sorted numbers of rows that are not used, counted over all chunks; None for none.
+        seed: seed of the order, together with the number of the epoch.
+        rank: number of this process; processes get disjoint rows.
+        ranks: number of processes.
+        n_readers: number of chunks that are read at the same time. Workers get batches in turn, so with as
+            many readers as workers each worker has one chunk at a time.
     """
 
     def __init__(
@@ -74,34 +75,34 @@ class Batches(DistributedSampler[Any]):
         seed: int = 0,
         rank: int = 0,
         ranks: int = 1,
-        lanes: int = 1,
+        n_readers: int = 1,
     ) -> None:
-        rows: Any = range(sum(sizes))  # only its length is asked for
+        rows: Any = range(sum(sizes))  # only its length is used
         super().__init__(rows, num_replicas=ranks, rank=rank, shuffle=shuffle, seed=seed)
-        self.sizes, self.batch_size, self.lanes = tuple(sizes), batch_size, max(lanes, 1)
+        self.sizes, self.batch_size, self.n_readers = tuple(sizes), batch_size, max(n_readers, 1)
         self.left_out = np.zeros(0, int) if left_out is None else left_out
         self.starts = np.cumsum([0, *sizes])
 
     def __len__(self) -> int:
-        return sum(len(self._batches(piece, torch.arange(size))) for piece, size in enumerate(self.sizes))
+        return sum(len(self._batches(chunk, torch.arange(size))) for chunk, size in enumerate(self.sizes))
 
-    def __iter__(self) -> Iterator[Selection]:
-        draws = torch.Generator().manual_seed(self.seed + self.epoch)
+    def __iter__(self) -> Iterator[ChunkSelection]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
         count = len(self.sizes)
-        pieces = torch.randperm(count, generator=draws) if self.shuffle else torch.arange(count)
-        for side_by_side in torch.split(pieces, self.lanes):
-            lanes = []
-            for piece in side_by_side.tolist():
-                size = self.sizes[piece]
-                order = torch.randperm(size, generator=draws) if self.shuffle else torch.arange(size)
-                lanes.append(self._batches(piece, order))
-            for turn in zip_longest(*lanes):
+        chunks = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
+        for group in torch.split(chunks, self.n_readers):
+            readers = []
+            for chunk in group.tolist():
+                size = self.sizes[chunk]
+                order = torch.randperm(size, generator=generator) if self.shuffle else torch.arange(size)
+                readers.append(self._batches(chunk, order))
+            for turn in zip_longest(*readers):
                 yield from (batch for batch in turn if batch is not None)
 
-    def _batches(self, piece: int, order: Tensor) -> list[Selection]:
-        first, last = np.searchsorted(self.left_out, self.starts[piece : piece + 2])
+    def _batches(self, chunk: int, order: Tensor) -> list[ChunkSelection]:
+        first, last = np.searchsorted(self.left_out, self.starts[chunk : chunk + 2])
         kept = torch.ones(len(order), dtype=torch.bool)
-        kept[torch.from_numpy(self.left_out[first:last] - self.starts[piece])] = False
+        kept[torch.from_numpy(self.left_out[first:last] - self.starts[chunk])] = False
         order = order[kept[order]]
         own = order[self.rank :: self.num_replicas]
         if self.shuffle:
@@ -109,33 +110,38 @@ class Batches(DistributedSampler[Any]):
         size = max(min(self.batch_size, len(own)), 1)
         if self.shuffle:
             own = own[: len(own) // size * size]
-        return [(piece, rows) for rows in torch.split(own, size) if len(rows)]
+        return [(chunk, rows) for rows in torch.split(own, size) if len(rows)]
 
 
 class InMemoryBatches:
-    """What a `DataLoader` without workers gives, without one: whole batches, cut out of memory."""
+    """Iterates over batches as a `DataLoader` without workers does, without copying single rows.
 
-    def __init__(self, pieces: ChunkedRows, batches: Batches) -> None:
-        self.pieces, self.batches = pieces, batches
+    Args:
+        chunks: the rows.
+        batches: the rows of each batch.
+    """
+
+    def __init__(self, chunks: ChunkedRows, batches: BatchSampler) -> None:
+        self.chunks, self.batches = chunks, batches
         if batches.shuffle:
-            # Lightning tells a sampler the epoch, and warns of one where rows are only judged.
+            # Lightning sets the epoch of a sampler, and warns of a sampler where nothing is trained.
             self.sampler, self.batch_sampler = batches, None
 
     def __iter__(self) -> Iterator[Batch]:
-        return (self.pieces[batch] for batch in self.batches)
+        return (self.chunks[batch] for batch in self.batches)
 
     def __len__(self) -> int:
         return len(self.batches)
 
 
 class ChunkedFile:
-    """A parquet or arrow file that is read by runs of its row groups, or of its record batches.
+    """A parquet or arrow file that is read in chunks of consecutive row groups or record batches.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Raises:
-        DataError: it is not there, of another format, or has no rows.
+        DataError: the file does not exist, is of another format, or has no rows.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -152,51 +158,51 @@ class ChunkedFile:
                     parts = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(
-                f"{path} cannot be read piece by piece: {str(error).splitlines()[0]}",
+                f"{path} cannot be read in chunks: {str(error).splitlines()[0]}",
                 hint="write it as parquet: pyarrow.parquet.write_table(table, 'data.parquet')",
             ) from error
         if not sum(parts):
             raise DataError(f"{path} has no rows", hint="look at what wrote it")
-        self.runs = _runs(parts)
-        self.sizes = [sum(parts[i] for i in run) for run in self.runs]
+        self.chunks = _group_parts(parts)
+        self.sizes = [sum(parts[i] for i in chunk) for chunk in self.chunks]
 
-    def read(self, run: int) -> pa.Table:
-        """The rows of a run."""
+    def read(self, chunk: int) -> pa.Table:
+        """Return the rows of a chunk."""
         if self.parquet:
             with pa.parquet.ParquetFile(self.path) as file:
-                return file.read_row_groups(list(self.runs[run]), use_threads=False)
+                return file.read_row_groups(list(self.chunks[chunk]), use_threads=False)
         with pa.memory_map(str(self.path)) as file, pa.ipc.open_file(file) as reader:
-            return pa.Table.from_batches([reader.get_batch(i) for i in self.runs[run]])
+            return pa.Table.from_batches([reader.get_batch(i) for i in self.chunks[chunk]])
 
     def head(self, rows: int) -> pa.Table:
-        """The first rows."""
-        found, run = [self.read(0)], 1
-        while run < len(self.runs) and sum(len(table) for table in found) < rows:
-            found.append(self.read(run))
-            run += 1
-        return pa.concat_tables(found)[:rows]
+        """Return the first rows of the file."""
+        tables, chunk = [self.read(0)], 1
+        while chunk < len(self.chunks) and sum(len(table) for table in tables) < rows:
+            tables.append(self.read(chunk))
+            chunk += 1
+        return pa.concat_tables(tables)[:rows]
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Reads runs of a file as codes; can be sent to a worker."""
+class ChunkReader:
+    """Reads and encodes chunks of a file; it can be sent to a worker process."""
 
     file: ChunkedFile
     schema: Schema
 
-    def __call__(self, run: int) -> Batch:
-        return self.schema.encode(read_user_table(self.file.read(run)).columns())
+    def __call__(self, chunk: int) -> Batch:
+        return self.schema.encode(read_user_table(self.file.read(chunk)).columns())
 
 
-def _runs(parts: Sequence[int]) -> list[range]:
-    """Consecutive parts, put together until they are `BLOCK` rows; the last run takes what is left."""
-    runs: list[range] = []
-    begun = rows = 0
+def _group_parts(parts: Sequence[int]) -> list[range]:
+    """Group consecutive parts to chunks of at least `MIN_ROWS_PER_READ` rows; the last takes the rest."""
+    chunks: list[range] = []
+    start = rows = 0
     for end, size in enumerate(parts, 1):
         rows += size
-        if rows >= BLOCK:
-            runs.append(range(begun, end))
-            begun, rows = end, 0
-    if begun < len(parts):
-        runs[-1:] = [range(runs[-1].start if runs else 0, len(parts))]
-    return runs
+        if rows >= MIN_ROWS_PER_READ:
+            chunks.append(range(start, end))
+            start, rows = end, 0
+    if start < len(parts):
+        chunks[-1:] = [range(chunks[-1].start if chunks else 0, len(parts))]
+    return chunks

@@ -1,4 +1,8 @@
-"""The arguments of commands."""
+"""Arguments that commands share, and the options of tasks and of the model as command-line flags.
+
+What a command line shows as help for an argument stands beside its type here; what only one command takes is
+described in the docstring of that command, from which the help is generated too.
+"""
 
 from __future__ import annotations
 
@@ -16,159 +20,261 @@ if TYPE_CHECKING:
 else:
     Parameter = need("cyclopts", "cli").Parameter
 
-Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
+ColumnNames = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
 Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
-ModelPath = Annotated[Path, Parameter(name=["--model", "-m"], help="A model that `diabolo fit` wrote.")]
+ModelPath = Annotated[
+    Path, Parameter(name=["--model", "-m"], help="The model file that `diabolo fit` wrote.")
+]
 NewModel = Annotated[
     Path | None,
-    Parameter(name=["--output", "-o"], help="Where to write the model; for c.toml, if not given, c.diabolo."),
+    Parameter(
+        name=["--output", "-o"],
+        help="The model file to write. Without it, --config c.toml writes the model to c.diabolo.",
+    ),
 ]
 Output = Annotated[
     Path | None,
-    Parameter(name=["--output", "-o"], help="Where to write: .csv, .tsv, .parquet, .arrow or .ndjson."),
+    Parameter(
+        name=["--output", "-o"],
+        help="The file to write the answer to: .csv, .tsv, .parquet, .arrow or .ndjson. Without it, a "
+        "terminal shows a few rows and a pipe receives csv.",
+    ),
 ]
-Page = Annotated[Path, Parameter(name=["--output", "-o"], help="Where to write the page.")]
-Json = Annotated[bool, Parameter(negative=(), help="Write ndjson to standard output.")]
+Page = Annotated[Path, Parameter(name=["--output", "-o"], help="The HTML file to write.")]
+Json = Annotated[
+    bool,
+    Parameter(negative=(), help="Write the answer to standard output as ndjson (one JSON object per row)."),
+]
 Quiet = Annotated[
-    bool, Parameter(name=["--quiet", "-q"], negative=(), help="Say nothing that is not asked for.")
+    bool,
+    Parameter(name=["--quiet", "-q"], negative=(), help="Print no messages; the answer is still written."),
 ]
 
 
 @Parameter(name="*")
 @dataclass
-class Filling:
-    """How cells are filled; described in the documentation of `Autoencoder.repair`."""
+class RepairOptions:
+    """The options of `diabolo repair`; see `Autoencoder.repair`."""
 
     threshold: Annotated[
-        float | None, Parameter(help="Replace cells that are wrong with this probability too.")
+        float | None,
+        Parameter(help="Also replace cells that are wrong with at least this probability, for example 0.9."),
     ] = None
     value: Annotated[
         Literal["mean", "median", "mode", "draw"],
-        Parameter(help="What to put in, of what is expected there; a draw is as scattered as the data."),
+        Parameter(
+            help="The value to fill in, taken from the distribution predicted for the cell; draw takes a "
+            "random value, and keeps the spread of the data."
+        ),
     ] = "mean"
-    seed: Annotated[int | None, Parameter(help="Of draws: the same seed gives the same values.")] = None
+    seed: Annotated[
+        int | None, Parameter(help="The seed of random values: the same seed fills in the same values.")
+    ] = None
 
 
 @Parameter(name="*")
 @dataclass
-class Wanted:
-    """What new rows are to be like; described in the documentation of `Autoencoder.generate`."""
+class GenerationOptions:
+    """The options of `diabolo generate`; see `Autoencoder.generate`."""
 
-    seed: Annotated[int | None, Parameter(help="The same seed gives the same rows.")] = None
+    seed: Annotated[int | None, Parameter(help="The random seed: the same seed generates the same rows.")] = (
+        None
+    )
     given: Annotated[
         dict[str, str] | None,
-        Parameter(help="What all have: --given.sex Male, --given.city 'Oslo|Rome', --given.age 30..40."),
+        Parameter(
+            help="Values that all new rows have: --given.sex Male, --given.city 'Oslo|Rome' (one of these), "
+            "--given.age 30..40 (a range)."
+        ),
     ] = None
-    like: Annotated[str | None, Parameter(help="Rows, of which new ones keep some columns.")] = None
-    keep: Annotated[Names, Parameter(help="Columns that are kept of --like.")] = None
-    where: Annotated[Names, Parameter(help="Rules to obey: --where 'start <= end' 'age >= 18'.")] = None
+    like: Annotated[
+        str | None, Parameter(help="A file of rows; each new row keeps some columns of one of them.")
+    ] = None
+    keep: Annotated[
+        ColumnNames, Parameter(help="The columns that new rows keep from the rows of --like.")
+    ] = None
+    where: Annotated[
+        ColumnNames,
+        Parameter(help="Conditions that every new row fulfils: --where 'start <= end' 'age >= 18'."),
+    ] = None
     observed: Annotated[
-        Names, Parameter(help="Columns whose combination must have occurred: --observed city,country.")
+        ColumnNames,
+        Parameter(
+            help="Columns, joined by commas, whose values occur together in remembered rows of the fit: "
+            "--observed city,country."
+        ),
     ] = None
     series: Annotated[
-        int | None, Parameter(help="So many new series of N points each, instead of one that goes on.")
+        int | None,
+        Parameter(
+            help="The number of new series, of N points each. Without it, the series of the fit is continued "
+            "by N points."
+        ),
     ] = None
     prior: Annotated[
-        Literal["mixture", "normal"], Parameter(help="Where codes come from, of a model with a bottleneck.")
+        Literal["mixture", "normal"],
+        Parameter(
+            help="The distribution that latent codes are drawn from, for a model with a bottleneck: one "
+            "fitted to the codes of the data, or a standard normal one."
+        ),
     ] = "mixture"
 
 
 @Parameter(name="*")
 @dataclass
 class Options:
-    """Options of the model; each is described in the documentation of `Autoencoder`."""
+    """The options of the model; each is described in full in the documentation of `Autoencoder`."""
 
     recipe: Annotated[
         str | None,
-        Parameter(help="default, vanilla, variational, beta, quantized, denoising, masked or classic."),
+        Parameter(
+            help="The kind of autoencoder: default, vanilla, variational, beta, quantized, denoising, masked "
+            "or classic."
+        ),
     ] = None
-    time: Annotated[str | None, Parameter(help="The time column; makes the data a series.")] = None
-    by: Annotated[str | None, Parameter(help="The column that says which series a row belongs to.")] = None
-    window: Annotated[str | None, Parameter(help="Points in a window of a series, or auto.")] = None
+    time: Annotated[str | None, Parameter(help="The time column. Naming one makes the data a series.")] = None
+    by: Annotated[str | None, Parameter(help="The column that names the series that a row belongs to.")] = (
+        None
+    )
+    window: Annotated[
+        str | None,
+        Parameter(help="The number of points in a window of a series, or auto. It makes the data a series."),
+    ] = None
     scored: Annotated[
-        Names, Parameter(help="Columns to score; others become context, or are not used with --context.")
+        ColumnNames,
+        Parameter(
+            help="The columns to score. All others become context, or are ignored if --context is given."
+        ),
     ] = None
-    context: Annotated[Names, Parameter(help="Columns to read but never score.")] = None
-    ignore: Annotated[Names, Parameter(help="Columns not to use.")] = None
-    min_count: Annotated[int | None, Parameter(help="Merge labels that fewer rows have before the fit.")] = (
-        None
-    )
+    context: Annotated[ColumnNames, Parameter(help="Columns that are read but not scored.")] = None
+    ignore: Annotated[ColumnNames, Parameter(help="Columns that are not used at all.")] = None
+    min_count: Annotated[
+        int | None, Parameter(help="Merge labels that occur in fewer rows than this before the fit.")
+    ] = None
     clip: Annotated[
-        float | None, Parameter(help="Share of the values at each end to clip before the fit.")
+        float | None,
+        Parameter(
+            help="The share of the values at each end of a number or date column to clip before the fit, for "
+            "example 0.01."
+        ),
     ] = None
-    numeric: Annotated[Names, Parameter(help="Columns that are numbers, whatever they look like.")] = None
-    categorical: Annotated[Names, Parameter(help="Columns that are labels, whatever they look like.")] = None
-    latent: Annotated[int | None, Parameter(help="Numbers in the bottleneck.")] = None
-    beta: Annotated[float | None, Parameter(help="Weight of a variational bottleneck's divergence.")] = None
-    stdev: Annotated[float | None, Parameter(help="Deviation of the noise of a variational code.")] = None
-    objective: Annotated[str | None, Parameter(help="likelihood, huber, l2 or bce.")] = None
-    noise: Annotated[float | None, Parameter(help="Deviation of the training noise.")] = None
-    layers: Annotated[str | None, Parameter(help="Widths of the encoder's layers: 128,64.")] = None
-    embedding: Annotated[int | None, Parameter(help="Numbers in the embedding of a label.")] = None
-    activation: Annotated[str | None, Parameter(help="silu, relu, gelu, elu, tanh or leaky_relu.")] = None
-    batch_norm: Annotated[bool | None, Parameter(help="Normalise each layer over the batch.")] = None
-    optimizer: Annotated[str | None, Parameter(help="adamw, adam or sgd.")] = None
-    schedule: Annotated[str | None, Parameter(help="onecycle, cosine, cosine_restarts or constant.")] = None
-    lr: Annotated[float | None, Parameter(help="Highest learning rate.")] = None
-    weight_decay: Annotated[float | None, Parameter(help="Of the optimiser.")] = None
-    eps: Annotated[float | None, Parameter(help="Of the optimiser.")] = None
-    batch_size: Annotated[int | None, Parameter(help="Rows in a training step.")] = None
-    epochs: Annotated[float | None, Parameter(help="Passes over the rows.")] = None
+    numeric: Annotated[
+        ColumnNames, Parameter(help="Columns to read as numbers, whatever their values look like.")
+    ] = None
+    categorical: Annotated[
+        ColumnNames, Parameter(help="Columns to read as labels, whatever their values look like.")
+    ] = None
+    latent: Annotated[int | None, Parameter(help="The number of latent dimensions of the bottleneck.")] = None
+    beta: Annotated[
+        float | None, Parameter(help="The weight of the KL divergence of a variational bottleneck.")
+    ] = None
+    stdev: Annotated[
+        float | None,
+        Parameter(help="The standard deviation of the noise in variational codes during training."),
+    ] = None
+    objective: Annotated[
+        str | None, Parameter(help="What training minimises: likelihood, huber, l2 or bce.")
+    ] = None
+    noise: Annotated[
+        float | None,
+        Parameter(help="The training noise, in standard deviations of each number column."),
+    ] = None
+    layers: Annotated[
+        str | None, Parameter(help="The widths of the encoder's layers: 128,64. The decoder mirrors them.")
+    ] = None
+    embedding: Annotated[int | None, Parameter(help="The embedding dimension of labels.")] = None
+    activation: Annotated[
+        str | None, Parameter(help="The activation function: silu, relu, gelu, elu, tanh or leaky_relu.")
+    ] = None
+    batch_norm: Annotated[bool | None, Parameter(help="Use batch normalisation in each layer.")] = None
+    optimizer: Annotated[str | None, Parameter(help="The optimiser: adamw, adam or sgd.")] = None
+    schedule: Annotated[
+        str | None,
+        Parameter(help="The learning-rate schedule: onecycle, cosine, cosine_restarts or constant."),
+    ] = None
+    lr: Annotated[float | None, Parameter(help="The highest learning rate.")] = None
+    weight_decay: Annotated[float | None, Parameter(help="The weight decay of the optimiser.")] = None
+    eps: Annotated[
+        float | None, Parameter(help="The constant that adamw and adam add to their denominator.")
+    ] = None
+    batch_size: Annotated[int | None, Parameter(help="The number of rows in a training step.")] = None
+    epochs: Annotated[float | None, Parameter(help="The number of passes over the rows.")] = None
     patience: Annotated[
-        int | None, Parameter(help="Looks without an improvement before stopping; 0: never.")
+        int | None,
+        Parameter(
+            help="Stop training after this many validations without improvement (a training has 20); "
+            "0 never stops early."
+        ),
     ] = None
-    budget: Annotated[str | None, Parameter(help="Time for training: 30s, 2min.")] = None
-    alarm_rate: Annotated[float | None, Parameter(help="Share of normal rows that may be alarms.")] = None
-    seed: Annotated[int | None, Parameter(help="Of every draw.")] = None
-    device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None
-    threads: Annotated[int | None, Parameter(help="Of torch.")] = None
-    run: Annotated[str | None, Parameter(help="A name to write the run down under, in the folder runs.")] = (
-        None
-    )
+    budget: Annotated[str | None, Parameter(help="The time that training may take: 30s, 2min.")] = None
+    alarm_rate: Annotated[
+        float | None, Parameter(help="The share of normal rows that may be alarms, for example 0.01.")
+    ] = None
+    seed: Annotated[int | None, Parameter(help="The random seed: the same seed gives the same model.")] = None
+    device: Annotated[str | None, Parameter(help="The device to compute on: auto, cpu, cuda or mps.")] = None
+    threads: Annotated[int | None, Parameter(help="The number of CPU threads of torch.")] = None
+    run: Annotated[
+        str | None, Parameter(help="Record the fit as a run of this name, in the folder runs.")
+    ] = None
     version: Annotated[
-        int | None, Parameter(name="--run-version", help="Of the run; if not given, the next free one.")
+        int | None,
+        Parameter(name="--run-version", help="The version of the run. Without it, the next free number."),
     ] = None
-    project: Annotated[str | None, Parameter(help="That the run belongs to.")] = None
+    project: Annotated[str | None, Parameter(help="The project that the run belongs to.")] = None
     track: Annotated[
         str | None,
-        Parameter(help="Where runs are written down: FOLDER, tensorboard:FOLDER or mlflow:ADDRESS."),
+        Parameter(help="Where the run is recorded: FOLDER, tensorboard:FOLDER or mlflow:ADDRESS."),
     ] = None
-    config: Annotated[Path | None, Parameter(help="A toml, yaml or json file with these options.")] = None
+    config: Annotated[
+        Path | None,
+        Parameter(help="A toml, yaml or json file with these options; flags take precedence over it."),
+    ] = None
 
     def resolve(self) -> Config:
-        """The options of the file, overruled by those of the command line."""
-        typed = asdict(self)
-        file = typed.pop("config")
-        found = Config({}) if file is None else read_config(file, typed.keys())
-        options = {**found.options, **{k: v for k, v in typed.items() if v is not None}}
+        """Return the options of the file, with those of the command line taking precedence.
+
+        Raises:
+            OptionError: the file cannot be read or holds an unknown option.
+        """
+        flags = asdict(self)
+        path = flags.pop("config")
+        config = Config({}) if path is None else read_config(path, flags.keys())
+        options = {**config.options, **{k: v for k, v in flags.items() if v is not None}}
         if str(options.get("window", "")).isdigit():
             options["window"] = int(options["window"])
-        return Config(options, found.data)
+        return Config(options, config.data)
 
 
-def exchanged(words: Sequence[str], model: Path) -> str | None:
-    """The command line with its model and its data exchanged, if it names a .diabolo file as data.
+def swap_model_and_data(words: Sequence[str], model: Path) -> str | None:
+    """Return the command line with its model and its data swapped, if it names a .diabolo file as data.
+
+    Args:
+        words: the arguments as they were typed, without the program's name.
+        model: the path that was given as the model.
+
+    Returns:
+        The corrected command line, or None if no .diabolo file was given as data.
 
     Example:
-        >>> exchanged(["score", "people.diabolo", "-m", "people.csv"], Path("people.csv"))
+        >>> swap_model_and_data(["score", "people.diabolo", "-m", "people.csv"], Path("people.csv"))
         'diabolo score people.csv -m people.diabolo'
     """
     table = next((w for w in words if Path(w) == model), None)
-    other = next((w for w in words if w.endswith(".diabolo")), None)
-    if table is None or other is None or table.endswith(".diabolo"):
+    model_file = next((w for w in words if w.endswith(".diabolo")), None)
+    if table is None or model_file is None or table.endswith(".diabolo"):
         return None
-    turned = {table: other, other: table}
-    return shlex.join(["diabolo", *(turned.get(w, w) for w in words)])
+    swapped = {table: model_file, model_file: table}
+    return shlex.join(["diabolo", *(swapped.get(w, w) for w in words)])
 
 
-def with_model(words: Sequence[str]) -> str | None:
-    """The command line with its .diabolo file as the model, if it names no model.
+def add_model_flag(words: Sequence[str]) -> str | None:
+    """Return the command line with its .diabolo file as the model, if it names no model.
 
     Example:
-        >>> with_model(["score", "people.csv", "people.diabolo"])
+        >>> add_model_flag(["score", "people.csv", "people.diabolo"])
         'diabolo score people.csv -m people.diabolo'
     """
-    other = next((w for w in words if w.endswith(".diabolo")), None)
-    if other is None or any(w.partition("=")[0] in ("-m", "--model") for w in words):
+    model_file = next((w for w in words if w.endswith(".diabolo")), None)
+    if model_file is None or any(w.partition("=")[0] in ("-m", "--model") for w in words):
         return None
-    return shlex.join(["diabolo", *(w for w in words if w != other), "-m", other])
+    return shlex.join(["diabolo", *(w for w in words if w != model_file), "-m", model_file])

@@ -1,4 +1,4 @@
-"""New rows for the command line, a table at a time."""
+"""Generated rows for the command line, one batch at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from diabolo.cli.arguments import Wanted
+from diabolo.cli.arguments import GenerationOptions
 from diabolo.tasks.generate import generate, in_batches
 from diabolo.utils.progress import progress_bar
 
@@ -16,32 +16,42 @@ if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder
 
 
-def draw_tables(
-    model: Autoencoder, n: int | None, wanted: Wanted, like: Any, *, quiet: bool
+def generate_tables(
+    model: Autoencoder, n: int | None, requested: GenerationOptions, like: Any, *, quiet: bool
 ) -> Iterator[pa.Table]:
-    """Tables of new rows; more than fit into memory come one after the other, with a bar."""
+    """Yield tables of generated rows, with a progress bar if there is more than one.
+
+    One table is in memory at a time, so that there may be more rows than fit into it.
+
+    Args:
+        model: a fitted model.
+        n: number of rows; None for one per row of `like`.
+        requested: the options of the command.
+        like: rows that new rows keep some columns of, or None.
+        quiet: show no progress bar.
+    """
     options: dict[str, Any] = {
-        "seed": wanted.seed,
-        "given": {name: as_wish(text) for name, text in (wanted.given or {}).items()},
-        "where": wanted.where or (),
-        "observed": [names.split(",") for names in wanted.observed or ()],
+        "seed": requested.seed,
+        "given": {name: parse_condition(text) for name, text in (requested.given or {}).items()},
+        "where": requested.where or (),
+        "observed": [names.split(",") for names in requested.observed or ()],
     }
     if like is not None or n is None:
-        options |= {"like": like, "keep": wanted.keep or ()}
+        options |= {"like": like, "keep": requested.keep or ()}
         yield generate(model, n, **options).to_arrow()
         return
-    began, done, show = time.perf_counter(), 0, progress_bar()
-    for batch in in_batches(model, n, prior=wanted.prior, series=wanted.series, **options):
+    start, done, show = time.perf_counter(), 0, progress_bar()
+    for batch in in_batches(model, n, prior=requested.prior, series=requested.series, **options):
         table = pa.table(batch)
         done += table.num_rows
         if not quiet and (done < n or done > table.num_rows):
-            spent = time.perf_counter() - began
-            show("rows", done / n, spent * (n - done) / done)
+            elapsed = time.perf_counter() - start
+            show("rows", done / n, elapsed * (n - done) / done)
         yield table
 
 
-def as_wish(text: str) -> Any:
-    """What is typed, as `generate` takes it: a range, a list or one value.
+def parse_condition(text: str) -> Any:
+    """Parse a condition as it is typed: a range, a list of values or one value.
 
     Example:
         >>> as_wish("30..40"), as_wish("18.."), as_wish("Oslo|Rome"), as_wish("Oslo")

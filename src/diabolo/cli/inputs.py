@@ -1,4 +1,4 @@
-"""What commands are given: data, models, and the words of who typed them."""
+"""The inputs of commands: data, models, and the command line itself; and messages to the user."""
 
 from __future__ import annotations
 
@@ -8,21 +8,32 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diabolo.cli.arguments import exchanged
+from diabolo.cli.arguments import swap_model_and_data
 from diabolo.errors import ModelFileError
 
 if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder
 
 
-def say(text: str, quiet: bool) -> None:
-    """A line for who watches, not for what reads the answers."""
+def print_message(text: str, quiet: bool) -> None:
+    """Print a message to standard error, where it does not mix with the answer.
+
+    Args:
+        text: the message.
+        quiet: print nothing.
+    """
     if not quiet:
         print(text, file=sys.stderr)
 
 
-def fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
-    """A model of the data; what there is to say of the fit is said."""
+def fit_model(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
+    """Fit a model, and print the warnings of the fit as notes.
+
+    Args:
+        data: the rows, or the path of a file.
+        options: arguments of `Autoencoder`.
+        quiet: show no progress bar and print no notes.
+    """
     from diabolo.estimator.autoencoder import Autoencoder
 
     model = Autoencoder(**{**options, "verbose": not quiet})
@@ -30,29 +41,33 @@ def fitted(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:
         warnings.simplefilter("always")
         model.fit(read_data(data))
     for warning in caught:
-        say(f"note: {warning.message}", quiet)
+        print_message(f"note: {warning.message}", quiet)
     return model
 
 
 def read_data(data: Any) -> Any:
-    """The data behind a name."""
+    """Return the rows of a file, of standard input ("-") or of a table as a `UserTable`."""
     from diabolo.data.sources import read_user_table
 
     return read_user_table(data)
 
 
 def load_model(path: Path) -> Autoencoder:
-    """The model in a file; a table in its place is told, with the right command."""
+    """Read a model file.
+
+    Raises:
+        ModelFileError: it is no model file; if model and data were swapped, the hint is the right command.
+    """
     from diabolo.estimator.autoencoder import load
 
     try:
         return load(path)
     except ModelFileError as error:
-        if (right := exchanged(sys.argv[1:], path)) is None:
+        if (corrected := swap_model_and_data(sys.argv[1:], path)) is None:
             raise
-        raise ModelFileError(error.message, hint=right) from error
+        raise ModelFileError(error.message, hint=corrected) from error
 
 
 def command_line() -> str:
-    """What was typed, to be pasted again."""
+    """Return the command line as it was typed, quoted so that it can be pasted."""
     return shlex.join(["diabolo", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""Answers as files, and as text on a terminal."""
+"""Answers as files, and as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FORMATS = (".csv", ".tsv", ".parquet", ".arrow", ".ndjson")
 
 
 def check_format(path: str | Path | None) -> None:
-    """Refuse a format that cannot be written before the work starts.
+    """Check before the work starts that a file's format can be written; None and "-" are standard output.
 
     Raises:
-        DataError: the ending of the file is not known, or its folder does not exist.
+        DataError: the suffix is not one of `FORMATS`, or the file cannot be written there.
     """
     if path is None or str(path) == "-":
         return
@@ -33,56 +33,69 @@ def check_format(path: str | Path | None) -> None:
         raise DataError(
             f"{path}: the format {path.suffix!r} cannot be written", hint=f"one of {', '.join(FORMATS)}"
         )
-    check_place(path)
+    check_writable(path)
 
 
-def check_place(path: Path) -> None:
-    """Refuse a file that cannot be written before the work starts.
+def check_writable(path: Path) -> None:
+    """Check before the work starts that a file can be written.
 
     Raises:
-        DataError: its folder does not exist, or it is a folder itself.
+        DataError: its folder does not exist, or the path is a folder.
     """
     if not path.parent.is_dir():
-        raise DataError(f"{path}: there is no folder {path.parent}")
+        raise DataError(f"{path}: the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a file")
 
 
 def to_bytes(table: pa.Table, suffix: str) -> bytes:
-    """A table in one of `FORMATS`."""
+    """Return the bytes of a table as a file.
+
+    Args:
+        table: the table.
+        suffix: one of `FORMATS`.
+    """
     sink = BytesIO()
     write_batches(sink, suffix, [table])
     return sink.getvalue()
 
 
 def write_batches(file: BinaryIO, suffix: str, tables: Iterable[pa.Table]) -> None:
-    """Tables of the same columns, one after the other, in one of `FORMATS`; one is in memory at a time."""
+    """Write tables one after the other into one file; only one of them is in memory at a time.
+
+    Args:
+        file: open for writing.
+        suffix: one of `FORMATS`.
+        tables: one table or more, with the same columns.
+    """
     tables = iter(tables)
     first = next(tables)
-    every = chain([first], tables)
+    all_tables = chain([first], tables)
     if suffix == ".parquet":
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetWriter(file, first.schema) as writer:
-            for table in every:
+            for table in all_tables:
                 writer.write_table(table)
     elif suffix == ".arrow":
         import pyarrow as pa
 
         with pa.ipc.new_file(file, first.schema) as stream:
-            for table in every:
+            for table in all_tables:
                 stream.write_table(table)
     else:
-        for number, table in enumerate(every):
+        for number, table in enumerate(all_tables):
             file.write(_as_text(table, suffix, heading=number == 0).encode())
             file.flush()
 
 
 def _as_text(table: pa.Table, suffix: str, *, heading: bool) -> str:
     if suffix not in (".csv", ".tsv"):
-        lines = (json.dumps(row, default=str, allow_nan=False) for row in _finite(table.to_pylist()))
+        lines = (
+            json.dumps(row, default=str, allow_nan=False) for row in _without_infinities(table.to_pylist())
+        )
         return "".join(f"{line}\n" for line in lines)
-    # Not pyarrow's writer: it quotes every text, and a repaired file should differ where it was repaired.
+    # Not with pyarrow's writer: it quotes every text, so that a repaired file would differ everywhere.
     text = StringIO()
     writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
     if heading:
@@ -91,15 +104,23 @@ def _as_text(table: pa.Table, suffix: str, *, heading: bool) -> str:
     return text.getvalue()
 
 
-def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    bad = (float("inf"), float("-inf"))
+def _without_infinities(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with None for NaN and infinity, which JSON cannot hold."""
+    infinite = (float("inf"), float("-inf"))
     return [
-        {k: None if isinstance(v, float) and (v != v or v in bad) else v for k, v in r.items()} for r in rows
+        {k: None if isinstance(v, float) and (v != v or v in infinite) else v for k, v in r.items()}
+        for r in rows
     ]
 
 
-def with_keys(answer: pa.Table, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
-    """Put the row's number, and columns of the data that say which row it is, before an answer."""
+def add_key_columns(answer: pa.Table, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
+    """Return an answer with the row number and key columns of the data in front of its columns.
+
+    Args:
+        answer: one row per row of the data.
+        data: the data.
+        names: columns of the data to add; None among them is skipped.
+    """
     import pyarrow as pa
 
     keys: dict[str, Any] = {"row": pa.array(range(data.num_rows), pa.int64())}
@@ -107,8 +128,13 @@ def with_keys(answer: pa.Table, data: pa.Table, names: Sequence[str | None]) -> 
     return pa.table({**keys, **{n: answer[n] for n in answer.column_names}})
 
 
-def show(table: pa.Table, title: str) -> None:
-    """Print a few rows on standard output, aligned."""
+def print_table(table: pa.Table, title: str) -> None:
+    """Print a table to standard output, with aligned columns.
+
+    Args:
+        table: the rows to print.
+        title: a line above the table.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -119,37 +145,57 @@ def show(table: pa.Table, title: str) -> None:
         side: Literal["left", "right"] = "right" if str(kind) in ("double", "float", "int64") else "left"
         shown.add_column(Text(name), justify=side, overflow="fold")
     for row in table.to_pylist():
-        shown.add_row(*(Text(_short(v)) for v in row.values()))
+        shown.add_row(*(Text(_format_cell(v)) for v in row.values()))
     console = Console()
     console.print(Text(title, style="italic"))
     console.print(shown)
 
 
-def _short(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def give(
+def write_answer(
     table: pa.Table, output: Path | None, as_json: bool, title: str = "", shown: pa.Table | None = None
 ) -> None:
-    """To a file, to a pipe as csv or ndjson, or a few rows to a terminal."""
+    """Write an answer to a file, to a pipe as csv or ndjson, or in part to a terminal.
+
+    Args:
+        table: the answer.
+        output: the file; None or "-" for standard output.
+        as_json: write ndjson to standard output.
+        title: a line above what a terminal shows.
+        shown: the rows that a terminal shows; None for all of them.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     if output is not None and str(output) != "-":
         write_atomic(output, to_bytes(table, output.suffix))
     elif as_json or not sys.stdout.isatty():
         sys.stdout.buffer.write(to_bytes(table, ".ndjson" if as_json else ".csv"))
         sys.stdout.buffer.flush()
     else:
-        show(table if shown is None else shown, title)
+        print_table(table if shown is None else shown, title)
 
 
-def stream(tables: Iterator[pa.Table], output: Path | None, as_json: bool) -> None:
-    """To a file or a pipe, one table after the other; the first rows to a terminal."""
+def write_answer_in_batches(tables: Iterator[pa.Table], output: Path | None, as_json: bool) -> None:
+    """Write an answer that comes as several tables; a terminal shows the first rows.
+
+    Args:
+        tables: the answer, one batch of rows after the other.
+        output: the file; None or "-" for standard output.
+        as_json: write ndjson to standard output.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     if output is not None and str(output) != "-":
         with open_atomic(output) as file:
             write_batches(file, output.suffix, tables)
     elif as_json or not sys.stdout.isatty():
         write_batches(sys.stdout.buffer, ".ndjson" if as_json else ".csv", tables)
     else:
-        show(next(tables).slice(0, 10), "the first rows")
+        print_table(next(tables).slice(0, 10), "the first rows")

@@ -1,53 +1,95 @@
-"""Runs side by side: how they ended, and in what they differ."""
+"""The command `runs`: the status and losses of recorded runs, and the parameters that differ."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from diabolo.cli.output import show
-from diabolo.errors import OptionError
-from diabolo.tracking import RunRecord, best_of, runs
+from diabolo.cli.arguments import Json, Output
+from diabolo.cli.output import check_format, print_table, write_answer
+from diabolo.errors import OptionError, need
+from diabolo.tracking import RunRecord, best_line, runs
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from cyclopts import Parameter
+else:
+    Parameter = need("cyclopts", "cli").Parameter
 
-HOME = "runs"  # where runs are written down unless another place is named
+DEFAULT_FOLDER = "runs"  # where `Autoencoder` records runs unless `track` names another place
+MAX_SHOWN_CHARS = 40  # of a parameter on a terminal; a choice
 LOSSES = ("total", "reconstruction", "kl", "held_out")
 
 
-def find(where: str, names: Sequence[str]) -> tuple[list[RunRecord], tuple[str, ...]]:
-    """The runs at a place, and the names that are asked for.
+def list_runs(
+    where: Annotated[str, Parameter(name="DIR")] = "runs",
+    names: Annotated[tuple[str, ...], Parameter(name="NAMES")] = (),
+    /,
+    *,
+    project: str | None = None,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """List recorded runs, their losses, and the parameters in which they differ.
 
-    A place that holds no runs may be the name of one: then it is looked for in the folder `runs`.
+    Args:
+        where: A folder of runs, tensorboard:FOLDER or mlflow:ADDRESS; or the name of a run in the folder
+            runs.
+        names: The runs to list: RUN, RUN/VERSION or PROJECT/RUN/VERSION. Without any, all of them.
+        project: List only the runs of this project.
+    """
+    check_format(output)
+    selected = select_runs(*find_runs(where, names), project)
+    if output is None and not json and sys.stdout.isatty():
+        print_runs(selected)
+    else:
+        write_answer(to_table(selected), output, json)
+
+
+def find_runs(where: str, names: Sequence[str]) -> tuple[list[RunRecord], tuple[str, ...]]:
+    """Return the runs at a location, and the names to select.
+
+    A location that holds no runs may be the name of a run; it is then looked up in the folder `runs`.
+
+    Args:
+        where: a location as `track` takes it, or the name of a run.
+        names: the names to select, as they were typed.
 
     Raises:
-        OptionError: it is neither.
+        OptionError: `where` is neither a location nor the name of a run.
         DataError: a record cannot be read.
     """
     try:
         found, missing = runs(where), None
     except OptionError as error:
         found, missing = [], error
-    if not found and Path(HOME).is_dir():
-        others = runs(HOME)
+    if not found and Path(DEFAULT_FOLDER).is_dir():
+        others = runs(DEFAULT_FOLDER)
         if any(where in _names(record) for record in others):
             return others, (where, *names)
         if missing is not None and others:
             known = ", ".join(sorted({record.run for record in others}))
-            raise OptionError(f"{missing.message}, and no such run in {HOME}", hint=f"one of {known}")
+            raise OptionError(
+                f"{missing.message}, and no run of this name in {DEFAULT_FOLDER}", hint=f"one of {known}"
+            )
     if missing is not None:
         raise missing
     return found, tuple(names)
 
 
-def choose(records: Sequence[RunRecord], names: Sequence[str], project: str | None) -> list[RunRecord]:
-    """The runs that are asked for: all versions of RUN, one as RUN/VERSION or as PROJECT/RUN/VERSION.
+def select_runs(records: Sequence[RunRecord], names: Sequence[str], project: str | None) -> list[RunRecord]:
+    """Return the runs of the given names and project.
+
+    Args:
+        records: the runs to select from.
+        names: RUN for all its versions, RUN/VERSION or PROJECT/RUN/VERSION; none for all runs.
+        project: select only runs of this project; None for all projects.
 
     Raises:
-        OptionError: a name or the project is that of no run.
+        OptionError: no run has such a name or project.
     """
     known = sorted({r.project for r in records})
     if project is not None and project not in known:
@@ -55,29 +97,29 @@ def choose(records: Sequence[RunRecord], names: Sequence[str], project: str | No
             f"there is no run of project {project!r}", hint=f"one of {', '.join(known) or 'none'}"
         )
     chosen = [r for r in records if project in (None, r.project)]
-    called = [(r, _names(r)) for r in chosen]
+    named = [(r, _names(r)) for r in chosen]
     for name in names:
-        if not any(name in names_of for _, names_of in called):
+        if not any(name in names_of_run for _, names_of_run in named):
             known = sorted({r.run for r in chosen})
             raise OptionError(f"there is no run {name!r}", hint=f"one of {', '.join(known) or 'none'}")
-    return [r for r, names_of in called if not names or names_of & set(names)]
+    return [r for r, names_of_run in named if not names or names_of_run & set(names)]
 
 
 def _names(record: RunRecord) -> set[str]:
     return {record.run, f"{record.run}/{record.version}", record.name}
 
 
-def differences(records: Sequence[RunRecord]) -> list[str]:
-    """The names of the parameters that are not the same in all runs."""
+def differing_parameters(records: Sequence[RunRecord]) -> list[str]:
+    """Return the names of the parameters whose values are not the same in all runs."""
     names = dict.fromkeys(name for r in records for name in r.parameters)
-    return [n for n in names if len({_word(r.parameters.get(n)) for r in records}) > 1]
+    return [n for n in names if len({_parameter_text(r.parameters.get(n)) for r in records}) > 1]
 
 
 def to_table(records: Sequence[RunRecord]) -> pa.Table:
-    """A row for each member of each run: losses of the weights that were kept, and the last ones."""
+    """Return a row for each member of each run: the losses of the kept weights, and the last losses."""
     import pyarrow as pa
 
-    differ = differences(records)
+    differ = differing_parameters(records)
     rows = [
         {
             "project": record.project,
@@ -90,7 +132,7 @@ def to_table(records: Sequence[RunRecord]) -> pa.Table:
             "steps": last.get("step"),
             **{name: best.get(name) for name in LOSSES},
             **{f"last_{name}": last.get(name) for name in LOSSES},
-            **{name: _word(record.parameters.get(name)) for name in differ},
+            **{name: _parameter_text(record.parameters.get(name)) for name in differ},
         }
         for record in records
         for member, best, last in _members(record)
@@ -103,8 +145,8 @@ def to_table(records: Sequence[RunRecord]) -> pa.Table:
     return pa.Table.from_pylist(rows, pa.schema([(name, kinds.get(name, pa.float64())) for name in order]))
 
 
-def show_runs(records: Sequence[RunRecord]) -> None:
-    """Print the runs on a terminal: how they ended, their losses, and in what they differ."""
+def print_runs(records: Sequence[RunRecord]) -> None:
+    """Print the runs on a terminal: their status, their losses, and the parameters that differ."""
     if not records:
         print("no runs")
         return
@@ -126,50 +168,52 @@ def show_runs(records: Sequence[RunRecord]) -> None:
             "#": number,
             "member": member,
             "steps": last.get("step"),
-            **{name: _both(best.get(name), last.get(name)) for name in LOSSES},
+            **{name: _format_losses(best.get(name), last.get(name)) for name in LOSSES},
         }
         for number, record in numbered
         for member, best, last in _members(record)
     ]
-    differ = differences(records)
-    values = {(n, name): _cut(_word(r.parameters.get(name))) for n, r in numbered for name in differ}
+    differ = differing_parameters(records)
+    values = {
+        (n, name): _shorten(_parameter_text(r.parameters.get(name))) for n, r in numbered for name in differ
+    }
     if len(differ) <= len(records):
         changes: list[dict[str, Any]] = [
             {"#": n} | {name: values[n, name] for name in differ} for n, _ in numbered
         ]
     else:
         changes = [{"parameter": name} | {f"#{n}": values[n, name] for n, _ in numbered} for name in differ]
-    _show("runs", runs)
-    _show("losses: of the weights that were kept / of the last ones", losses)
+    _print_rows("runs", runs)
+    _print_rows("losses: of the kept weights / of the last weights", losses)
     if differ:
-        _show("parameters that differ", changes)
+        _print_rows("parameters that differ", changes)
 
 
-def _show(title: str, rows: list[dict[str, Any]]) -> None:
+def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     import pyarrow as pa
 
-    show(pa.Table.from_pylist(rows), title)
+    print_table(pa.Table.from_pylist(rows), title)
     print()
 
 
 def _members(record: RunRecord) -> Iterator[tuple[str | None, dict[str, Any], dict[str, Any]]]:
-    """Each member with the line of its kept weights and its last one; a run that has none yet counts too."""
+    """Yield each member with the history line of its kept weights and its last line, empty if none."""
     if not record.history:
         yield None, {}, {}
     for member, lines in record.lines().items():
-        yield member, best_of(lines), lines[-1]
+        yield member, best_line(lines), lines[-1]
 
 
-def _both(kept: float | None, last: float | None) -> str | None:
+def _format_losses(kept: float | None, last: float | None) -> str | None:
     found = dict.fromkeys(f"{value:.4g}" for value in (kept, last) if value is not None)
     return " / ".join(found) or None
 
 
-def _cut(text: str | None) -> str | None:
-    return text if text is None or len(text) <= 40 else f"{text[:39]}…"
+def _shorten(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 
 
-def _word(value: Any) -> str | None:
+def _parameter_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     # 60 epochs in a file are 60.0 on the command line.

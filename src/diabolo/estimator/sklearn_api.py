@@ -1,16 +1,19 @@
-"""What scikit-learn, and whoever knows it, expects of a fitted model."""
+"""The methods and attributes that scikit-learn defines for an estimator."""
 
 from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import update_wrapper
 from inspect import signature
-from typing import Any, Self, cast
+from types import MethodType
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metadata_routing import UNUSED
 
 from diabolo import tasks
 from diabolo.data.columns.image import to_pixels
@@ -20,43 +23,107 @@ from diabolo.engine import Engine
 from diabolo.errors import DiaboloWarning, UnsupportedError
 from diabolo.training.updating import check_updatable, update
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _AvailableIf:
+    """A method that an instance has only if `check(instance)` raises no error.
+
+    scikit-learn's `available_if` does the same, but replaces the error of the check, and with it its hint,
+    by a bare AttributeError.
+    """
+
+    def __init__(self, method: Callable[..., Any], check: Callable[[Any], None]) -> None:
+        self.method, self.check = method, check
+        update_wrapper(cast(Callable[..., Any], self), method)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Callable[..., Any]:
+        if instance is None:
+            return self.method  # of the class: for its documentation
+        self.check(instance)
+        return MethodType(self.method, instance)
+
+
+def available_if(check: Callable[[Any], None]) -> Callable[[F], F]:
+    """Return a decorator for methods that exist only if `check(self)` raises no UnsupportedError.
+
+    An UnsupportedError is an AttributeError too, so `hasattr` is False where the check raises one.
+    """
+
+    def decorate(method: F) -> F:
+        return cast(F, _AvailableIf(method, check))
+
+    return decorate
+
+
+def _check_updatable(model: Estimator) -> None:
+    if hasattr(model, "_engine"):
+        check_updatable(model._engine)
+    elif not Series.claims(model.get_params(deep=False)):
+        raise UnsupportedError(
+            "only a model of a series can be updated with newer points",
+            hint="model.fit(X), or Autoencoder(time=...)",
+        )
+
+
+def _check_decodable(model: Estimator) -> None:
+    if hasattr(model, "_engine"):
+        tasks.check_decodable(model._engine)
+
 
 class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """A model under scikit-learn's names: scores, predictions, coordinates, and what was learnt."""
+    """A model with scikit-learn's methods: scores, predictions, latent coordinates, learned attributes."""
+
+    # Z are the rows of `inverse_transform`, not metadata to be routed.
+    __metadata_request__inverse_transform = {"Z": UNUSED}  # noqa: RUF012 - scikit-learn reads it so
 
     alarm_rate: float | None
     _engine: Engine
     _library: str
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
-        # Not in __init__: scikit-learn reads the arguments off it, so it cannot take any that are unknown.
+        # Not in __init__: scikit-learn reads the parameters off its signature, so it cannot take **options.
         known = signature(cls.__init__).parameters
         unknown = next((name for name in options if name not in known), None)
         if unknown is not None and all(p.kind is not p.VAR_KEYWORD for p in known.values()):
             raise cls._unknown(unknown)
-        made: Self = super().__new__(cls)
-        return made
+        instance: Self = super().__new__(cls)
+        return instance
 
     @classmethod
     @abstractmethod
     def _unknown(cls, name: str) -> Exception:
-        """What to raise where an argument is given that there is not."""
+        """Return the error to raise for an argument that does not exist."""
 
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Any:
-        """Learn what the rows look like."""
+        """Fit the model to the rows of X.
 
-    @property
-    def partial_fit(self) -> Callable[..., Self]:
-        """Newer points of a series -> the model, which has learnt from them too; not fitted yet, as `fit`.
+        Args:
+            X: the data.
+            y: not used; scikit-learn passes it.
+        """
 
-        What is remembered of the past counts at most twice as much as the newer points: after each call, a
-        third of what the model knows is new. Windows with an alarm are not learnt, unless they are a quarter
-        of all: then it is what is normal that has changed. At least ten windows of points are needed, spaced
-        as those of the fit.
+    @available_if(_check_updatable)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Update a model of a series with newer points; fit it if it is not fitted yet.
+
+        The remembered past counts at most twice as much as the newer points: after each call, a third of
+        the model is new. Windows with an alarm are not learned, unless a quarter of all windows have one:
+        then the normal state has changed. At least ten windows of points are needed, with the time step of
+        the fit.
+
+        Args:
+            X: the newer points, with the columns of the fit.
+            y: not used; scikit-learn passes it.
+
+        Returns:
+            The model itself.
 
         Raises:
-            UnsupportedError: it is no model of a series whose networks are solved, as by default.
+            UnsupportedError: the model is not one of a series whose networks are solved in closed form, as
+                the default recipe's are.
+            DataError: there are too few points, or their time step differs.
 
         Example:
             >>> import numpy as np
@@ -66,18 +133,11 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
             >>> model = Autoencoder(window=32).fit({"value": wave[:1500]})
             >>> bool(model.anomaly_score(later).mean() > 5)
             True
-            >>> with warnings.catch_warnings(action="ignore"):  # it says what has changed
+            >>> with warnings.catch_warnings(action="ignore"):  # it warns of the drift
             ...     model = model.partial_fit(later)
             >>> bool(model.anomaly_score(later).mean() > 2)
             False
         """
-        if hasattr(self, "_engine"):
-            check_updatable(self._engine)
-        elif not Series.claims(self.get_params(deep=False)):
-            raise UnsupportedError("only a model of a series learns bit by bit", hint="model.fit(X)")
-        return self._partial_fit
-
-    def _partial_fit(self, X: Any, y: Any = None) -> Self:
         if not hasattr(self, "_engine"):
             return cast(Self, self.fit(X, y))
         frame = self._engine.read(X)
@@ -92,8 +152,8 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         return self
 
     def _adopt(self, engine: Engine, user_table: UserTable) -> Self:
-        """Become the model of an engine that was fitted on this data."""
-        engine.calibration.alarm(self.alarm_rate)  # refuses a rate that cannot be kept
+        """Become the model of an engine that was fitted to this data."""
+        engine.calibration.alarm(self.alarm_rate)  # raises for a rate that the calibration cannot hold
         self._engine, self._library = engine, user_table.library
         self.n_features_in_ = user_table.table.num_columns
         if user_table.named:
@@ -102,7 +162,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
 
     @property
     def engine_(self) -> Engine:
-        """What was fitted; the tasks ask it."""
+        """The fitted engine, which all tasks use."""
         if not hasattr(self, "_engine"):
             raise NotFittedError(
                 "This Autoencoder instance is not fitted yet. Call 'fit' with appropriate arguments first."
@@ -112,17 +172,17 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
 
     @property
     def schema_(self) -> Schema:
-        """What each column is."""
+        """The schema: kind and role of each column."""
         return self.engine_.schema
 
     @property
     def library_(self) -> str:
-        """The dataframe library of the fit, which answers that no data was given for come in."""
+        """The dataframe library of the data of the fit; answers without input data use it."""
         return self._library
 
     @property
     def history_(self) -> Any:
-        """The losses, one line for each look at the held-out rows, in the dataframe library of the fit."""
+        """The losses, one row per validation, in the dataframe library of the fit."""
         rows = self.engine_.history
         names = rows[0].keys() if rows else []
         return UserTable(read_user_table({"_": [0]}).table, self._library).to_native(
@@ -131,78 +191,85 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
 
     @property
     def notes_(self) -> list[str]:
-        """What happened in the fit that is worth knowing."""
+        """The messages of the fit, which were issued as warnings too."""
         return list(self.engine_.notes)
 
     @property
     def alarm_rate_(self) -> float:
-        """The share of normal rows that may be alarms."""
+        """The expected share of normal rows that are alarms (false alarms)."""
         return self.alarm_rate if self.alarm_rate is not None else self.engine_.calibration.default_rate()
 
     @property
     def threshold_(self) -> float:
-        """Bits above which a row is an alarm."""
+        """The anomaly score in bits above which a row is an alarm."""
         return self.engine_.calibration.alarm(self.alarm_rate)[1]
 
     @property
     def error_rate_(self) -> float:
-        """The share of the cells with a value that are wrong, as estimated in the fit."""
+        """The share of wrong cells among those with a value, as estimated in the fit."""
         return self.engine_.cell_errors.rate
 
     @property
     def offset_(self) -> float:
-        """scikit-learn's: `decision_function = score_samples - offset_`."""
+        """scikit-learn's offset: `decision_function = score_samples - offset_`."""
         return -self.threshold_
 
     def anomaly_score(self, X: Any) -> np.ndarray:
-        """(rows,) how odd each row is, in bits; higher is odder.
+        """Return the anomaly score of each row, (rows,), in bits; higher is more anomalous.
 
-        Bits are -log2 of the share of normal rows that are at least as odd: 10 bits are one in a thousand.
+        A row has b bits if a share of 2^-b of normal rows is at least as anomalous: 10 bits are one row in a
+        thousand.
         """
         engine = self.engine_
         return engine.bits(engine.read(X))
 
     def score_rows(self, X: Any, *, alarm_rate: float | None = None) -> Any:
-        """bits, severity (0 to 100) and alarm of each row, in the caller's own dataframe library."""
+        """Return bits, severity (0 to 100) and alarm of each row, in the dataframe library of X.
+
+        Args:
+            X: rows with the columns of the fit.
+            alarm_rate: share of normal rows that may be alarms; None for the model's own rate.
+        """
         return tasks.score(self, X, alarm_rate=alarm_rate).to_frame()
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """(rows,) the opposite of `anomaly_score`: higher is more normal, as scikit-learn has it."""
+        """Return `-anomaly_score(X)`, (rows,): higher is more normal, as in scikit-learn."""
         return -self.anomaly_score(X)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """(rows,) `score_samples` shifted so that alarms are below 0."""
+        """Return `score_samples(X) - offset_`, (rows,): alarms are below 0."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
-        """(rows,) +1 for a normal row, -1 for an alarm."""
+        """Return +1 for each normal row and -1 for each alarm, (rows,)."""
         return np.where(self.anomaly_score(X) > self.threshold_, -1, 1)
 
     def transform(self, X: Any) -> np.ndarray:
-        """(rows, latent) the latent coordinates of each row: `embed`, as an array."""
+        """Return the latent coordinates of each row, (rows, latent): `embed` as an array."""
         return tasks.embed(self, X).z
 
-    @property
-    def inverse_transform(self) -> Callable[[Any], Any]:
-        """Latent coordinates -> the scored columns of such rows, in the dataframe library of the fit.
+    @available_if(_check_decodable)
+    def inverse_transform(self, Z: Any) -> Any:
+        """Decode latent coordinates to the scored columns of rows.
 
-        A model that was fitted on an array of pictures gives one back.
+        Args:
+            Z: (rows, latent) coordinates, as `transform` returns them.
+
+        Returns:
+            A frame in the dataframe library of the fit; images as (rows, height, width[, channels]) pixels
+            if the model was fitted to such an array.
 
         Raises:
-            UnsupportedError: the model has no bottleneck, so its coordinates are not all of a row.
+            UnsupportedError: the model has no bottleneck, so its coordinates do not determine a row.
+            DataError: Z does not have one column per latent dimension.
         """
-        if hasattr(self, "_engine"):
-            tasks.check_decodable(self._engine)
-        return self._inverse_transform
-
-    def _inverse_transform(self, Z: Any) -> Any:
         columns = tasks.decode_latents(self.engine_, Z)
         if not hasattr(self, "feature_names_in_") and self.schema_.scored == [IMAGE_COLUMN]:
             return to_pixels(columns[IMAGE_COLUMN])
         return UserTable(read_user_table({"_": [0]}).table, self._library).to_native(columns)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """The names of what `transform` returns."""
+        """Return the names of the latent coordinates: z0, z1, ..."""
         engine = self.engine_
         size = getattr(engine.cell_network.bottleneck, "latent", None)
         if size is None:
@@ -217,6 +284,6 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
-        # Codes are computed in single precision, whatever comes in.
+        # Latent codes are computed in single precision, whatever the input.
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

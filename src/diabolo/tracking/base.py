@@ -1,4 +1,4 @@
-"""What a tracker is, and what it knows of a run."""
+"""The interface of a tracker, and the records of runs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from typing import Any, ClassVar
 from diabolo.errors import OptionError
 from diabolo.utils.checks import check_int
 
-CURVES = ("total", "reconstruction", "kl", "held_out", "lr")
-"""What is drawn of a line of history, against its step."""
+CURVE_NAMES = ("total", "reconstruction", "kl", "held_out", "lr")
+"""The values of a history line that trackers draw as curves against the step."""
 
 STATUSES = ("running", "finished", "interrupted", "failed")
 
 
 @dataclass(frozen=True)
 class RunName:
-    """What a run is called: several versions of a run belong to one name, several names to a project.
+    """The full name of a run: a project has several runs, and a run has several versions.
 
     Attributes:
-        project: names a folder, an experiment.
-        run: the name.
-        version: from 1; None for the next that is free.
+        project: name of the project (a folder, or an experiment of MLflow).
+        run: name of the run.
+        version: version of the run, from 1; None for the next free number.
+
+    Raises:
+        OptionError: a name cannot be that of a folder, or the version is not a positive integer.
     """
 
     project: str
@@ -36,35 +39,37 @@ class RunName:
 
     def __post_init__(self) -> None:
         for what, name in (("project", self.project), ("run", self.run)):
-            # They become names of folders, on any system.
+            # They become names of folders, on any operating system.
             if not re.fullmatch(r'(?!\.)[^/\\:*?"<>|\x00-\x1f]{1,200}', name):
                 raise OptionError(
-                    f"{what}={name!r}: expected a name of up to 200 signs that can name a folder",
+                    f"{what}={name!r}: expected a name of up to 200 characters that can name a folder",
                     hint=f'{what}="baseline"',
                 )
         if self.version is not None:
             check_int("version", self.version)
 
-    def taken(self, free: int) -> OptionError:
-        """The error that this version exists."""
+    def version_exists(self, free: int) -> OptionError:
+        """Return the error that this version exists already; `free` is the next free version."""
         return OptionError(
             f"version={self.version} of run {self.run!r} in project {self.project!r} exists already",
-            hint=f"version={free} is free; without a version the next free one is taken",
+            hint=f"version={free} is free; without a version the next free one is used",
         )
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What was written down of a run.
+    """A recorded run.
 
     Attributes:
-        project, run, version: what it is called.
-        status: one of `STATUSES`; a run that was killed still says "running".
-        began: when, with its time zone.
-        seconds: how long it took, or what its last line says while it runs.
+        project: name of the project.
+        run: name of the run.
+        version: version of the run, from 1.
+        status: one of `STATUSES`; a run that was killed stays "running".
+        began: start of the fit, with its time zone.
+        seconds: duration of the fit; while it is running, until its last history line.
         parameters: the arguments of the fit that were given.
-        summary: what was known in the end: rows, versions, notes, the error that ended it.
-        history: one line for each look at the held-out rows: member, step, losses.
+        summary: facts at the end of the fit: rows, versions, notes, the error that ended it.
+        history: one line per validation: member, step, losses.
     """
 
     project: str
@@ -83,82 +88,96 @@ class RunRecord:
         return f"{self.project}/{self.run}/{self.version}"
 
     def lines(self) -> dict[str, list[dict[str, Any]]]:
-        """Member -> its lines of history, in the order of its steps."""
+        """Return member -> its history lines, in the order of steps."""
         found: dict[str, list[dict[str, Any]]] = {}
         for line in self.history:
             found.setdefault(str(line.get("member")), []).append(line)
         return found
 
 
-def best_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """The line whose weights are kept: with the lowest loss on held-out rows, or on those of the fit."""
+def best_line(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the history line of the kept weights: the one with the lowest loss on held-out rows.
+
+    Without held-out rows it is the one with the lowest loss on the training rows.
+    """
 
     def loss(line: Mapping[str, Any]) -> float:
-        judged = line.get("held_out")
-        judged = line.get("total") if judged is None else judged
-        return math.inf if judged is None else float(judged)
+        value = line.get("held_out")
+        value = line.get("total") if value is None else value
+        return math.inf if value is None else float(value)
 
     return min(lines, key=loss)
 
 
 class Tracker(ABC):
-    """Writes down one run at a place, or reads those that are there.
+    """Records one run at a location, or reads the runs recorded there.
 
     Args:
-        where: the place, without its scheme.
+        where: the location, without its scheme.
     """
 
     scheme: ClassVar[str]
-    """What stands before the colon of a place."""
+    """The text before the colon of a location; empty for a folder."""
 
     def __init__(self, where: str) -> None:
         self.where = where
 
     @abstractmethod
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
-        """Begin a run, and tell its version; nothing that is there is ever overwritten.
+        """Start to record a run, and return its version; an existing run is never overwritten.
+
+        Args:
+            name: project, run and version.
+            parameters: the arguments of the fit that were given.
 
         Raises:
-            OptionError: its version exists, or the place cannot be used.
+            OptionError: the version exists already, or the location cannot be used.
+            DataError: nothing can be written there.
         """
 
     @abstractmethod
     def log(self, line: Mapping[str, Any]) -> None:
-        """Write down a line of history, so that it outlasts a crash."""
+        """Record a history line durably, so that it is kept if the process crashes."""
 
     @abstractmethod
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
-        """Write down how the run ended."""
+        """Record the end of the run.
+
+        Args:
+            status: one of `STATUSES`.
+            summary: facts at the end of the fit, see `RunRecord`.
+        """
 
     @abstractmethod
     def runs(self) -> list[RunRecord]:
-        """All runs at the place.
+        """Return all runs recorded at the location.
 
         Raises:
-            OptionError: there is no such place.
+            OptionError: the location does not exist or cannot be used.
+            DataError: a record cannot be read.
         """
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.where!r})"
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: infinity is no number there, and what is not plain is its text."""
+def to_json_values(value: Any) -> Any:
+    """Return a value as JSON can hold it: None for NaN and infinity, text for objects."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_json_values(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(v) for v in value]
+        return [to_json_values(v) for v in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
-    # A path as it was typed, everything else as it would be written in code.
+    # A path as it was typed, everything else as in code.
     return str(value) if isinstance(value, PurePath) else repr(value)
 
 
-def curves(line: Mapping[str, Any]) -> dict[str, float]:
-    """The points that a line of history adds: member/loss -> value."""
-    found = {name: line.get(name) for name in CURVES}
+def curve_points(line: Mapping[str, Any]) -> dict[str, float]:
+    """Return the curve points of a history line: member/loss -> value."""
+    found = {name: line.get(name) for name in CURVE_NAMES}
     return {
         f"{line['member']}/{name}": float(value)
         for name, value in found.items()

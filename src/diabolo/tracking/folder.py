@@ -9,38 +9,47 @@ from pathlib import Path
 from typing import Any
 
 from diabolo.errors import DataError, OptionError
-from diabolo.tracking.base import STATUSES, RunName, RunRecord, Tracker, plain
+from diabolo.tracking.base import STATUSES, RunName, RunRecord, Tracker, to_json_values
 from diabolo.utils.files import write_atomic
 from diabolo.version import __version__
 
-CARD, HISTORY = "run.json", "history.ndjson"
+RECORD_FILE, HISTORY_FILE = "run.json", "history.ndjson"
 
 
 class Folder(Tracker):
-    """run.json is written whole at both ends of the run; history.ndjson grows by a line at each look.
+    """Records a run in a folder of its own.
+
+    run.json is replaced atomically at the start and at the end of the run; history.ndjson grows by one line
+    per validation.
 
     Args:
-        where: the folder; it is made if it is not there.
+        where: the folder; it is created if it does not exist.
     """
 
     scheme = ""
 
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        """Create the folder of the run, and write run.json with the status "running".
+
+        Args:
+            name: project, run and version.
+            parameters: the arguments of the fit that were given.
+        """
         home = Path(self.where) / name.project / name.run
         try:
             home.mkdir(parents=True, exist_ok=True)
-            version = name.version or _free(home)
+            version = name.version or _next_version(home)
             while True:
-                self.place = home / str(version)
+                self.run_folder = home / str(version)
                 try:
-                    self.place.mkdir()  # of two runs that begin at once, one makes it
+                    self.run_folder.mkdir()  # of two runs that start at once, one creates it
                     break
                 except FileExistsError as error:
                     if name.version is not None:
-                        raise name.taken(_free(home)) from error
+                        raise name.version_exists(_next_version(home)) from error
                     version += 1
         except OSError as error:
-            raise DataError(f"{home}: runs cannot be written there: {error.strerror}") from error
+            raise DataError(f"{home}: runs cannot be recorded there: {error.strerror}") from error
         self._began = datetime.now(UTC)
         self._card = {
             "diabolo": __version__,
@@ -48,16 +57,22 @@ class Folder(Tracker):
             "run": name.run,
             "version": version,
             "began": self._began.isoformat(),
-            "parameters": plain(parameters),
+            "parameters": to_json_values(parameters),
         }
         self._write("running", None, {})
         return version
 
     def log(self, line: Mapping[str, Any]) -> None:
-        with open(self.place / HISTORY, "a", encoding="utf-8") as file:
-            file.write(json.dumps(plain(line)) + "\n")
+        with open(self.run_folder / HISTORY_FILE, "a", encoding="utf-8") as file:
+            file.write(json.dumps(to_json_values(line)) + "\n")
 
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
+        """Write the status and the summary to run.json.
+
+        Args:
+            status: one of `STATUSES`.
+            summary: facts at the end of the fit.
+        """
         self._write(status, (datetime.now(UTC) - self._began).total_seconds(), summary)
 
     def runs(self) -> list[RunRecord]:
@@ -66,26 +81,28 @@ class Folder(Tracker):
             raise OptionError(
                 f"{root}: there is no such folder of runs", hint=f"the folder here is {Path.cwd()}"
             )
-        return [_read(card) for card in sorted(root.glob(f"*/*/*/{CARD}"))]
+        return [_read_record(card) for card in sorted(root.glob(f"*/*/*/{RECORD_FILE}"))]
 
     def _write(self, status: str, seconds: float | None, summary: Mapping[str, Any]) -> None:
-        card = {**self._card, "status": status, "seconds": seconds, "summary": plain(summary)}
-        write_atomic(self.place / CARD, (json.dumps(card, indent=2) + "\n").encode())
+        card = {**self._card, "status": status, "seconds": seconds, "summary": to_json_values(summary)}
+        write_atomic(self.run_folder / RECORD_FILE, (json.dumps(card, indent=2) + "\n").encode())
 
 
-def _free(home: Path) -> int:
-    """The version after the last one."""
+def _next_version(home: Path) -> int:
+    """Return the version after the last one."""
     return 1 + max((int(p.name) for p in home.iterdir() if p.name.isdecimal()), default=0)
 
 
-def _read(path: Path) -> RunRecord:
+def _read_record(path: Path) -> RunRecord:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        history = _history(path.with_name(HISTORY))
+        history = _read_history(path.with_name(HISTORY_FILE))
         began, status = datetime.fromisoformat(card["began"]), card["status"]
         if began.tzinfo is None or status not in STATUSES:
             raise ValueError(f"status {status!r}, began {began}")
-        seconds = card["seconds"] if status != "running" else _spent(path.with_name(HISTORY), began)
+        seconds = (
+            card["seconds"] if status != "running" else _elapsed_seconds(path.with_name(HISTORY_FILE), began)
+        )
         return RunRecord(
             project=str(card["project"]),
             run=str(card["run"]),
@@ -99,15 +116,15 @@ def _read(path: Path) -> RunRecord:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path} is no record of a run: {error}", hint=f"move {path.parent} elsewhere"
+            f"{path} is not a valid record of a run: {error}", hint=f"move {path.parent} elsewhere"
         ) from error
 
 
-def _history(path: Path) -> list[dict[str, Any]]:
+def _read_history(path: Path) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    # A last line without its end is one that a crash cut short, or that is being written now.
+    # A last line without a line end was cut off by a crash, or is being written at this moment.
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def _spent(path: Path, began: datetime) -> float | None:
+def _elapsed_seconds(path: Path, began: datetime) -> float | None:
     return max(path.stat().st_mtime - began.timestamp(), 0.0) if path.exists() else None

@@ -1,4 +1,4 @@
-"""A fit that is written down while it goes on."""
+"""Recording a fit as a run while it is going on."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from typing import Any
 from diabolo.tracking.base import RunName, Tracker
 from diabolo.tracking.registry import make_tracker
 
-NAMING = ("run", "version", "project", "track")
-# What does not change what is learnt.
-BESIDE = (*NAMING, "verbose", "checkpoint", "checkpoint_every")
+# The arguments of `Autoencoder` that name a run or where it is recorded.
+TRACKING_OPTIONS = ("run", "version", "project", "track")
+# Arguments that do not change the fitted model; they are not recorded as parameters.
+OPTIONS_WITHOUT_EFFECT = (*TRACKING_OPTIONS, "verbose", "checkpoint", "checkpoint_every")
 
 
 class RunRecorder:
-    """A run of a fit; without a tracker it is written down nowhere.
+    """Records one fit with a tracker; without a tracker it does nothing.
+
+    Args:
+        tracker: the tracker, on which `begin` was called; None to record nothing.
+        name: project/run/version.
 
     Attributes:
-        name: project/run/version, if there is a tracker.
-        summary: what is written down in the end.
-        notes: what the user should know of the tracking.
+        name: project/run/version; empty without a tracker.
+        summary: the facts that are recorded at the end.
+        notes: messages about the recording, for the user.
     """
 
     def __init__(self, tracker: Tracker | None = None, name: str = "") -> None:
@@ -29,17 +34,22 @@ class RunRecorder:
         self.notes: list[str] = []
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Write down a line of history."""
+        """Record a history line."""
         self._call("log", line)
 
     def finish(self, facts: dict[str, Any], notes: list[str]) -> None:
-        """Take over what is known of the fit, and leave the run's name there."""
+        """Add the facts and notes of the fit to the summary, and the name of the run to the facts.
+
+        Args:
+            facts: facts of the fit; "run" is set in it.
+            notes: messages of the fit.
+        """
         if self.name:
             facts["run"] = self.name
         self.summary |= {**facts, "notes": notes}
 
     def end(self, status: str) -> None:
-        """Write down how it ended."""
+        """Record the end of the run with a status of `STATUSES`."""
         self._call("end", status, self.summary)
 
     def _call(self, method: str, *arguments: Any) -> None:
@@ -48,22 +58,24 @@ class RunRecorder:
         try:
             getattr(self._tracker, method)(*arguments)
         except Exception as error:
-            # A fit of hours is worth more than its curves; one failure is enough to wait for.
-            self.notes.append(f"run {self.name} is not written down any further: {error}")
+            # A fit of hours is worth more than its curves: after one failure nothing more is recorded.
+            self.notes.append(f"run {self.name} is no longer recorded: {error}")
             self._tracker = None
 
 
 @contextmanager
 def record_run(options: Mapping[str, Any]) -> Iterator[RunRecorder]:
-    """Write down what happens inside the block, if the options name a run or a place for it.
+    """Record the fit inside the block, if the options name a run or a location.
+
+    The status becomes "failed" or "interrupted" if the block raises an error, else "finished".
 
     Args:
         options: the arguments of `Autoencoder`.
 
     Raises:
-        OptionError: the run cannot be written down as it is asked for.
+        OptionError: the run cannot be recorded there under this name.
     """
-    if all(options[name] is None for name in NAMING):
+    if all(options[name] is None for name in TRACKING_OPTIONS):
         yield RunRecorder()
         return
     tracker = make_tracker("runs" if options["track"] is None else options["track"])
@@ -72,13 +84,13 @@ def record_run(options: Mapping[str, Any]) -> Iterator[RunRecorder]:
         str(options["recipe"] if options["run"] is None else options["run"]),
         options["version"],
     )
-    given = {k: v for k, v in options.items() if v is not None and k not in BESIDE}
+    given = {k: v for k, v in options.items() if v is not None and k not in OPTIONS_WITHOUT_EFFECT}
     version = tracker.begin(name, given)
-    followed = RunRecorder(tracker, f"{name.project}/{name.run}/{version}")
+    recorder = RunRecorder(tracker, f"{name.project}/{name.run}/{version}")
     try:
-        yield followed
+        yield recorder
     except BaseException as error:
-        followed.summary["error"] = f"{type(error).__name__}: {error}"
-        followed.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        recorder.summary["error"] = f"{type(error).__name__}: {error}"
+        recorder.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
-    followed.end("interrupted" if followed.summary.get("interrupted") else "finished")
+    recorder.end("interrupted" if recorder.summary.get("interrupted") else "finished")

@@ -13,20 +13,20 @@ from io import StringIO
 from typing import Any
 
 from diabolo.errors import DiaboloError, OptionError, need
-from diabolo.tracking.base import CURVES, RunName, RunRecord, Tracker, curves, plain
+from diabolo.tracking.base import CURVE_NAMES, RunName, RunRecord, Tracker, curve_points, to_json_values
 from diabolo.version import __version__
 
-# MLflow's words for how a run ended.
-STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-LONGEST = 5_000  # signs of a tag or a parameter that every server takes
-SUMMARY = "summary."
+# Our status -> MLflow's.
+MLFLOW_STATUSES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+MAX_TEXT_CHARS = 5_000  # of a tag or a parameter; every server accepts so many
+SUMMARY_PREFIX = "summary."
 
 
 class MLflow(Tracker):
-    """An experiment for a project; a run with parameters, curves by step, and its name and version as tags.
+    """Records a project as an experiment, a run with parameters and curves, name and version as tags.
 
-    Versions are counted when a run begins; two that begin in the same moment can get the same number, and
-    stay two runs.
+    The version is counted when a run begins. Two runs that begin at the same moment can get the same version;
+    they stay two runs.
 
     Args:
         where: the server's address, http://HOST:PORT.
@@ -35,8 +35,14 @@ class MLflow(Tracker):
     scheme = "mlflow"
 
     def begin(self, name: RunName, parameters: Mapping[str, Any]) -> int:
+        """Create the run, in an experiment that has the name of the project.
+
+        Args:
+            name: project, run and version.
+            parameters: the arguments of the fit that were given.
+        """
         self.entities = need("mlflow.entities", "mlflow")
-        with self._reached() as client:
+        with self._client() as client:
             found = client.get_experiment_by_name(name.project)
             experiment = found.experiment_id if found else client.create_experiment(name.project)
             versions = [
@@ -46,54 +52,64 @@ class MLflow(Tracker):
             ]
             free = 1 + max(versions, default=0)
             if name.version in versions:
-                raise name.taken(free)
+                raise name.version_exists(free)
             version = name.version or free
             tags = {"diabolo": __version__, "project": name.project, "run": name.run, "version": str(version)}
             made = client.create_run(experiment, run_name=f"{name.run}/{version}", tags=tags)
             self.id = made.info.run_id
-            given = [self.entities.Param(k, _text(v)) for k, v in plain(parameters).items()]
+            given = [self.entities.Param(k, _to_text(v)) for k, v in to_json_values(parameters).items()]
             client.log_batch(self.id, params=given)
         self.client = client
         return version
 
     def log(self, line: Mapping[str, Any]) -> None:
         now = int(time.time() * 1000)
-        points = [self.entities.Metric(k, v, now, line["step"]) for k, v in curves(line).items()]
+        points = [self.entities.Metric(k, v, now, line["step"]) for k, v in curve_points(line).items()]
         self.client.log_batch(self.id, metrics=points)
 
     def end(self, status: str, summary: Mapping[str, Any]) -> None:
-        tags = [self.entities.RunTag(SUMMARY + k, _text(v)) for k, v in plain(summary).items()]
+        """Write the summary as tags, and set the status of the run.
+
+        Args:
+            status: one of `STATUSES`.
+            summary: facts at the end of the fit.
+        """
+        tags = [
+            self.entities.RunTag(SUMMARY_PREFIX + k, _to_text(v)) for k, v in to_json_values(summary).items()
+        ]
         self.client.log_batch(self.id, tags=tags)
-        with redirect_stdout(StringIO()):  # it prints an address, among what a command may print
-            self.client.set_terminated(self.id, STATUS[status])
+        with redirect_stdout(
+            StringIO()
+        ):  # it prints an address to standard output, which belongs to the answer of a command
+            self.client.set_terminated(self.id, MLFLOW_STATUSES[status])
 
     def runs(self) -> list[RunRecord]:
-        with self._reached() as client:
+        with self._client() as client:
             experiments = [e.experiment_id for e in _pages(client.search_experiments)]
             found = _pages(client.search_runs, experiments, "tags.diabolo != ''") if experiments else ()
-            return [_record(client, run) for run in found]
+            return [_to_record(client, run) for run in found]
 
     @contextmanager
-    def _reached(self) -> Iterator[Any]:
-        """A client; what goes wrong with it inside the block is said as one error."""
+    def _client(self) -> Iterator[Any]:
+        """Yield a client, and raise an OptionError for whatever goes wrong inside the block."""
         mlflow = need("mlflow", "mlflow")
         try:
             if self.where.startswith("http"):
-                # MLflow tries again for minutes before it says that nobody answers.
-                _knock(self.where)
+                # MLflow itself retries for minutes before it reports that no server answers.
+                _check_reachable(self.where)
             yield mlflow.MlflowClient(tracking_uri=self.where)
         except DiaboloError:
             raise
         except Exception as error:
-            said = (str(error) or type(error).__name__).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise OptionError(
-                f"mlflow:{self.where} cannot be used: {said}",
+                f"mlflow:{self.where} cannot be used: {reason}",
                 hint="mlflow server, then mlflow:http://127.0.0.1:5000",
             ) from error
 
 
-def _knock(address: str) -> None:
-    with suppress(urllib.error.HTTPError):  # an answer all the same
+def _check_reachable(address: str) -> None:
+    with suppress(urllib.error.HTTPError):  # this too is an answer
         urllib.request.urlopen(address, timeout=10).close()
 
 
@@ -107,28 +123,32 @@ def _pages(search: Any, *arguments: Any) -> Iterator[Any]:
             return
 
 
-def _record(client: Any, run: Any) -> RunRecord:
+def _to_record(client: Any, run: Any) -> RunRecord:
     info, tags = run.info, run.data.tags
     return RunRecord(
         project=tags["project"],
         run=tags["run"],
         version=int(tags["version"]),
-        status={word: ours for ours, word in STATUS.items()}.get(info.status, "running"),
+        status={word: ours for ours, word in MLFLOW_STATUSES.items()}.get(info.status, "running"),
         began=datetime.fromtimestamp(info.start_time / 1000, UTC),
         seconds=(info.end_time - info.start_time) / 1000 if info.end_time else None,
-        parameters={k: _value(v) for k, v in run.data.params.items()},
-        summary={k.removeprefix(SUMMARY): _value(v) for k, v in tags.items() if k.startswith(SUMMARY)},
-        history=_history(client, run),
+        parameters={k: _parse_text(v) for k, v in run.data.params.items()},
+        summary={
+            k.removeprefix(SUMMARY_PREFIX): _parse_text(v)
+            for k, v in tags.items()
+            if k.startswith(SUMMARY_PREFIX)
+        },
+        history=_read_history(client, run),
     )
 
 
-def _history(client: Any, run: Any) -> list[dict[str, Any]]:
-    """Lines of history from curves: the points of a member at the same step belong together."""
+def _read_history(client: Any, run: Any) -> list[dict[str, Any]]:
+    """Rebuild history lines from curves: the points of a member at the same step form a line."""
     lines: dict[tuple[str, int], dict[str, Any]] = {}
     begun: dict[str, int] = {}
     for key in run.data.metrics:
         member, _, name = key.rpartition("/")
-        if name not in CURVES:
+        if name not in CURVE_NAMES:
             continue
         for point in client.get_metric_history(run.info.run_id, key):
             line = lines.setdefault((member, point.step), {"member": member, "step": point.step})
@@ -137,11 +157,11 @@ def _history(client: Any, run: Any) -> list[dict[str, Any]]:
     return [lines[place] for place in sorted(lines, key=lambda place: (begun[place[0]], *place))]
 
 
-def _text(value: Any) -> str:
-    return (value if isinstance(value, str) else json.dumps(value))[:LONGEST]
+def _to_text(value: Any) -> str:
+    return (value if isinstance(value, str) else json.dumps(value))[:MAX_TEXT_CHARS]
 
 
-def _value(text: str) -> Any:
+def _parse_text(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A place for runs is text: a folder ("runs"), "tensorboard:FOLDER" or "mlflow:ADDRESS"."""
+"""The list of trackers, and the choice of one by a location: FOLDER, tensorboard:FOLDER or mlflow:ADDRESS."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ TRACKERS: tuple[type[Tracker], ...] = (Folder, TensorBoard, MLflow)
 
 
 def make_tracker(where: str | Path) -> Tracker:
-    """The tracker of a place.
+    """Return the tracker of a location.
 
     Raises:
-        OptionError: no tracker has such places.
+        OptionError: no tracker has such locations.
 
     Example:
         >>> make_tracker("tensorboard:runs")
         TensorBoard('runs')
     """
     text = str(where)
-    # One letter before a colon is a drive of Windows.
+    # A single letter before the colon is a drive of Windows.
     found = re.match(r"([A-Za-z]\w+):", text)
     scheme, address = (found[1], text[found.end() :]) if found else ("", text)
     for kind in TRACKERS:
         if kind.scheme == scheme and address:
             return kind(address)
     raise OptionError(
-        f"track={text!r}: expected a place for runs",
+        f"track={text!r}: expected a location for runs",
         hint='track="runs" for a folder, "tensorboard:runs" or "mlflow:http://127.0.0.1:5000"',
     )
 
 
 def runs(where: str | Path = "runs") -> list[RunRecord]:
-    """The runs that were written down at a place, oldest first.
+    """Return the runs recorded at a location, oldest first.
 
     Args:
-        where: what `track` was in their fits.
+        where: the location, as the `track` argument of their fits.
 
     Raises:
-        OptionError: there is no such place.
-        DataError: a record there cannot be read.
+        OptionError: the location does not exist or cannot be used.
+        DataError: a record cannot be read.
     """
     return sorted(make_tracker(where).runs(), key=lambda record: record.began)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the tensors in them."""
+"""Files that are written completely or not at all, and the tensors in them."""
 
 from __future__ import annotations
 
@@ -15,56 +15,73 @@ from diabolo.errors import DataError
 
 T = TypeVar("T")
 
-STALE = 3600.0  # seconds after which a file that was never renamed belongs to a writer that is dead
+# A choice: a temporary file of this age belongs to a writer that was killed.
+STALE_SECONDS = 3600.0
 
 
 def write_atomic(path: Path, raw: bytes) -> None:
-    """Write a file, whole or not at all; raises what `open_atomic` does."""
+    """Write a file completely or not at all.
+
+    Args:
+        path: the file.
+        raw: its new content.
+
+    Raises:
+        DataError: the file cannot be written; an older file is left as it was.
+    """
     with open_atomic(path) as file:
         file.write(raw)
 
 
 @contextmanager
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to beside its place, which is flushed and renamed in the end.
+    """Open a temporary file in the same folder, which is flushed and renamed to `path` at the end.
 
-    A crash leaves the old one or the new. What writers that were killed left beside it is swept, once it is
-    an hour old.
+    A crash leaves the old file or the new one. Temporary files of writers that were killed are removed once
+    they are `STALE_SECONDS` old.
 
     Raises:
-        DataError: the folder does not exist, cannot be written to, or is full; what was there is as it was.
+        DataError: the folder does not exist, cannot be written to, or is full; an older file is left as it
+            was.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        _sweep(path)
-        with open(beside, "xb") as file:
+        _remove_stale(path)
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}; what was there is as it was") from error
+        raise DataError(
+            f"{path} cannot be written: {error.strerror}; an older file is left as it was"
+        ) from error
     finally:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     _flush_folder(path.parent)
 
 
 def select_prefix(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
-    """The tensors whose names start with a prefix, without it."""
+    """Return the tensors whose names start with a prefix, under their names without it.
+
+    Args:
+        tensors: name -> tensor.
+        prefix: the prefix, for example "memory/".
+    """
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _sweep(path: Path) -> None:
-    left = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{16}\.part")
+def _remove_stale(path: Path) -> None:
+    leftover = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{16}\.part")
     with suppress(OSError):
         for entry in os.scandir(path.parent):
-            if left.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > STALE:
+            if leftover.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > STALE_SECONDS:
                 os.unlink(entry.path)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the new name outlast a power cut, where folders can be flushed; the file itself already is."""
+    """Flush a folder where that is possible, so that the new name survives a power cut too."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

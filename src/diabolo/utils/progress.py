@@ -1,4 +1,4 @@
-"""A bar that says how long it will still take."""
+"""A progress bar with an estimate of the remaining time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from collections.abc import Callable
 from diabolo.errors import need
 
 Progress = Callable[[str, float, float | None], None]
-"""Called with what is done, the share that is done, and the seconds that are left if they are known."""
+"""Called with the name of a step, the share that is done, and the seconds left (None if unknown)."""
 
 
 def progress_bar() -> Progress:
-    """A callback that draws a bar on stderr: what is done, the share done, and an estimate of what is left.
+    """Return a callback that draws a progress bar on standard error.
 
-    It is silent where stderr is no terminal. Each name gets a line of its own; the bar closes when a
-    line reaches its end, and opens again for the next one.
+    It draws nothing if standard error is not a terminal. Each step has a line of its own.
 
     Raises:
-        MissingExtraError: stderr is a terminal, and rich is not installed.
+        MissingExtraError: standard error is a terminal, and rich is not installed.
     """
     if not sys.stderr.isatty():
         return _silent
@@ -34,7 +33,7 @@ def progress_bar() -> Progress:
         for shown, _ in live.values():
             shown.stop()
 
-    # If the work fails midway, the terminal gets its cursor back.
+    # If the work fails, the terminal gets its cursor back.
     atexit.register(stop)
 
     def show(name: str, done: float, left: float | None) -> None:
@@ -52,7 +51,7 @@ def progress_bar() -> Progress:
         words = "" if left is None or done >= 1 else f"{time_left(left)} left"
         shown.update(task, completed=min(max(done, 0.0), 1.0), left=words)
         if done >= 1:
-            # Stopped at once: a bar that is still live would garble what is printed next.
+            # Stopped at once: a live bar would garble the text that is printed next.
             shown.stop()
             del live[name]
 
@@ -60,7 +59,7 @@ def progress_bar() -> Progress:
 
 
 def time_left(seconds: float) -> str:
-    """A rough time in words: 8 s, 3 min, 2 h 10 min.
+    """Return a duration as rough text: 8 s, 3 min, 2 h 10 min.
 
     Example:
         >>> time_left(190)

@@ -1,7 +1,7 @@
 """Tensors and a card (text) in one safetensors file, with a checksum. Never a pickle.
 
-Files are read without the library that writes them: every size is checked before memory is taken for it,
-and what is read is a copy. A file that is mapped into memory changes a loaded model when it is overwritten.
+Files are read without the safetensors library: every size is checked before memory is allocated for it, and
+the tensors are copies. If a file were mapped into memory, overwriting it would change a loaded model.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ DTYPES = {
     "F32": np.float32,
     "F64": np.float64,
 }
-# The card is the first thing in the header, which its own length stands before.
-BEGINS = b'{"__metadata__"'
+# The header begins with the card; in front of the header is its length in 8 bytes.
+HEADER_START = b'{"__metadata__"'
 MAX_BYTES = 2 << 30
-MAX_HEADER = 32 << 20
+MAX_HEADER_BYTES = 32 << 20
 MAX_TENSORS = 2_000
-# A list or a number takes twenty times the memory of its text, so these are counted before they are read.
-MAX_LISTS, MAX_ITEMS = 100_000, 2_000_000
+# A parsed list or number takes twenty times the memory of its text, so both are counted before parsing.
+MAX_JSON_CONTAINERS, MAX_JSON_ITEMS = 100_000, 2_000_000
 
 
 class TensorSpec(NamedTuple):
-    """What the header says of a tensor; `begin` and `end` are bytes of the data behind the header."""
+    """A tensor as the header describes it; `begin` and `end` are byte offsets behind the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -49,11 +49,17 @@ class TensorSpec(NamedTuple):
 
 
 class TensorFile:
-    """An open file: what it says of itself, and its tensors once they are asked for.
+    """An open file: its header is read at once, its tensors on demand.
+
+    Args:
+        file: open for reading, at its start.
 
     Attributes:
-        card: the text, not yet checked against the checksum.
-        specs: name -> what the header says of the tensor.
+        card: the text; `tensors` compares it with the checksum.
+        specs: name -> the description of the tensor in the header.
+
+    Raises:
+        ValueError: the header is damaged, or it and the size of the file do not fit together.
     """
 
     def __init__(self, file: BufferedReader) -> None:
@@ -61,10 +67,10 @@ class TensorFile:
         if size > MAX_BYTES:
             raise ValueError(f"it is larger than {MAX_BYTES >> 30} GiB")
         length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size - 8, MAX_HEADER):
+        if not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
             raise ValueError("it has no header")
         raw = file.read(length)
-        _check_parts(raw)
+        _check_json_size(raw)
         header = parse_json(raw.decode())
         if not isinstance(header, dict) or len(header) > MAX_TENSORS:
             raise ValueError(f"it does not hold 1 to {MAX_TENSORS} tensors")
@@ -73,7 +79,7 @@ class TensorFile:
             raise ValueError("it has no card")
         self.card: str = meta["card"]
         self._file, self._start, self._sha256 = file, 8 + length, meta["sha256"]
-        found = sorted(((k, _spec(k, v)) for k, v in header.items()), key=lambda item: item[1].begin)
+        found = sorted(((k, _to_spec(k, v)) for k, v in header.items()), key=lambda item: item[1].begin)
         self.specs = dict(found)
         end = 0
         for name, spec in found:
@@ -84,10 +90,10 @@ class TensorFile:
             raise ValueError(f"it holds {size - self._start} bytes of tensors, not {end}")
 
     def tensors(self) -> dict[str, Tensor]:
-        """Read the tensors.
+        """Read all tensors.
 
         Raises:
-            ValueError: they or the card are not those that were written.
+            ValueError: the tensors or the card do not match the checksum.
         """
         found = {}
         self._file.seek(self._start)
@@ -109,45 +115,57 @@ def open_tensor_file(path: Path) -> Iterator[TensorFile]:
     """Open a file and check its header.
 
     Raises:
-        OSError: it cannot be opened or read.
-        ValueError: it is no such file, or it is damaged.
+        OSError: the file cannot be opened or read.
+        ValueError: the file is of another format or damaged.
     """
     with path.open("rb") as file:
         yield TensorFile(file)
 
 
 def is_tensor_file(path: Path) -> bool:
-    """Whether a file begins as those that `pack` makes.
+    """Return whether a file begins like the output of `pack`.
 
     Raises:
-        OSError: it cannot be opened or read.
+        OSError: the file cannot be opened or read.
     """
     with path.open("rb") as file:
-        return file.read(8 + len(BEGINS)).endswith(BEGINS)
+        return file.read(8 + len(HEADER_START)).endswith(HEADER_START)
 
 
 def pack(tensors: Mapping[str, Tensor], card: str) -> bytes:
-    """The bytes of a file.
+    """Return the bytes of a file.
+
+    Args:
+        tensors: name -> tensor, of a type in `DTYPES`.
+        card: the text.
 
     Raises:
-        ValueError: it would be larger than what is read.
+        ValueError: the file would exceed the limits of the reader, or a tensor has another type.
     """
     whole = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     raw = to_bytes(whole)
     length = int.from_bytes(raw[:8], "little")
-    # The library puts the metadata in any order; the same model should be the same bytes.
+    # The library writes the metadata in any order; the same model should give the same bytes.
     meta = {"__metadata__": {"card": card, "sha256": digest(card, whole)}}
     header = json.dumps({**meta, **json.loads(raw[8 : 8 + length])}).encode()
     header += b" " * (-len(header) % 8)
     raw, length = len(header).to_bytes(8, "little") + header + raw[8 + length :], len(header)
-    if length > MAX_HEADER or len(raw) > MAX_BYTES or len(tensors) > MAX_TENSORS:
+    if length > MAX_HEADER_BYTES or len(raw) > MAX_BYTES or len(tensors) > MAX_TENSORS:
         raise ValueError(f"{length >> 20} MB of text and {len(raw) >> 20} MB of tensors are too much")
-    _check_parts(raw[8 : 8 + length])
+    _check_json_size(raw[8 : 8 + length])
     return raw
 
 
 def digest(card: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the card and of every tensor's name, type, shape and bytes, in the order of their names."""
+    """Return the SHA-256 of the card and of the name, type, shape and bytes of every tensor, by name.
+
+    Args:
+        card: the text.
+        tensors: name -> tensor on the CPU.
+
+    Raises:
+        ValueError: a tensor has a type that is not in `DTYPES`.
+    """
     made = hashlib.sha256(card.encode())
     names = {np.dtype(v): k for k, v in DTYPES.items()}
     for name in sorted(tensors):
@@ -160,49 +178,51 @@ def digest(card: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """JSON without what it cannot say: no infinity, no NaN, no name twice in an object.
+    """Parse strict JSON: without infinity, NaN and repeated names in an object.
 
     Raises:
-        ValueError: it is no such JSON, or too deep.
+        ValueError: the text is not such JSON, or is nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=_number, parse_float=_number, object_pairs_hook=_unique)
+        return json.loads(
+            text, parse_constant=_finite_number, parse_float=_finite_number, object_pairs_hook=_unique_names
+        )
     except RecursionError as error:
         raise ValueError("lists within lists, too deep") from error
 
 
-def _number(text: str) -> float:
+def _finite_number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is no finite number")
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a name stands twice")
     return made
 
 
-def _check_parts(raw: bytes) -> None:
-    if raw.count(b"[") + raw.count(b"{") > MAX_LISTS or raw.count(b",") > MAX_ITEMS:
-        raise ValueError(f"its text has more than {MAX_LISTS} lists or {MAX_ITEMS} items")
+def _check_json_size(raw: bytes) -> None:
+    if raw.count(b"[") + raw.count(b"{") > MAX_JSON_CONTAINERS or raw.count(b",") > MAX_JSON_ITEMS:
+        raise ValueError(f"its text has more than {MAX_JSON_CONTAINERS} lists or {MAX_JSON_ITEMS} items")
 
 
-def _spec(name: str, said: Any) -> TensorSpec:
+def _to_spec(name: str, said: Any) -> TensorSpec:
     if not isinstance(said, dict) or set(said) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"tensor {name!r} is not described")
     dtype, shape, ends = said["dtype"], said["shape"], said["data_offsets"]
     if dtype not in list(DTYPES):
         raise ValueError(f"tensor {name!r} has type {str(dtype)[:20]!r}")
-    if not _sizes(shape) or len(shape) > 8 or not _sizes(ends) or len(ends) != 2:
+    if not _are_sizes(shape) or len(shape) > 8 or not _are_sizes(ends) or len(ends) != 2:
         raise ValueError(f"tensor {name!r} has no shape or no place")
     if ends[1] - ends[0] != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
         raise ValueError(f"tensor {name!r} does not fill its place")
     return TensorSpec(dtype, tuple(shape), ends[0], ends[1])
 
 
-def _sizes(value: Any) -> bool:
+def _are_sizes(value: Any) -> bool:
     # Sizes beyond the largest file would make products of thousands of digits.
     return isinstance(value, list) and all(type(v) is int and 0 <= v <= MAX_BYTES for v in value)

@@ -1,4 +1,4 @@
-"""Settings that torch keeps for the whole process, changed inside a block only."""
+"""Process-wide settings of torch, changed inside a block only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def forked_rng(seed: int) -> Iterator[None]:
-    """Seed torch's draws inside the block, and leave them outside as if nothing had been drawn."""
+    """Seed torch's random numbers inside the block, and restore the state of the generators after it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
@@ -18,7 +18,7 @@ def forked_rng(seed: int) -> Iterator[None]:
 
 @contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many threads inside the block: more than one makes a small network slower."""
+    """Set torch's CPU threads inside the block (None: no change); 1 is fastest for small networks."""
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)

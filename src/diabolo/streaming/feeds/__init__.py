@@ -1,4 +1,4 @@
-"""Where points come from and answers go: one kind, one file."""
+"""Where points are read from and answers are written to: one kind of feed per file."""
 
 from diabolo.errors import OptionError
 from diabolo.streaming.feeds.base import Feed, Message
@@ -13,18 +13,21 @@ __all__ = ["FEEDS", "Feed", "File", "Kafka", "Message", "Mqtt", "Nats", "make_fe
 
 
 def make_feed(address: str) -> Feed:
-    """The feed of an address: the path of a file, - for standard input or output, or SCHEME://HOST/TOPIC.
+    """Return the feed of an address: the path of a file, - for standard input or output, or a broker's topic.
+
+    Args:
+        address: a path, "-" or SCHEME://HOST/TOPIC.
 
     Raises:
-        OptionError: no feed has such addresses.
+        OptionError: no feed has addresses of this scheme.
 
     Example:
         >>> make_feed("mqtt://127.0.0.1/plant/pump").name
         'mqtt://127.0.0.1:1883/plant/pump'
     """
-    scheme, found, _ = address.partition("://")
+    scheme, separator, _ = address.partition("://")
     for kind in FEEDS:
-        if (scheme if found else "") in kind.schemes:
+        if (scheme if separator else "") in kind.schemes:
             return kind(address)
-    known = [f"{s}://127.0.0.1/plant" for kind in FEEDS for s in kind.schemes if s]
-    raise OptionError(f"{scheme}:// is no broker that is known here", hint=", ".join(known))
+    examples = [f"{s}://127.0.0.1/plant" for kind in FEEDS for s in kind.schemes if s]
+    raise OptionError(f"{scheme}:// is not the scheme of a supported broker", hint=", ".join(examples))

@@ -1,4 +1,4 @@
-"""What a feed is: where points come from, or where answers go."""
+"""The interface of a feed: a file or a topic that points are read from, or that answers are written to."""
 
 from __future__ import annotations
 
@@ -10,91 +10,96 @@ from typing import Any, ClassVar
 
 from diabolo.errors import DataError
 
-Read = Mapping[str, Any] | DataError
+ParsedPoint = Mapping[str, Any] | DataError
+"""Column -> value, or the error that says why a text is no point."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What arrives in one piece.
+    """One line of a file, or one message of a broker.
 
     Attributes:
-        points: what is in it; an error for what is no point.
-        name: what to call it.
-        mark: what its feed knows it by.
+        points: the points in the message; an error in place of each text that is no point.
+        name: how error messages refer to the message, for example "line 7".
+        handle: what the feed needs to mark this message as answered.
     """
 
-    points: list[Read]
+    points: list[ParsedPoint]
     name: str
-    mark: Any
+    handle: Any
 
 
 class Feed(ABC):
-    """A file or a topic that points are read from, or answers written to; one of both.
+    """A file or a topic that points are read from or answers are written to: one of the two, not both.
 
     Args:
-        address: what the user calls it.
+        address: the address as the user wrote it.
 
     Attributes:
-        name: the address without secrets.
-        place: how far it was read or written, as plain values; None if it has no places.
+        name: the address without user name and password.
+        offset: how far the feed has been read or written, as plain JSON values; None if it has no offsets.
     """
 
     schemes: ClassVar[Mapping[str, int]]
-    """What its addresses begin with, before ://, and the port then."""
+    """The schemes of its addresses (the text before ://), each with its default port."""
 
     def __init__(self, address: str) -> None:
         self.name = address
-        self.place: Any = None
+        self.offset: Any = None
 
     @abstractmethod
-    def listen(self, place: Any, memory: str | None) -> None:
-        """Begin to read.
+    def open_input(self, offset: Any, session: str | None) -> None:
+        """Start to read.
 
         Args:
-            place: where to go on; None for a first start.
-            memory: the name under which a broker keeps what arrives while nobody reads; None: it need not.
+            offset: where to continue, as an earlier `self.offset`; None at the first start.
+            session: the name under which a broker keeps the messages that arrive while nobody reads; None if
+                it need not keep them.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: the feed cannot be read.
         """
 
     @abstractmethod
     def messages(self) -> Iterator[Message | None]:
-        """What arrives; None whenever nothing waits."""
+        """Yield the messages as they arrive, and None whenever no message is waiting."""
 
     @abstractmethod
-    def answered(self, message: Message) -> None:
-        """Move `place` behind a message."""
+    def mark_answered(self, message: Message) -> None:
+        """Record that a message was answered: move `offset` behind it."""
 
     @abstractmethod
-    def confirm(self) -> None:
-        """What was answered is noted, and need not come again."""
+    def acknowledge(self) -> None:
+        """Acknowledge all messages answered so far, so that a broker does not send them again."""
 
     @abstractmethod
-    def speak(self, place: Any) -> None:
-        """Begin to write; what is there behind `place` is taken back, where that can be.
+    def open_output(self, offset: Any) -> None:
+        """Start to write; whatever was written behind `offset` is removed where the feed can do that.
+
+        Args:
+            offset: where to continue, as an earlier `self.offset`; None at the first start.
 
         Raises:
-            DataError: it cannot be written.
+            DataError: the feed cannot be written to.
         """
 
     @abstractmethod
     def write(self, line: bytes) -> None:
-        """Write one answer."""
+        """Write one answer, a line that ends with a newline."""
 
     @abstractmethod
     def flush(self) -> None:
-        """Wait until all that was written is there to stay, and move `place` behind it."""
+        """Wait until everything written is stored durably, and move `offset` behind it."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it, whether or not it was opened."""
+        """Release the file or the connection, whether or not it was opened."""
 
 
-def to_point(text: str | bytes) -> Read:
-    """A JSON object as a point."""
+def parse_point(text: str | bytes) -> ParsedPoint:
+    """Parse a JSON object as a point; return (not raise) a DataError if the text is no JSON object."""
     try:
         point = json.loads(text)
     except ValueError as error:
-        return DataError(f"no JSON: {error}")
-    return point if isinstance(point, dict) else DataError(f"expected an object, got {str(point)[:60]}")
+        return DataError(f"this is not valid JSON: {error}")
+    return point if isinstance(point, dict) else DataError(f"expected a JSON object, got {str(point)[:60]}")

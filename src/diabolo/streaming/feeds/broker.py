@@ -1,4 +1,4 @@
-"""What brokers have in common."""
+"""The part that all feeds of message brokers share."""
 
 from __future__ import annotations
 
@@ -8,28 +8,38 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from diabolo.errors import DataError, OptionError
-from diabolo.streaming.feeds.base import Feed, Message, Read, to_point
+from diabolo.streaming.feeds.base import Feed, Message, ParsedPoint, parse_point
 
-PATIENCE = 10.0  # seconds for a broker to answer
-TURN = 0.5  # seconds to wait for a message before something else may be done
+# Choices: how long a broker may take to answer, and how long to wait for a message before the watcher gets
+# its turn to save its state.
+CONNECT_TIMEOUT_SECONDS = 10.0
+POLL_SECONDS = 0.5
 
 
 class Broker(Feed):
-    """A topic: each of its messages is a JSON object, or lines of them."""
+    """A topic of a broker; each of its messages is one JSON object, or one JSON object per line.
+
+    Args:
+        address: SCHEME://[USER:PASSWORD@]HOST[:PORT]/TOPIC.
+
+    Raises:
+        OptionError: the address names no host or no topic, or its port is not a number.
+    """
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
         url = self.url = urlsplit(address, allow_fragments=False)
-        usual = self.schemes[url.scheme]
+        default_port = self.schemes[url.scheme]
         try:
-            port = url.port or usual
+            port = url.port or default_port
         except ValueError:
             port = 0
         self.host, self.port, self.topic = url.hostname or "", port, unquote(url.path[1:])
         if not (self.host and self.port and self.topic) or url.query:
             raise OptionError(
-                f"expected the topic of a broker, got {url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}",
-                hint=f"{url.scheme}://127.0.0.1:{usual}/plant",
+                f"expected the address of a broker's topic, got "
+                f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}",
+                hint=f"{url.scheme}://127.0.0.1:{default_port}/plant",
             )
         self.name = f"{url.scheme}://{self.host}:{self.port}/{self.topic}"
 
@@ -38,28 +48,32 @@ class Broker(Feed):
             message = self.receive(0)
             if message is None:
                 yield None
-                message = self.receive(TURN)
+                message = self.receive(POLL_SECONDS)
             if message is not None:
                 yield message
 
     @abstractmethod
-    def receive(self, seconds: float) -> Message | None:
-        """The next message; None if none comes in this time."""
+    def receive(self, timeout: float) -> Message | None:
+        """Return the next message, or None if none arrives within `timeout` seconds."""
 
-    def knock(self) -> None:
-        """See that somebody is there: clients would try for long, or for ever."""
+    def check_reachable(self) -> None:
+        """Check that something listens at the address: clients would retry for minutes, or for ever.
+
+        Raises:
+            DataError: no connection can be made.
+        """
         try:
-            socket.create_connection((self.host, self.port), PATIENCE).close()
+            socket.create_connection((self.host, self.port), CONNECT_TIMEOUT_SECONDS).close()
         except OSError as error:
-            raise self.refused(error.strerror or str(error)) from error
+            raise self.make_error(error.strerror or str(error)) from error
 
-    def refused(self, why: object) -> DataError:
-        """What is said when the broker does not do what it should."""
-        return DataError(f"{self.name} cannot be used: {why}", hint=f"nc -vz {self.host} {self.port}")
+    def make_error(self, reason: object) -> DataError:
+        """Return the error that this broker cannot be used, for the given reason."""
+        return DataError(f"{self.name} cannot be used: {reason}", hint=f"nc -vz {self.host} {self.port}")
 
 
-def to_points(payload: bytes) -> list[Read]:
-    """The points of a message: one object, over as many lines as it likes, or one on each line."""
-    whole = to_point(payload)
+def parse_points(payload: bytes) -> list[ParsedPoint]:
+    """Parse the payload of a message: one JSON object on any number of lines, or one object per line."""
+    whole = parse_point(payload)
     lines = [line for line in payload.splitlines() if line.strip()]
-    return [to_point(line) for line in lines] if isinstance(whole, DataError) else [whole]
+    return [parse_point(line) for line in lines] if isinstance(whole, DataError) else [whole]

@@ -9,50 +9,57 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
 from diabolo.errors import DataError
-from diabolo.streaming.feeds.base import Feed, Message, Read, to_point
+from diabolo.streaming.feeds.base import Feed, Message, ParsedPoint, parse_point
 
-LONGEST = 1_000_000  # bytes of a line
+# A choice: a longer line is read in parts, so that a file without line ends cannot fill the memory.
+MAX_LINE_BYTES = 1_000_000
 
 
 class File(Feed):
-    """Lines of csv or ndjson, whichever the first line shows; "-" for standard input or output."""
+    """Lines of csv or ndjson; the first line shows which. The address "-" is standard input or output."""
 
     schemes: ClassVar = {"": 0}
     file: BinaryIO | None = None
 
-    def listen(self, place: Any, memory: str | None) -> None:
+    def open_input(self, offset: Any, session: str | None) -> None:
+        """Open the file at an offset.
+
+        Args:
+            offset: {"byte", "line", "header"} behind the last answered line; None for the start.
+            session: not used; a file keeps what was written to it.
+        """
         self.file = sys.stdin.buffer if self.name == "-" else self._open("rb")
         if self.name != "-":
-            self.place = place or {"byte": 0, "line": 0, "header": None}
-            self.file.seek(self.place["byte"])
+            self.offset = offset or {"byte": 0, "line": 0, "header": None}
+            self.file.seek(self.offset["byte"])
 
     def messages(self) -> Iterator[Message]:
         assert self.file is not None
-        at, number, header = (self.place or {"byte": 0, "line": 0, "header": None}).values()
-        while raw := self.file.readline(LONGEST):
-            at, number, points = at + len(raw), number + 1, []
+        position, number, header = (self.offset or {"byte": 0, "line": 0, "header": None}).values()
+        while raw := self.file.readline(MAX_LINE_BYTES):
+            position, number, points = position + len(raw), number + 1, []
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
             if text and header is None and not text.startswith("{"):
                 header = next(csv.reader([text]))
             elif text:
                 header = header or []
-                points.append(_of_csv(text, header) if header else to_point(text))
-            yield Message(points, f"line {number}", {"byte": at, "line": number, "header": header})
+                points.append(_parse_csv_line(text, header) if header else parse_point(text))
+            yield Message(points, f"line {number}", {"byte": position, "line": number, "header": header})
 
-    def answered(self, message: Message) -> None:
+    def mark_answered(self, message: Message) -> None:
         if self.name != "-":
-            self.place = message.mark
+            self.offset = message.handle
 
-    def confirm(self) -> None:
+    def acknowledge(self) -> None:
         pass
 
-    def speak(self, place: Any) -> None:
+    def open_output(self, offset: Any) -> None:
         self.file = sys.stdout.buffer if self.name == "-" else self._open("ab")
         if self.name != "-":
-            if place is not None and place <= self.file.tell():
-                self.file.truncate(place)
-                self.file.seek(place)
-            self.place = self.file.tell()
+            if offset is not None and offset <= self.file.tell():
+                self.file.truncate(offset)
+                self.file.seek(offset)
+            self.offset = self.file.tell()
 
     def write(self, line: bytes) -> None:
         assert self.file is not None
@@ -65,7 +72,7 @@ class File(Feed):
         self.file.flush()
         if self.name != "-":
             os.fsync(self.file.fileno())
-            self.place = self.file.tell()
+            self.offset = self.file.tell()
 
     def close(self) -> None:
         if self.file is not None and self.name != "-":
@@ -75,12 +82,12 @@ class File(Feed):
         try:
             return open(self.name, mode)  # type: ignore[return-value]
         except OSError as error:
-            done = "read" if mode == "rb" else "written"
-            raise DataError(f"{self.name} cannot be {done}: {error.strerror}") from error
+            action = "read" if mode == "rb" else "written"
+            raise DataError(f"{self.name} cannot be {action}: {error.strerror}") from error
 
 
-def _of_csv(text: str, header: list[str]) -> Read:
+def _parse_csv_line(text: str, header: list[str]) -> ParsedPoint:
     values = next(csv.reader([text]))
     if len(values) != len(header):
-        return DataError(f"{len(values)} values, the first line names {len(header)}")
+        return DataError(f"this line has {len(values)} values, but the header names {len(header)} columns")
     return dict(zip(header, values, strict=True))

@@ -8,82 +8,90 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from diabolo.errors import need
-from diabolo.streaming.feeds.broker import PATIENCE
-from diabolo.streaming.feeds.sender import Sender
+from diabolo.streaming.feeds.broker import CONNECT_TIMEOUT_SECONDS
+from diabolo.streaming.feeds.redelivering import RedeliveringBroker
 
 
-class Mqtt(Sender):
-    """A topic, read and written with quality of service 1.
+class Mqtt(RedeliveringBroker):
+    """A topic, read and written with quality of service 1 (at least once).
 
-    With a memory the session lasts: the broker keeps messages while nobody is there. In such a session a
-    message that comes again has the number it had, and says so; numbers are used anew, so what it holds
-    belongs to its mark.
+    With a session the broker keeps messages while nobody reads. Within a session a redelivered message has
+    its old number and is flagged as a duplicate. Numbers are reused for other messages later, so an
+    identifier is made of the number and a checksum of the payload.
     """
 
     schemes: ClassVar = {"mqtt": 1883, "mqtts": 8883}
     client: Any = None
 
-    def listen(self, place: Any, memory: str | None) -> None:
-        self.known = dict.fromkeys(place or ())
-        self._connect(memory, subscribe=True)
+    def open_input(self, offset: Any, session: str | None) -> None:
+        """Subscribe to the topic.
 
-    def confirm(self) -> None:
-        for number in self.owed.values():
+        Args:
+            offset: identifiers of messages that were answered already; None at the first start.
+            session: the client identifier of a persistent session; None for a session that ends with us.
+        """
+        self.answered_ids = dict.fromkeys(offset or ())
+        self._connect(session, subscribe=True)
+
+    def acknowledge(self) -> None:
+        for number in self.unacknowledged.values():
             self.client.ack(number, 1)
-        self.owed.clear()
+        self.unacknowledged.clear()
 
-    def speak(self, place: Any) -> None:
-        self.sent: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.unsent = 0
+    def open_output(self, offset: Any) -> None:
+        self.published: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.unpublished = 0
         self._connect(None, subscribe=False)
 
     def write(self, line: bytes) -> None:
         try:
             self.client.publish(self.topic, line, qos=1)
         except ValueError as error:
-            raise self.refused(error) from error
-        self.unsent += 1
+            raise self.make_error(error) from error
+        self.unpublished += 1
 
     def flush(self) -> None:
-        while self.unsent:
-            self.sent.get()
-            self.unsent -= 1
+        while self.unpublished:
+            self.published.get()
+            self.unpublished -= 1
 
     def close(self) -> None:
         if self.client is not None:
             self.client.disconnect()
             self.client.loop_stop()
 
-    def _connect(self, memory: str | None, *, subscribe: bool) -> None:
+    def _connect(self, session: str | None, *, subscribe: bool) -> None:
+        """Connect, subscribe if asked to, and wait for the broker's reply code."""
         paho = need("paho.mqtt.client", "stream")
-        self.knock()
-        said: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        lasting = False
+        self.check_reachable()
+        replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        session_present = False
 
-        def connected(client: Any, _: Any, flags: Any, code: Any, __: Any) -> None:
-            nonlocal lasting
-            lasting = flags.session_present
+        def on_connect(client: Any, _: Any, flags: Any, code: Any, __: Any) -> None:
+            nonlocal session_present
+            session_present = flags.session_present
             if subscribe and not code.is_failure:
                 client.subscribe(self.topic, qos=1)
             else:
-                said.put(code)
+                replies.put(code)
 
-        def arrived(_: Any, __: Any, message: Any) -> None:
-            mark = f"{message.mid}.{zlib.crc32(message.payload)}"
-            if lasting and message.retain and not message.dup:
-                client.ack(message.mid, 1)  # kept by the topic, and sent to everyone who subscribes anew
+        def on_message(_: Any, __: Any, message: Any) -> None:
+            identifier = f"{message.mid}.{zlib.crc32(message.payload)}"
+            if session_present and message.retain and not message.dup:
+                client.ack(message.mid, 1)  # a retained message, sent to everyone who subscribes again
             else:
-                self.arrived.put((mark, message.dup, message.payload, message.mid if memory else None))
+                receipt = message.mid if session else None
+                self.arrived.put((identifier, message.dup, message.payload, receipt))
 
         client = self.client = paho.Client(
             paho.CallbackAPIVersion.VERSION2,
-            client_id=memory or "",
-            clean_session=memory is None,
-            manual_ack=memory is not None,
+            client_id=session or "",
+            clean_session=session is None,
+            manual_ack=session is not None,
         )
-        client.on_connect, client.on_message = connected, arrived
-        client.on_subscribe = lambda _, __, ___, codes, ____: said.put(codes[0])
-        client.on_publish = lambda _, __, mid, ___, ____: self.sent.put(mid)
+        client.on_connect, client.on_message = on_connect, on_message
+        client.on_subscribe = lambda _, __, ___, codes, ____: replies.put(codes[0])
+        client.on_publish = lambda _, __, mid, ___, ____: self.published.put(mid)
         if self.url.username is not None:
             client.username_pw_set(*(unquote(part or "") for part in (self.url.username, self.url.password)))
         if self.url.scheme == "mqtts":
@@ -91,8 +99,8 @@ class Mqtt(Sender):
         try:
             client.connect(self.host, self.port)
             client.loop_start()
-            code = said.get(timeout=PATIENCE)
+            code = replies.get(timeout=CONNECT_TIMEOUT_SECONDS)
         except (OSError, queue.Empty, ValueError) as error:
-            raise self.refused(str(error) or "it does not answer as MQTT") from error
+            raise self.make_error(str(error) or "the server does not answer as an MQTT broker") from error
         if code.is_failure:
-            raise self.refused(code)
+            raise self.make_error(code)
