@@ -1,4 +1,4 @@
-"""What every bottleneck promises."""
+"""The contract of every bottleneck."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS: dict[type[Bottleneck], dict[str, Any]] = {
 
 @pytest.fixture(params=BOTTLENECKS, ids=lambda kind: kind.__name__)
 def kind(request: pytest.FixtureRequest) -> type[Bottleneck]:
-    assert request.param in OPTIONS, f"say in OPTIONS how a {request.param.__name__} is made"
+    assert request.param in OPTIONS, f"add the options of a {request.param.__name__} to OPTIONS"
     return request.param
 
 
@@ -51,7 +51,7 @@ def test_shapes(built: Bottleneck, h: torch.Tensor, training: bool) -> None:
     assert bool((kl >= 0).all())
 
 
-def test_reading_is_never_a_draw(built: Bottleneck, h: torch.Tensor) -> None:
+def test_evaluation_is_deterministic(built: Bottleneck, h: torch.Tensor) -> None:
     built.eval()
     assert all(torch.equal(a, b) for a, b in zip(built(h), built(h), strict=True))
 
@@ -63,7 +63,7 @@ def test_rows_do_not_mix(built: Bottleneck, h: torch.Tensor) -> None:
     assert torch.allclose(one[0], latent[3], atol=1e-6) and torch.allclose(divergence[0], kl[3], atol=1e-6)
 
 
-def test_draws_from_the_prior_or_says_which_can(built: Bottleneck) -> None:
+def test_samples_the_prior_or_names_what_can(built: Bottleneck) -> None:
     if isinstance(built, Variational):
         with forked_rng(0):
             drawn = built.sample(4_000)
@@ -95,7 +95,7 @@ def test_built_instances_can_be_copied(built: Bottleneck, h: torch.Tensor) -> No
         assert not torch.equal(twin(h)[0], built(h)[0])
 
 
-def test_options_make_another_one_like_it(kind: type[Bottleneck]) -> None:
+def test_options_make_an_equal_instance(kind: type[Bottleneck]) -> None:
     one = kind(**OPTIONS[kind])
     again = kind(**one.options())
     assert again.options() == one.options()
@@ -120,8 +120,9 @@ def test_quantized_codes_are_levels_and_pass_gradients(h: torch.Tensor, levels: 
         bottleneck.build(WIDTH)
     inputs = (20 * h).requires_grad_()
     codes, _ = bottleneck(inputs)
-    places = (codes + 1) * (levels - 1) / 2
-    assert torch.allclose(places, places.round(), atol=1e-5)
+    reached = (codes + 1) * (levels - 1) / 2
+    assert torch.allclose(reached, reached.round(), atol=1e-5)
+    assert torch.equal(bottleneck.to_levels(codes), reached.round().long())
     assert bool((codes.abs() <= 1).all()) and len(codes.unique()) > 1
     codes.sum().backward()
     assert inputs.grad is not None and bool((inputs.grad != 0).any())
@@ -135,23 +136,23 @@ def test_divergence_is_that_of_two_normal_distributions(h: torch.Tensor) -> None
     with forked_rng(0):
         bottleneck.build(WIDTH)
     z_mean, deviation = bottleneck.mean(h), (0.5 * bottleneck.log_var(h)).exp()
-    said = torch.distributions.Normal(z_mean, deviation)
+    posterior = torch.distributions.Normal(z_mean, deviation)
     prior = torch.distributions.Normal(torch.zeros_like(z_mean), torch.ones_like(z_mean))
-    expected = torch.distributions.kl_divergence(said, prior).sum(1)
+    expected = torch.distributions.kl_divergence(posterior, prior).sum(1)
     assert torch.allclose(bottleneck.eval()(h)[1], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("stdev", [0.0, 1.0, 2.0])
-def test_training_draws_around_the_mean(h: torch.Tensor, stdev: float) -> None:
+def test_training_samples_around_the_mean(h: torch.Tensor, stdev: float) -> None:
     bottleneck = Variational(3, stdev=stdev)
     with forked_rng(0):
         bottleneck.build(WIDTH)
     bottleneck.train()
     with forked_rng(3):
         drawn = torch.stack([bottleneck(h)[0] for _ in range(2_000)])
-    spread = (0.5 * bottleneck.log_var(h)).exp() * stdev
+    deviation = (0.5 * bottleneck.log_var(h)).exp() * stdev
     assert torch.allclose(drawn.mean(0), bottleneck.mean(h), atol=0.3)
-    assert torch.allclose(drawn.std(0), spread, rtol=0.1, atol=1e-5)
+    assert torch.allclose(drawn.std(0), deviation, rtol=0.1, atol=1e-5)
 
 
 def test_estimators_with_bottlenecks_can_be_cloned() -> None:

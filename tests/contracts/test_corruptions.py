@@ -1,4 +1,4 @@
-"""What every corruption promises."""
+"""The contract of every corruption."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def batch(request: pytest.FixtureRequest) -> Batch:
         if request.param == "pictures":
             values["picture"] = torch.randn(ROWS, 2, 3, 8, 8)
         visible = {k: torch.rand(v.shape) > 0.1 for k, v in values.items()}
-    # Symbol 0 and the value 0 stand in the holes, as the columns' encoders leave them.
+    # Missing values are symbol 0 or the value 0, as the encoders of columns leave them.
     return Batch({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)
 
 
 @pytest.fixture(params=CORRUPTIONS, ids=lambda kind: kind.__name__)
 def corruption(request: pytest.FixtureRequest) -> Corruption:
-    assert request.param in OPTIONS, f"say in OPTIONS how a {request.param.__name__} is made"
+    assert request.param in OPTIONS, f"add the options of a {request.param.__name__} to OPTIONS"
     return request.param(**OPTIONS[request.param])
 
 
@@ -80,7 +80,7 @@ def test_context_is_never_damaged_and_never_counts(corruption: Corruption, batch
         assert not weights[kind][:, place].any()
 
 
-def test_holes_never_count_and_never_appear(corruption: Corruption, batch: Batch) -> None:
+def test_missing_values_never_count_and_never_appear(corruption: Corruption, batch: Batch) -> None:
     damaged, weights = damage(corruption, batch)
     for kind, visible in batch.visible.items():
         assert not weights[kind][~visible].any()
@@ -95,7 +95,7 @@ def test_something_counts(corruption: Corruption, batch: Batch) -> None:
         assert bool((counted[:, SCORED[kind]].sum(0) > 0).all())
 
 
-def test_draws_follow_torchs_generator(corruption: Corruption, batch: Batch) -> None:
+def test_random_numbers_come_from_the_generator_of_torch(corruption: Corruption, batch: Batch) -> None:
     one, again, other = (
         damage(corruption, batch, 1),
         damage(corruption, batch, 1),
@@ -163,12 +163,12 @@ def test_mask_shows_from_none_to_all_but_one_cell() -> None:
     shown = damaged.visible["real"].sum(1)
     share = torch.bincount(shown, minlength=6) / 2_000
     assert torch.allclose(share, torch.tensor([0.2] * 5 + [0.0]), atol=0.04)
-    # Only hidden cells count, and every row counts alike.
+    # Only hidden cells count, and every row counts the same.
     assert not weights["real"][damaged.visible["real"]].any()
     assert torch.allclose(weights["real"].sum(1), torch.full((2_000,), 5.0))
 
 
-def test_mask_hides_one_stretch_of_a_window(batch: Batch) -> None:
+def test_mask_hides_one_segment_of_a_window(batch: Batch) -> None:
     if "curve" not in batch.values:
         batch = batch.replace(
             {"curve": torch.randn(ROWS, 2, 32)}, {"curve": torch.ones(ROWS, 2, 32, dtype=torch.bool)}

@@ -1,4 +1,4 @@
-"""What every likelihood promises."""
+"""The contract of every likelihood."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def levels() -> Categorical:
     return Categorical(torch.where(mass > 0, mass.log(), -1e9))
 
 
-# kind -> (one like it, (rows, fields) values that it can take)
+# kind -> (makes an example, (rows, fields) values that it can take)
 MADE: dict[type, tuple[Callable[[], Any], Tensor]] = {
     Normal: (normal, torch.tensor([[0.3, 1.5], [-2.0, 0.0], [3.05, -1.0]])),
     Binned: (binned, torch.tensor([[0.3, 5.0], [1.7, 7.0], [3.0, 5.0]])),
@@ -70,7 +70,7 @@ def kind(request: pytest.FixtureRequest) -> type:
 
 @pytest.fixture
 def likelihood(kind: type) -> Any:
-    assert kind in MADE, f"say in MADE what a {kind.__name__} looks like"
+    assert kind in MADE, f"add an example of {kind.__name__} to MADE"
     return MADE[kind][0]()
 
 
@@ -79,16 +79,16 @@ def values(kind: type) -> Tensor:
     return MADE[kind][1]
 
 
-@pytest.mark.parametrize("question", ["log_prob", "cdf"])
-def test_answers_are_elementwise(likelihood: Any, values: Tensor, question: str) -> None:
+@pytest.mark.parametrize("method", ["log_prob", "cdf"])
+def test_results_are_elementwise(likelihood: Any, values: Tensor, method: str) -> None:
     assert likelihood.batch_shape == (ROWS, FIELDS)
-    answer = getattr(likelihood, question)(values)
+    answer = getattr(likelihood, method)(values)
     assert answer.shape == (ROWS, FIELDS)
     for row in range(ROWS):
-        # One cell's answer does not depend on the values of others.
+        # The result of a cell does not depend on the values of others.
         other = values.roll(1, 0).clone()
         other[row] = values[row]
-        assert torch.equal(getattr(likelihood, question)(other)[row], answer[row])
+        assert torch.equal(getattr(likelihood, method)(other)[row], answer[row])
 
 
 @pytest.mark.parametrize("middle", ["mean", "median", "mode"])
@@ -96,7 +96,7 @@ def test_mean_median_and_mode_have_the_shape_of_a_value(likelihood: Any, middle:
     assert getattr(likelihood, middle).shape == (ROWS, FIELDS)
 
 
-def test_mode_is_at_least_as_likely_as_anything_drawn(likelihood: Any) -> None:
+def test_mode_is_at_least_as_likely_as_any_sample(likelihood: Any) -> None:
     with forked_rng(0):
         drawn = likelihood.sample((200,))
     best = likelihood.log_prob(likelihood.mode)
@@ -124,13 +124,13 @@ def test_quantiles_invert_the_distribution_function(kind: type, likelihood: Any)
         assert bool((below <= share + 1e-4).all())
 
 
-def test_quantiles_do_not_fall(likelihood: Any) -> None:
+def test_quantiles_do_not_decrease(likelihood: Any) -> None:
     shares = torch.linspace(0.001, 0.999, 99)
     quantiles = torch.stack([likelihood.icdf(s) for s in shares]).double()
     assert bool((quantiles.diff(dim=0) >= -1e-6).all())
 
 
-def test_each_cell_can_ask_for_a_quantile_of_its_own(likelihood: Any) -> None:
+def test_each_cell_can_have_a_quantile_of_its_own(likelihood: Any) -> None:
     shares = torch.tensor([[0.1, 0.9], [0.3, 0.3], [0.6, 0.2]])
     together = likelihood.icdf(shares)
     for row in range(ROWS):
@@ -148,7 +148,7 @@ def test_narrow_is_one_field(likelihood: Any, values: Tensor) -> None:
         assert torch.allclose(one.icdf(torch.tensor(0.3)), likelihood.icdf(torch.tensor(0.3))[:, at])
 
 
-def test_draws_follow_the_distribution(kind: type, likelihood: Any, values: Tensor) -> None:
+def test_samples_follow_the_distribution(kind: type, likelihood: Any, values: Tensor) -> None:
     with forked_rng(1):
         drawn = likelihood.sample((20_000,))
     assert drawn.shape == (20_000, ROWS, FIELDS)
@@ -159,13 +159,13 @@ def test_draws_follow_the_distribution(kind: type, likelihood: Any, values: Tens
         assert bool(((drawn.double().mean(0) - likelihood.mean).abs() < 0.03 * spread + 1e-3).all())
 
 
-def test_draws_are_as_frequent_as_log_prob_says(kind: type, likelihood: Any, values: Tensor) -> None:
+def test_frequencies_of_samples_are_those_of_log_prob(kind: type, likelihood: Any, values: Tensor) -> None:
     with forked_rng(2):
         drawn = likelihood.sample((20_000,))
     if kind is Normal:
         near = ((drawn - values).abs() < 0.02 * likelihood.scale).double().mean(0)
-        said = likelihood.log_prob(values).exp() * 0.04 * likelihood.scale
-        assert torch.allclose(near, said.double(), atol=0.005)
+        expected = likelihood.log_prob(values).exp() * 0.04 * likelihood.scale
+        assert torch.allclose(near, expected.double(), atol=0.005)
         return
     here = values if kind is Categorical else bins().locate(values)
     found = drawn if kind is Categorical else bins().locate(drawn)
@@ -184,7 +184,7 @@ def test_masses_sum_to_one(kind: type, likelihood: Any) -> None:
     assert torch.allclose(total, torch.ones(ROWS, FIELDS), atol=1e-3)
 
 
-def test_what_the_masses_were_is_what_is_said() -> None:
+def test_log_prob_and_mean_are_those_of_the_masses() -> None:
     assert torch.allclose(
         levels().log_prob(torch.tensor([[2, 1], [0, 0], [1, 0]])).exp()[0], torch.tensor([0.5, 0.75])
     )
@@ -198,14 +198,14 @@ def test_what_the_masses_were_is_what_is_said() -> None:
 
 
 @pytest.mark.parametrize("numbers", [normal, binned])
-def test_half_of_what_is_drawn_lies_below_the_median(numbers: Callable[[], Any]) -> None:
+def test_half_of_the_samples_lie_below_the_median(numbers: Callable[[], Any]) -> None:
     with forked_rng(3):
         drawn = numbers().sample((20_000,))
     assert bool(((drawn <= numbers().median).double().mean(0) > 0.485).all())
     assert bool(((drawn >= numbers().median).double().mean(0) > 0.485).all())
 
 
-def test_values_beyond_the_bins_belong_to_the_end_bins() -> None:
+def test_values_beyond_the_bins_belong_to_the_outer_bins() -> None:
     far = torch.tensor([[-100.0, -100.0], [100.0, 100.0], [1e30, -1e30]])
     assert bins().locate(far).tolist() == [[0, 0], [2, 1], [2, 0]]
     assert torch.isfinite(binned().log_prob(far)).all()

@@ -1,1 +1,1 @@
-"""From tensors to distributions: stems read fields, an encoder and a decoder, heads predict every cell."""
+"""Networks: stems read fields, an encoder and a decoder, heads predict a distribution for every cell."""

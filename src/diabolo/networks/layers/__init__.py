@@ -1,4 +1,4 @@
-"""Building blocks of networks that torch lacks."""
+"""Layers that torch does not have."""
 
 from diabolo.networks.layers.embedding import FieldEmbedding
 from diabolo.networks.layers.mlp import ACTIVATIONS, MLP
