@@ -106,15 +106,15 @@ def find_data(place: Path) -> Path:
     Raises:
         DataError: there is no such file, or more than one.
     """
-    from diabolo.data.files import FORMATS, kind_of_file
+    from diabolo.data.files import FORMATS, file_format
 
     if not place.is_dir():
         return place  # who reads it says what is wrong with it
     found = [p for p in sorted(place.iterdir()) if p.is_file() and not p.name.startswith(".")]
-    found = [p for p in found if kind_of_file(p)[0] in FORMATS]
+    found = [p for p in found if file_format(p)[0] in FORMATS]
     # A text among others may be a note.
     data = [p for p in found if p.name.partition(".")[0] == "train"] or [
-        p for p in found if kind_of_file(p)[0] != ".txt"
+        p for p in found if file_format(p)[0] != ".txt"
     ]
     if len(data) != 1:
         got = f"{len(data)} data files ({', '.join(p.name for p in data[:5])})" if data else "no data file"

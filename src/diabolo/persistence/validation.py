@@ -15,14 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.columns import Boolean, Category, Datetime, Image, Number, Window
-from diabolo.data.columns.datetime import PARTS
-from diabolo.data.columns.image import LAYOUTS, PIXELS
+from diabolo.data.columns import Number, Window
 from diabolo.data.fields import FIELDS, Curve, Picture, Reading, Real, Symbol
 from diabolo.data.fields.real import FINEST
 from diabolo.data.schema import Entry, Schema
 from diabolo.data.sources import SOURCES, Series, Source
-from diabolo.data.surrogates import LONGEST
 from diabolo.detection.memory import LIMIT
 from diabolo.detection.subsequences import LENGTH, REMEMBERED
 from diabolo.generation.window_mixture import PATTERNS
@@ -37,7 +34,6 @@ LOOM = ("curves", "twins", "tail", "noise", "weights", "covariances")
 LEVEL = ("level/low", "level/high", "level/fence")
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
-MAX_SIDE = 65_536  # of a picture
 MAX_CALIBRATION = 20_000_000
 SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
 # Buffers that a fit changes.
@@ -197,29 +193,13 @@ def _check_entry(entry: Entry, source: Source) -> None:
     _need(_texts([entry.name, entry.reason]) and _is_number(entry.missing), name)
     _need(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
     if entry.surrogate is not None:
-        made = entry.surrogate
-        _need(column is None and _texts(made.alphabet) and all(made.alphabet), name)
-        _need(len(made.alphabet) <= LONGEST and max(map(len, made.alphabet), default=0) <= MAX_SYMBOLS, name)
-        _need(type(made.start) is int and type(made.step) is int and _is_number(made.missing), name)
-        _need(made.constant is None or isinstance(made.constant, str), name)
-        _need(len(made.make(0, 2, 0)) == 2, name)
+        _need(column is None, name)
+        entry.surrogate.check()
     if isinstance(column, Window):
         channels = source.channels if isinstance(source, Series) else ()
         _need(entry.name in channels and column.length == source.length, name)
-    if isinstance(column, Image):
-        sizes = column.shape
-        _need(len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), name)
-        _need(column.layout in LAYOUTS and column.type in PIXELS, name)
-        _need(column.layout != "HW" or sizes[0] == 1, name)
-    if isinstance(column, Boolean):
-        _need(len(column.counts) == 3, name)
-    if isinstance(column, Category):
-        symbols = column.symbols
-        _need(_texts(column.levels) and symbols.shape == (len(column.levels),) and len(symbols) > 0, name)
-        _need(bool(((symbols > 0) & (symbols < len(column.counts))).all()), name)
-    if isinstance(column, Datetime):
-        _need(all(column.counts[p].shape == (PARTS[p][0] + 1,) for p in column.parts), name)
-        _need(_is_number(column.unit) and column.unit >= 0, name)
+    if column is not None:
+        column.check()
     for part in column.fields if column is not None else ():
         if isinstance(part, Symbol):
             _need(
@@ -247,9 +227,6 @@ def _try(entry: Entry) -> None:
     for part in column.fields:
         cell = (1, *part.cell)
         parts.append(np.ones(cell, np.int64) if isinstance(part, Symbol) else np.zeros(cell, np.float32))
-    for number in (column, getattr(column, "clock", None)):
-        if isinstance(number, Number | Window | Image):
-            _need(_is_number(number.mean) and _is_number(number.scale) and number.scale > 0, entry.name)
     values = column.decode(parts, exact=isinstance(column, Number))
     _need(all(bool(np.isfinite(value).all()) for value, _ in column.encode(values, entry.name)), entry.name)
     column.describe()

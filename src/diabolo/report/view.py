@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo import tasks
-from diabolo.data.columns.datetime import to_moments, to_seconds
-from diabolo.data.columns.number import Number, to_float
+from diabolo.data.columns.convert import to_float, to_moments, to_seconds
+from diabolo.data.columns.number import Number
 from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame, Series, UserTable, read_user_table
 from diabolo.detection.cells import CellPredictions

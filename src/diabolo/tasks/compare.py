@@ -10,9 +10,7 @@ import numpy as np
 
 from diabolo import evaluation as likeness
 from diabolo.data.columns import Boolean, Datetime, Number, Values
-from diabolo.data.columns.category import to_text
-from diabolo.data.columns.datetime import to_moments, to_seconds
-from diabolo.data.columns.number import to_float
+from diabolo.data.columns.convert import to_float, to_moments, to_seconds, to_text
 from diabolo.data.sources import Series, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import DataError, OptionError, UnsupportedError

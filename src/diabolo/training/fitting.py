@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.data.columns.number import to_float
+from diabolo.data.columns.convert import to_float
 from diabolo.data.fields import Batch, Curve, Real, Symbol
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Series, Source
@@ -216,7 +216,7 @@ def build_engine(
         windows = whole_windows(reader, data.batch, device)
         memory = Memory.fit(windows, scored, data.positions)
     overlap = Curve.kind in data.batch.values
-    said = [*data.source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
+    said = [*data.source.notes, schema.doubts_note(), schema.ignored_note(), *trained.notes]
     brief = None
     if overlap and data.positions is not None and data.source.length >= 4:  # a stretch has two points or more
         with torch_threads(thread_count):
