@@ -74,21 +74,23 @@ def write_comparison(
         Path(path),
         "comparison",
         name=clipped(Path(synthetic).name) if isinstance(synthetic, str | Path) else "",
-        verdict=verdict(found.verdict.auroc),
+        verdict=verdict(found.discriminator.auroc),
         size=_size(found),
         figures=figures(found),
         against=found.against,
-        judged=[count(rows) for rows in found.verdict.of_each],
-        chance=found.verdict.auroc <= GUESS,
+        judged=[count(rows) for rows in found.discriminator.n_rows],
+        chance=found.discriminator.auroc <= GUESS,
         looked=looked_at(found),
         suspects=suspects(engine, found),
         columns=columns(engine, found),
         left_out=max(len(found.real) - DRAWN, 0),
-        matrix=spreads.matrix("pairs", list(found.real)[:SQUARES], found.columns_alike, found.pairs_alike),
+        matrix=spreads.matrix(
+            "pairs", list(found.real)[:SQUARES], found.column_similarity, found.pair_similarity
+        ),
         grades=spreads.GRADES,
         pairs=worst_pairs(found),
-        privacy=privacy(found.leaks),
-        concerns=concerns(found.leaks),
+        privacy=privacy(found.privacy),
+        concerns=concerns(found.privacy),
         caveats=caveats(engine, found, natives),
         command=(command or lines)[:2000],
         facts=[
@@ -123,9 +125,17 @@ def figures(found: Comparison) -> list[tuple[str, str, str]]:
         return f"{percent(known[name])} for unseen rows; {words}" if name in known else words
 
     return [
-        ("Judge", f"{known['judge']:.3f}", "AUROC; .5: new rows cannot be told from real ones"),
-        ("Columns one by one", percent(known["columns"]), beside("columns_real", "100 %: alike")),
-        ("Columns in pairs", percent(known["pairs"]), beside("pairs_real", "100 %: alike")),
+        ("Judge", f"{known['discriminator_auroc']:.3f}", "AUROC; .5: new rows cannot be told from real ones"),
+        (
+            "Columns one by one",
+            percent(known["column_similarity"]),
+            beside("column_similarity_real", "100 %: alike"),
+        ),
+        (
+            "Columns in pairs",
+            percent(known["pair_similarity"]),
+            beside("pair_similarity_real", "100 %: alike"),
+        ),
         (
             "Copies",
             percent(known["copies"]),
@@ -147,7 +157,7 @@ class Looked:
 
 def looked_at(found: Comparison) -> list[Looked]:
     """The columns that the judge needs most."""
-    worth = sorted(found.verdict.looked_at.items(), key=lambda item: -item[1])[:PAIRS]
+    worth = sorted(found.discriminator.importances.items(), key=lambda item: -item[1])[:PAIRS]
     most = max((v for _, v in worth), default=0)
     return [Looked(clipped(name, 40), 100 * v, v / most) for name, v in worth if v >= LOOKED]
 
@@ -162,13 +172,13 @@ class Suspects:
 
 def suspects(engine: Engine, found: Comparison) -> Suspects:
     """The rows that gave themselves away, in the columns that the judge looks at most."""
-    names = sorted(found.real, key=lambda name: -found.verdict.looked_at[name])[:SEEN]
-    surest = np.argsort(-found.verdict.suspicion, kind="stable")[:SUSPECTS]
+    names = sorted(found.real, key=lambda name: -found.discriminator.importances[name])[:SEEN]
+    surest = np.argsort(-found.discriminator.probabilities, kind="stable")[:SUSPECTS]
     rows = []
     for at in surest.tolist():
-        row = int(found.verdict.rows[at])
+        row = int(found.discriminator.rows[at])
         values = [_said(engine, name, found.synthetic[name][row]) for name in names]
-        rows.append((f"row {row:,}", percent(float(found.verdict.suspicion[at])), values))
+        rows.append((f"row {row:,}", percent(float(found.discriminator.probabilities[at])), values))
     return Suspects([clipped(name, 30) for name in names], rows)
 
 
@@ -193,7 +203,7 @@ class Compared:
 def columns(engine: Engine, found: Comparison) -> list[Compared]:
     """The columns, the least alike first."""
     made = []
-    order = sorted(found.real, key=lambda name: found.columns_alike[name])[:DRAWN]
+    order = sorted(found.real, key=lambda name: found.column_similarity[name])[:DRAWN]
     for number, name in enumerate(order):
         one, two = found.real[name], found.synthetic[name]
         gone = [np.isnan(part) if is_number(part) else part == MISSING for part in (one, two)]
@@ -206,13 +216,13 @@ def columns(engine: Engine, found: Comparison) -> list[Compared]:
             picture = spreads.numbers(f"c{number}", one[~gone[0]], two[~gone[1]], dates=dates, title=title)
         else:
             picture = spreads.labels(f"c{number}", one, two, title=title)
-        made.append(Compared(clipped(name, 40), percent(found.columns_alike[name]), missing, picture))
+        made.append(Compared(clipped(name, 40), percent(found.column_similarity[name]), missing, picture))
     return made
 
 
 def worst_pairs(found: Comparison) -> list[tuple[str, str, str]]:
     """(column, column, how alike they go together), the least alike first."""
-    worst = sorted(found.pairs_alike.items(), key=lambda item: item[1])[:PAIRS]
+    worst = sorted(found.pair_similarity.items(), key=lambda item: item[1])[:PAIRS]
     return [(clipped(one, 40), clipped(two, 40), percent(value)) for (one, two), value in worst]
 
 
@@ -238,27 +248,27 @@ def privacy(found: PrivacyReport) -> list[Line]:
         Line("How many rows stand in the data just like that?", said(found.copies), said(found.copies_real)),
         Line(
             "How far is it to the nearest row of the fit? (median; a column counts up to 1)",
-            distance(found.closest),
-            distance(found.closest_real),
+            distance(found.distance_to_closest),
+            distance(found.distance_to_closest_real),
         ),
         Line(
             f"An attacker knows all of a row but {clipped(found.target, 40)}, and takes it from the nearest "
             "new row: how often is that right, of rows of the fit, and of rows that were never seen?",
-            said(found.attribute),
-            said(found.attribute_real),
+            said(found.attribute_accuracy),
+            said(found.attribute_accuracy_real),
         ),
     ]
-    if found.closer is not None and found.membership is not None:
+    if found.closer_to_fit is not None and found.membership_auroc is not None:
         lines += [
             Line(
                 "How many new rows are nearer to a row of the fit than to any of as many unseen ones?",
-                said(found.closer),
+                said(found.closer_to_fit),
                 "50 % tells nothing",
             ),
             Line(
                 "An attacker has a row of the fit and another one, and takes the one nearer to a new row for "
                 "that of the fit: how often is that right?",
-                said(found.membership),
+                said(found.membership_auroc),
                 "50 % tells nothing",
             ),
         ]
@@ -273,11 +283,14 @@ def concerns(found: PrivacyReport) -> list[str]:
             f"{percent(found.copies)} of the new rows are copies of rows of the fit; "
             f"{_usual(found.copies_real)}."
         )
-    if found.closer is not None and found.closer > GUESS:
+    if found.closer_to_fit is not None and found.closer_to_fit > GUESS:
         said.append("New rows are nearer to rows of the fit than chance has it: they follow them closely.")
-    if found.membership is not None and found.membership > GUESS:
+    if found.membership_auroc is not None and found.membership_auroc > GUESS:
         said.append("Who was in the data can be told from the new rows better than by chance.")
-    if found.attribute_real is not None and found.attribute > found.attribute_real + BEYOND:
+    if (
+        found.attribute_accuracy_real is not None
+        and found.attribute_accuracy > found.attribute_accuracy_real + BEYOND
+    ):
         said.append(
             f"{found.target} is guessed more often right of rows of the fit than of others: something of "
             "single rows came through."
@@ -295,15 +308,15 @@ def caveats(engine: Engine, found: Comparison, natives: dict[str, Any]) -> list[
         "All figures of privacy are averages. They do not say that no single, unusual row leaves a trace, "
         "and nothing here is a guarantee of differential privacy. Rare labels and extreme numbers of the "
         "data occur in new rows; min_count and clip keep them out of the model.",
-        f"This judge, boosted trees, learnt from half of {' and '.join(map(count, found.verdict.of_each))} "
-        "rows: one that sees more rows may find more.",
+        "This judge, boosted trees, learnt from half of "
+        f"{' and '.join(map(count, found.discriminator.n_rows))} rows: one that sees more may find more.",
     ]
     if found.against == "fitted":
         said.append(
             "There were no unseen rows: the judge was shown rows of the fit, and what is usual among real "
             "rows is not known. Give --unseen FILE, or unseen=, for an honest comparison."
         )
-    elif found.figures["columns_real"] < found.figures["columns"] and _fewer(found):
+    elif found.figures["column_similarity_real"] < found.figures["column_similarity"] and _fewer(found):
         said.append(
             "Unseen rows are fewer than new ones, so that their columns and pairs agree less by chance alone."
         )
@@ -322,7 +335,7 @@ def caveats(engine: Engine, found: Comparison, natives: dict[str, Any]) -> list[
 
 
 def _fewer(found: Comparison) -> bool:
-    return found.verdict.of_each[0] < row_count(found.synthetic)
+    return found.discriminator.n_rows[0] < row_count(found.synthetic)
 
 
 def _known(engine: Engine, user_table: Any) -> float | None:

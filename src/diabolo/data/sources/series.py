@@ -102,6 +102,15 @@ class Series(Source):
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], extra_columns: Sequence[str] = ()) -> Self:
+        """Return a series with the requested time, key and window, not yet fitted.
+
+        Args:
+            options: name -> value of every option of `Autoencoder`.
+            extra_columns: names of columns that are no channels.
+
+        Raises:
+            OptionError: the window is no number of points.
+        """
         window = options["window"]
         if isinstance(window, str) and window != "auto":
             raise OptionError(
