@@ -133,8 +133,8 @@ def test_encoding_fills_the_fields(kind: type[Column], values: Any) -> None:
 
 
 @pytest.mark.parametrize(("kind", "values"), CASES, ids=named)
-def test_holes_are_seen(kind: type[Column], values: Any) -> None:
-    holes = (
+def test_missing_values_are_found(kind: type[Column], values: Any) -> None:
+    missing = (
         np.isnan(values)
         if isinstance(values, np.ndarray)
         else kind().missing(values)
@@ -142,7 +142,7 @@ def test_holes_are_seen(kind: type[Column], values: Any) -> None:
         else values.is_null().to_numpy(zero_copy_only=False)
     )
     for _, visible in kind().fit(values, "x").encode(values, "x"):
-        assert np.array_equal(visible, ~holes)
+        assert np.array_equal(visible, ~missing)
 
 
 @pytest.mark.parametrize(("kind", "values"), CASES, ids=named)

@@ -1,4 +1,4 @@
-"""Text files as spreadsheets write them: decimal commas, thousands, dates, and words for holes."""
+"""Text files as spreadsheets write them: decimal commas, thousands, dates, and words for missing values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fits import fitted
 
 
 def column(folder: Path, cells: list[str], sign: str = ";") -> list[Any]:
-    """What is read for one column beside another."""
+    """What is read for one column next to another."""
     path = folder / "t.csv"
     path.write_text(f"a{sign}b\n" + "".join(f"x{sign}{cell}\n" for cell in cells), encoding="utf-8")
     found: list[Any] = read_file(path)["b"].to_pylist()
@@ -58,14 +58,14 @@ def test_a_thousand_is_no_decimal_where_commas_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "hole", ["na", "Na", "n/a", "N.A.", "NAN", "nan", "Null", "null", "#n/a", "<NA>", "?"]
+    "mark", ["na", "Na", "n/a", "N.A.", "NAN", "nan", "Null", "null", "#n/a", "<NA>", "?"]
 )
-def test_words_for_holes(tmp_path: Path, hole: str) -> None:
-    assert column(tmp_path, ["1.5", hole, "2"]) == [1.5, None, 2.0]
-    assert column(tmp_path, ["Oslo", hole, "Rome"]) == ["Oslo", None, "Rome"]
+def test_words_for_missing_values(tmp_path: Path, mark: str) -> None:
+    assert column(tmp_path, ["1.5", mark, "2"]) == [1.5, None, 2.0]
+    assert column(tmp_path, ["Oslo", mark, "Rome"]) == ["Oslo", None, "Rome"]
 
 
-def test_dashes_are_holes_among_numbers_only(tmp_path: Path) -> None:
+def test_dashes_are_missing_values_among_numbers_only(tmp_path: Path) -> None:
     assert column(tmp_path, ["1.5", "-", " na ", "2"]) == [1.5, None, None, 2.0]
     assert column(tmp_path, ["+", "-", "+"]) == ["+", "-", "+"]
     assert column(tmp_path, ["-", "-"]) == ["-", "-"]

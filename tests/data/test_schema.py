@@ -55,7 +55,7 @@ def test_reasons_are_given(schema: Schema) -> None:
     assert all(reasons.values())
 
 
-def test_holes_are_counted(schema: Schema, table: pa.Table) -> None:
+def test_missing_values_are_counted(schema: Schema, table: pa.Table) -> None:
     missing = {e.name: e.missing for e in schema.entries}
     assert missing["double"] == 0
     assert missing["number"] == pytest.approx(table["number"].null_count / 600) and missing["number"] > 0
