@@ -46,7 +46,7 @@ def made(seed: int) -> np.ndarray:
     return np.hstack(columns)
 
 
-def judge(name: str, x: np.ndarray, seed: int) -> list[dict[str, Any]]:
+def measure(name: str, x: np.ndarray, seed: int) -> list[dict[str, Any]]:
     """One row for each rate that the calibration rows can support."""
     fit, new = splits(x, seed)
     with warnings.catch_warnings():
@@ -76,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table = common.read_npz(path)
         normal = np.asarray(table["X"], dtype=float)[np.asarray(table["y"]) == 0]
         for seed in range(options.seeds):
-            rows += judge(name, normal, seed)
+            rows += measure(name, normal, seed)
             print(name, seed, file=sys.stderr)
     for seed in range(3 * options.seeds):
-        rows += judge("made", made(seed), seed)
+        rows += measure("made", made(seed), seed)
     means: dict[str, Any] = {"inside": float(np.mean([r["inside"] for r in rows])), "counts": len(rows)}
     lines = []
     for rate in RATES:

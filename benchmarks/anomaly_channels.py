@@ -1,18 +1,18 @@
-"""Odd stretches in series of several channels: `python -m benchmarks.anomaly_channels --data DIR --json OUT`.
+"""Anomalous segments of several channels: `python -m benchmarks.anomaly_channels --data DIR --json OUT`.
 
-DIR holds .csv files with a time and at least three columns of numbers (`channels.py`). Holes are bridged by
-straight lines. The first 60 % of the rows are fitted as they are. The rest is cut into 21 parts of equal
-length, three for each of the kinds below, in random order. Each part gets one stretch, of one channel, at a
+DIR holds .csv files with a time and at least three columns of numbers (`channels.py`). Missing values are
+bridged by straight lines. The first 60 % of the rows are fitted. The rest is cut into 21 parts of equal
+length, three for each of the kinds below, in random order. Each part gets one segment, of one channel, at a
 random place at least a fifth of the part away from its ends: 24 to 96 points, at most a third of the part.
-With x the channel, s its deviation in the fitted rows, a stretch of n points from 0, and a random sign:
+With x the channel, s its deviation in the fitted rows, a segment of n points from 0, and a random sign:
 
 - spike: one point moves by 3 to 6 s;
 - level: all points move by 1.5 to 3 s;
-- shape: the stretch is run through twice, twice as fast: x'[i] = x[2 i mod n];
+- shape: the segment is run through twice, twice as fast: x'[i] = x[2 i mod n];
 - season: its rhythm is missing: x' is the mean over one period around, a day or what `period` finds;
 - stuck: x'[i] = x[0];
 - broken: x' is what the channel was at another time of the fitted rows, at the same phase of the period,
-  moved to the mean of the stretch: usual by itself, but it does not go with the other channels;
+  moved to the mean of the segment: usual by itself, but it does not go with the other channels;
 - noise: a normal draw of deviation .75 s is added to each point.
 
 Everything is drawn from the seed.
@@ -35,11 +35,11 @@ from benchmarks.metrics import vus
 from benchmarks.nab import SELDOM
 
 FITTED = 0.6
-EACH = 3  # stretches of a kind
+EACH = 3  # segments of a kind
 SHORT, LONG = 24, 96
 
 
-class Stretch(NamedTuple):
+class Segment(NamedTuple):
     """An injected anomaly: the points from `start` to before `end` of a channel."""
 
     kind: str
@@ -54,20 +54,20 @@ class Injected:
 
     train: pd.DataFrame
     test: pd.DataFrame
-    stretches: tuple[Stretch, ...]
+    segments: tuple[Segment, ...]
     window: int
 
     @property
     def labels(self) -> np.ndarray:
-        """Per point of `test` 1 within a stretch, else 0."""
+        """Per point of `test` 1 within a segment, else 0."""
         labels = np.zeros(len(self.test), dtype=np.int64)
-        for one in self.stretches:
+        for one in self.segments:
             labels[one.start : one.end] = 1
         return labels
 
 
 class Place(NamedTuple):
-    """What an injector gets: a whole channel, where the stretch lies in it, and where chance comes from."""
+    """What an injector gets: a whole channel, where the segment lies in it, and where chance comes from."""
 
     whole: Floats
     fitted: int
@@ -86,7 +86,7 @@ class Place(NamedTuple):
         return float(self.random.choice([-1, 1]) * self.random.uniform(low, high) * deviation)
 
     def elsewhere(self) -> Floats:
-        """What was fitted of another time, of the same phase, moved to the mean of the stretch."""
+        """What was fitted of another time, of the same phase, moved to the mean of the segment."""
         starts = np.arange(self.start % self.period, self.fitted - self.length, self.period)
         start = int(self.random.choice(starts))
         other = self.whole[start : start + self.length]
@@ -121,7 +121,7 @@ def inject(series: pd.DataFrame, seed: int) -> Injected:
     spoilt = clean.copy()
     kinds = random.permutation(np.repeat(list(KINDS), EACH))
     borders = np.linspace(fitted, len(clean), len(kinds) + 1).astype(int)
-    stretches = []
+    segments = []
     for kind, low, high in zip(kinds.tolist(), borders[:-1], borders[1:], strict=True):
         part, channel = int(high - low), str(random.choice(names))
         longest = min(LONG, part // 3)
@@ -129,9 +129,9 @@ def inject(series: pd.DataFrame, seed: int) -> Injected:
         start = int(random.integers(low + part // 5, high - part // 5 - length + 1))
         at = Place(clean[channel].to_numpy(), fitted, start, length, rhythms[channel], random)
         spoilt.loc[start : start + length - 1, channel] = KINDS[kind](at)
-        stretches.append(Stretch(kind, channel, start - fitted, start - fitted + length))
+        segments.append(Segment(kind, channel, start - fitted, start - fitted + length))
     train, test = clean[:fitted], spoilt[fitted:].reset_index(drop=True)
-    return Injected(train, test, tuple(stretches), max(rhythms.values()))
+    return Injected(train, test, tuple(segments), max(rhythms.values()))
 
 
 class Answer(NamedTuple):
@@ -142,7 +142,7 @@ class Answer(NamedTuple):
 
 
 def ours(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Answer:
-    """Our default at its own alarm level; the channel with the largest share of the oddness is to blame."""
+    """Our default at its own alarm level; the channel with the largest share of the score is to blame."""
     from diabolo import Autoencoder, tasks
 
     model = Autoencoder(time=TIME, seed=seed).fit(train)
@@ -169,29 +169,29 @@ def peer(detector: Detector) -> Callable[[pd.DataFrame, pd.DataFrame, int], Answ
 PEERS = ("knn3_centred", "sliding_pca", "isolation_forest", "pyod_knn", "pyod_ecod")
 METHODS = {common.OURS: ours} | {name: peer(anomaly_series.DETECTORS[name]) for name in PEERS}
 
-CLAIM = "diabolo finds odd stretches in series of several channels better than detectors of windows do."
+CLAIM = "diabolo finds anomalous segments in series of several channels better than detectors of windows do."
 PROTOCOL = (
     "fit on the first 60 % of at most 20,000 rows, 21 anomalies of seven kinds injected into the rest, which "
-    "is scored; vus_pr; recall and recall_KIND: the share of stretches with an alarm in them, at the "
+    "is scored; vus_pr; recall and recall_KIND: the share of segments with an alarm in them, at the "
     "detector's own alarm level, for peers the 99.9th percentile of the scores of what was fitted; "
-    "false_alarms: the share of points at least 128 away from every stretch that are one; channel_right: of "
-    "the stretches found, the share where the oddest point is blamed on the channel that was changed; means "
-    "over series of the mean over seeds."
+    "false_alarms: the share of points at least 128 away from every segment that are one; channel_right: of "
+    "the segments found, the share where the most anomalous point is blamed on the channel that was changed; "
+    "means over series of the mean over seeds."
 )
 FAR = 128
 
 
-def judge(problem: Injected, method: Callable[..., Answer], seed: int) -> dict[str, Any]:
+def measure(problem: Injected, method: Callable[..., Answer], seed: int) -> dict[str, Any]:
     """Runs a detector; its measures, and what they cost."""
     answer, seconds = common.timed(method, problem.train, problem.test, seed)
     scores, labels = answer.scores, problem.labels
     alarms = scores > 0
-    found = [one for one in problem.stretches if alarms[one.start : one.end].any()]
+    found = [one for one in problem.segments if alarms[one.start : one.end].any()]
     measures: dict[str, Any] = {
         "train": len(problem.train),
         "test": len(problem.test),
         "vus_pr": vus(labels, scores, problem.window).pr,
-        "recall": len(found) / len(problem.stretches),
+        "recall": len(found) / len(problem.segments),
     }
     for kind in KINDS:
         measures[f"recall_{kind}"] = sum(one.kind == kind for one in found) / EACH
@@ -214,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default_peers=PEERS,
         default_seeds=3,
     )
-    rows = channels.run(options, inject, lambda problem, name, seed: judge(problem, METHODS[name], seed))
+    rows = channels.run(options, inject, lambda problem, name, seed: measure(problem, METHODS[name], seed))
     return detection.report(options, rows, CLAIM, PROTOCOL, "vus_pr")
 
 

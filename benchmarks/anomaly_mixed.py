@@ -1,7 +1,7 @@
-"""Odd rows in mixed tables: `python -m benchmarks.anomaly_mixed --data DIR --json OUT [--tables a,b]`.
+"""Anomalous rows in mixed tables: `python -m benchmarks.anomaly_mixed --data DIR --json OUT [--tables a,b]`.
 
 DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table. What is a number and what a label is
-for diabolo to say. Odd rows are made of real values, or are real rows, by rules that name no table.
+for diabolo to say. Anomalous rows are made of real values, or are real rows, by rules that name no table.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Rows:
 
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
-"""Rows to fit, other normal rows, and odd ones."""
+"""Rows to fit, other normal rows, and anomalous ones."""
 
 
 def load(found: tuple[Sequence[Path], str], seed: int) -> Problem:
@@ -55,7 +55,7 @@ def load(found: tuple[Sequence[Path], str], seed: int) -> Problem:
 
 
 def parts(frame: pd.DataFrame, needed: int) -> Parts:
-    """A half to fit, other rows, and raw material: so many rows for each odd one."""
+    """A half to fit, other rows, and raw material: so many rows for each anomalous one."""
     half = len(frame) // 2
     fit, held = frame.iloc[:half].iloc[:MOST_FIT], frame.iloc[half:]
     odd = int(SHARE_ODD * min(MOST_TEST, len(held) / (1 + SHARE_ODD * (needed - 1))))
@@ -65,7 +65,7 @@ def parts(frame: pd.DataFrame, needed: int) -> Parts:
 
 
 def crossed(frame: pd.DataFrame, random: Random) -> Parts:
-    """An odd row is two rows: a random half of the columns from one, the others from the other."""
+    """An anomalous row is two rows: a random half of the columns from one, the others from the other."""
     fit, normal, material = parts(frame, 2)
     count = len(material) // 2
     one, other = material.iloc[:count], material.iloc[count:].reset_index(drop=True)
@@ -74,7 +74,7 @@ def crossed(frame: pd.DataFrame, random: Random) -> Parts:
 
 
 def few_cells(frame: pd.DataFrame, random: Random) -> Parts:
-    """An odd row has 2 wrong cells: swapped with another row's, or, in every other row, moved by noise."""
+    """An anomalous row has 2 wrong cells: swapped with another row's, or, in every other row, noisy."""
     fit, normal, rows = parts(frame, 1)
     scored, numbers = tables.kinds(fit)
     fit, normal, rows = fit[scored], normal[scored], rows[scored]
@@ -88,10 +88,10 @@ def few_cells(frame: pd.DataFrame, random: Random) -> Parts:
 
 
 def rare(frame: pd.DataFrame, random: Random) -> Parts:
-    """Odd rows are those with a rare value of a column that is then removed.
+    """Anomalous rows are those with a rare value of a column that is then removed.
 
     It is the last column with at most 10 values of which one is in 1 % to 25 % of the rows; the rarest such.
-    Where the last column is the class, the odd rows are those of a small class.
+    Where the last column is the class, the anomalous rows are those of a small class.
     """
     for name in reversed(list(frame)):
         shares = frame[name].value_counts(normalize=True)
@@ -121,12 +121,12 @@ def find(folder: Path, only: Sequence[str]) -> Mapping[str, tuple[Sequence[Path]
 
 
 def ours(train: Rows, test: Rows, seed: int) -> Floats:
-    """Our default on the values as they are, holes among them."""
+    """Our default on the values as they are, missing values among them."""
     return anomaly_tables.ours(train.frame, test.frame, seed)
 
 
 def coded(detector: Detector) -> Detector:
-    """A detector of numbers: gets standardised numbers and one-hot codes; holes are mean or most frequent."""
+    """A detector of numbers: gets standardised numbers and one-hot codes, the mean or mode where missing."""
 
     def detect(train: Rows, test: Rows, seed: int) -> Floats:
         from sklearn.compose import make_column_transformer
@@ -162,7 +162,7 @@ def nearest(x_train: Floats, x_test: Floats, seed: int) -> Floats:
 
 
 def frequency(train: Rows, test: Rows, seed: int) -> Floats:
-    """The sum of -log of how frequent each value is, numbers in bins of equal mass; a hole is a value."""
+    """The sum of -log of how frequent each value is, numbers in bins of equal mass; "missing" is a value."""
     judged = cell_peers.marginal(train.frame, train.numbers, seed)(test.frame)
     return np.asarray(judged.evidence.sum(1))
 
@@ -173,7 +173,7 @@ def measure(problem: Problem, scores: Floats) -> Measures:
 
 
 def made_problem() -> Problem:
-    """A number that a label decides; odd are rows of which the label is another."""
+    """A number that a label decides; anomalous are rows of which the label is another."""
     random = np.random.default_rng(0)
     level = random.integers(0, 3, 260)
     names = np.where(np.arange(260) < 240, level, (level + 1) % 3)
@@ -194,12 +194,12 @@ DETECTORS: dict[str, Detector] = {
 }
 
 BENCHMARK = detection.Benchmark(
-    claim="With its defaults, diabolo ranks odd rows of mixed tables better than isolation forests do.",
+    claim="With its defaults, diabolo ranks anomalous rows of mixed tables better than isolation forests do.",
     protocol=(
-        "fit on a shuffled half of the normal rows (at most 10,000); score other normal rows and odd ones "
-        "(5 % of at most 10,000). crossed: a row stitched from two; few_cells: 2 cells swapped or moved by 2 "
-        "deviations; rare: rows with a rare value of a column that is removed. diabolo gets the raw rows, "
-        "peers one-hot codes and standardised numbers without holes; AUROC and AUPR in percent, mean over "
+        "fit on a shuffled half of the normal rows (at most 10,000); score other normal rows and anomalous "
+        "ones (5 % of at most 10,000). crossed: a row stitched from two; few_cells: 2 cells swapped or moved "
+        "by 2 deviations; rare: rows with a rare value of a column that is removed. diabolo gets raw rows, "
+        "peers one-hot codes and standardised numbers, none missing; AUROC and AUPR in percent, mean over "
         "tables and rules of the mean over seeds; lead: our AUROC less that of the best of isolation forest, "
         "1-NN and frequency; cpu_seconds is fit and score, summed."
     ),

@@ -1,7 +1,7 @@
-"""Odd stretches in series: `python -m benchmarks.anomaly_series --data DIR --json OUT`.
+"""Anomalous subsequences in series: `python -m benchmarks.anomaly_series --data DIR --json OUT`.
 
-DIR holds .npz files with x (points,) and y (1 = odd), as TSB-AD-U has them; `tr_N` in a file's name says that
-its first N points are normal. Beside them may lie published.csv: `file`, and a column of VUS-PR for each
+DIR holds .npz files with x (points,) and y (1 = anomalous), as TSB-AD-U has them; `tr_N` in a file name says
+that its first N points are normal. Beside them may lie published.csv: `file`, and a column of VUS-PR for each
 published detector.
 """
 
@@ -188,7 +188,7 @@ DETECTORS: dict[str, Detector] = {
 }
 
 BENCHMARK = detection.Benchmark(
-    claim="With its defaults, diabolo finds odd stretches of series better than nearest windows do.",
+    claim="With its defaults, diabolo finds anomalous subsequences of series better than nearest windows do.",
     protocol=(
         "fit on the first N points (tr_N in the file's name), score all points; VUS-PR and VUS-ROC as in "
         "TSB-AD, labels blurred up to the series' own period, affiliation F1 at the best of 100 thresholds; "

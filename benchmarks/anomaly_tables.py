@@ -1,7 +1,7 @@
-"""Odd rows in tables: `python -m benchmarks.anomaly_tables --data DIR --json OUT [--protocol NAME]`.
+"""Anomalous rows in tables: `python -m benchmarks.anomaly_tables --data DIR --json OUT [--protocol NAME]`.
 
-DIR holds .npz files with X (rows, columns) and y (1 = odd), as ADBench has them, or .arff files whose last
-attribute is the class (1 = odd) and whose nominal attributes are labels.
+DIR holds .npz files with X (rows, columns) and y (1 = anomalous), as ADBench has them, or .arff files whose
+last attribute is the class (1 = anomalous) and whose nominal attributes are labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.splits import PROTOCOLS, is_npz, load_clean
 def measure(problem: Problem, scores: Floats) -> Measures:
     """AUROC and AUPR in percent over all test rows, and over those that do not repeat a training row."""
     if len(np.unique(problem.labels)) < 2:
-        raise ValueError("the test rows must hold normal and odd ones")
+        raise ValueError("the test rows must hold normal and anomalous ones")
     fresh = ~repeats(problem.train, problem.test)
     return {
         "auroc": auroc(problem.labels, scores),
@@ -128,7 +128,7 @@ def suits(name: str, path: Path) -> bool:
 
 
 def made_problem() -> Problem:
-    """A small table, half of its test rows odd."""
+    """A small table, half of its test rows anomalous."""
     random = np.random.default_rng(0)
     test = np.concatenate([random.normal(size=(20, 3)), random.normal(4, 1, size=(20, 3))])
     return Problem(random.normal(size=(100, 3)), test, np.repeat(np.arange(2), 20))
@@ -160,7 +160,7 @@ def benchmark(name: str) -> detection.Benchmark:
 
 
 BENCHMARK = detection.Benchmark(
-    claim="With its defaults, diabolo ranks odd rows of tables better (AUROC) than nearest neighbours do.",
+    claim="With its defaults, diabolo ranks anomalous rows of tables better (AUROC) than nearest neighbours.",
     protocol=(
         "peers get standardised numbers, diabolo the raw ones; AUROC and AUPR in percent, mean over sets of "
         "the mean over seeds; *_unique leaves out test rows that repeat a training row; lead: our AUROC less "

@@ -14,7 +14,7 @@ from benchmarks.detection import Floats
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CellPredictions:
     """What a method says of each cell.
 
     Attributes:
@@ -32,9 +32,9 @@ class Verdict:
     repaired: Callable[[NDArray[np.bool_]], pd.DataFrame] | None = None
 
 
-Asked = Callable[[pd.DataFrame], Verdict]
+Asked = Callable[[pd.DataFrame], CellPredictions]
 Method = Callable[[pd.DataFrame, frozenset[str], int], Asked]
-"""(table to fit, its columns of numbers, seed) -> a function that judges the cells of a table."""
+"""(table to fit, its columns of numbers, seed) -> a function that predicts the cells of a table."""
 
 
 def marginal(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
@@ -42,9 +42,9 @@ def marginal(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
     coders = [Coder(train[name], name in numbers, 64) for name in train]
     usual = {n: train[n].mean() if n in numbers else train[n].mode()[0] for n in train}
 
-    def ask(frame: pd.DataFrame) -> Verdict:
+    def ask(frame: pd.DataFrame) -> CellPredictions:
         evidence = np.stack([coder.ratio(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1)
-        return Verdict(evidence, repaired=lambda wrong: frame.mask(wrong).fillna(usual))
+        return CellPredictions(evidence, repaired=lambda wrong: frame.mask(wrong).fillna(usual))
 
     return ask
 
@@ -58,8 +58,8 @@ def isolation_forest(train: pd.DataFrame, numbers: frozenset[str], seed: int) ->
 
     forest = IsolationForest(random_state=seed).fit(codes(train))
 
-    def ask(frame: pd.DataFrame) -> Verdict:
-        return Verdict(np.repeat(-forest.score_samples(codes(frame))[:, None], frame.shape[1], 1))
+    def ask(frame: pd.DataFrame) -> CellPredictions:
+        return CellPredictions(np.repeat(-forest.score_samples(codes(frame))[:, None], frame.shape[1], 1))
 
     return ask
 
@@ -79,7 +79,7 @@ def forests(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
         for place in range(fitted.shape[1])
     ]
 
-    def ask(frame: pd.DataFrame) -> Verdict:
+    def ask(frame: pd.DataFrame) -> CellPredictions:
         asked, evidence = codes(frame), np.zeros(frame.shape)
         for place, forest in enumerate(trees):
             others = np.delete(asked, place, 1)
@@ -89,13 +89,13 @@ def forests(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
             known = forest.classes_[at] == asked[:, place]
             likely = np.where(known, np.take_along_axis(p, at[:, None], 1)[:, 0], 0)
             evidence[:, place] = -np.log((np.nan_to_num(likely) + 1e-4) * symbols)
-        return Verdict(evidence)
+        return CellPredictions(evidence)
 
     return ask
 
 
 class Coder:
-    """A column as symbols from 0: labels by name, numbers in bins of about equal mass, holes as -1."""
+    """A column as symbols from 0: labels by name, numbers in bins of about equal mass, -1 where missing."""
 
     def __init__(self, column: pd.Series, number: bool, bins: int) -> None:
         known = column.dropna()

@@ -21,7 +21,7 @@ MOST = 20_000  # rows of a file
 MADE = "made"
 LEAST = 3  # channels
 SAME = 0.5  # of its values: a column that is mostly one value is no channel
-GONE = 0.1  # of its values: nor is one with more holes
+MAX_MISSING_SHARE = 0.1  # of its values: nor is one with more missing values
 
 
 def find(folder: Path, only: Sequence[str] = ()) -> dict[str, Path | None]:
@@ -37,7 +37,7 @@ def find(folder: Path, only: Sequence[str] = ()) -> dict[str, Path | None]:
 
 
 def load(path: Path | None) -> pd.DataFrame:
-    """At most 20,000 rows: the time, and the channels with their holes; the made series for None."""
+    """At most 20,000 rows: the time, and the channels with their missing values; the made series for None."""
     return made() if path is None else _channels(pd.read_csv(path, nrows=MOST))
 
 
@@ -47,14 +47,14 @@ Made = TypeVar("Made")
 def run(
     options: common.Options,
     prepare: Callable[[pd.DataFrame, int], Made],
-    judge: Callable[[Made, str, int], Mapping[str, Any]],
+    measure: Callable[[Made, str, int], Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Judges our default and the peers on every series and seed; one row each, failures included.
+    """Measure our default and the peers on every series and seed; one row each, failures included.
 
     Args:
         options: The command line.
         prepare: (series, seed) -> what is put to a method.
-        judge: (that, a method's name, seed) -> its measures.
+        measure: (that, a method's name, seed) -> its measures.
     """
     rows = []
     with threadpool_limits(1):
@@ -63,7 +63,7 @@ def run(
             for seed in range(options.seeds):
                 put = prepare(series, seed)
                 for method in (common.OURS, *options.peers):
-                    rows.append(detection.attempt(method, name, seed, partial(judge, put, method, seed)))
+                    rows.append(detection.attempt(method, name, seed, partial(measure, put, method, seed)))
     return rows
 
 
@@ -88,7 +88,8 @@ def _channels(frame: pd.DataFrame) -> pd.DataFrame:
     kept = [
         n
         for n in numbers
-        if numbers[n].isna().mean() <= GONE and numbers[n].value_counts(normalize=True).iloc[0] <= SAME
+        if numbers[n].isna().mean() <= MAX_MISSING_SHARE
+        and numbers[n].value_counts(normalize=True).iloc[0] <= SAME
     ]
     return pd.concat([time.rename(TIME), numbers[kept].astype(float)], axis=1)
 

@@ -198,7 +198,7 @@ def _version(library: str) -> str | None:
 def keep_scores(
     folder: Path, name: str, seed: int, scores: NDArray[np.float64], labels: NDArray[np.integer[Any]]
 ) -> None:
-    """Writes `SET.SEED.npz` with `scores` (higher = odder) and `labels`, to be scored again by anyone."""
+    """Writes `SET.SEED.npz` with `scores` (higher = more anomalous) and `labels`, for anyone to evaluate."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / f"{name}.{seed}.npz", scores=scores, labels=labels)
 
@@ -246,7 +246,7 @@ def write_result(
     Args:
         path: The file; it is either whole or not there.
         claim: The sentence that the benchmark checks.
-        protocol: How the data are split and the answers judged.
+        protocol: How the data are split and the answers measured.
         seeds: Number of seeds.
         rows: One mapping for each set, seed and method.
         mean: The figures of our default.

@@ -25,7 +25,7 @@ Labels = NDArray[np.int64]
 Data = Any
 """An array of numbers, or a data frame where columns are labels."""
 Detector = Callable[[Data, Data, int], NDArray[np.floating[Any]]]
-"""A function (data to fit, data to score, seed) -> one score for each thing scored, higher = odder."""
+"""A function (data to fit, data to score, seed) -> one score for each thing, higher = more anomalous."""
 Measures = dict[str, float | None]
 BEHIND = "behind"
 DRAWS = 10_000  # of the bootstrap over sets
@@ -34,12 +34,12 @@ FAR_BEHIND = 5.0  # AUROC; a set on which we lose more than this to a simple pee
 
 @dataclass(frozen=True)
 class Problem:
-    """What a detector gets, and what it is judged by.
+    """What a detector gets, and what it is measured by.
 
     Attributes:
         train: The values to fit, all normal unless the protocol says otherwise.
         test: The values to score; the very same object as `train` if what was fitted is scored.
-        labels: For each thing scored: 1 odd, 0 normal.
+        labels: For each thing scored: 1 anomalous, 0 normal.
         window: For series: the width up to which VUS blurs the labels.
     """
 
@@ -55,7 +55,7 @@ class Benchmark:
 
     Attributes:
         claim: The sentence that is checked.
-        protocol: How problems are made and answers judged, in words.
+        protocol: How problems are made and answers measured, in words.
         detectors: All detectors by name, `common.OURS` among them.
         default_peers: The peers that run unless others are asked for.
         default_seeds: The number of seeds unless another is asked for.
@@ -166,7 +166,7 @@ def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
                 here = []
                 for name in names:
                     if benchmark.suits(name, found):
-                        work = partial(_judged, benchmark, options, name, set_name, found, seed, answers)
+                        work = partial(_measured, benchmark, options, name, set_name, found, seed, answers)
                         here.append(attempt(name, set_name, seed, work))
                 _compare(benchmark.rivals, here, answers)
                 if benchmark.draw is not None and options.pictures is not None and seed == 0:
@@ -222,7 +222,7 @@ def attempt(name: str, set_name: str, seed: int, work: Callable[[], Mapping[str,
     return row
 
 
-def _judged(
+def _measured(
     benchmark: Benchmark,
     options: common.Options,
     name: str,
@@ -311,8 +311,8 @@ class Standing(NamedTuple):
 def standings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Standing]:
     """How we stand on each set where a rival ran.
 
-    The figures are means over the seeds. So is the standard error: seeds share odd rows, so what they find
-    does not vary independently.
+    The figures are means over the seeds. So is the standard error: seeds share anomalous rows, so what they
+    find does not vary independently.
     """
     by_set: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks import common, detection
-from benchmarks.metrics import windows as judges
+from benchmarks.metrics import windows as metrics
 
 STEPS = 24
-JUDGES = 5
+N_REPEATS = 5
 PARTS, COMPONENTS = 15, 100
 SINES = "sines"
 CLAIM = "With its defaults, diabolo generates series that a recurrent network cannot tell from real ones."
@@ -32,7 +32,7 @@ PROTOCOL = (
     "Windows of 24 steps, one from every start, each channel brought to 0 to 1; all are learnt from, and as "
     "many are drawn. sines: 10,000 windows of 5 waves with frequencies and phases from 0 to .1, as TimeGAN "
     "makes them. discriminative, predictive: as in TimeGAN (2,000 steps, mean of 5 networks). trees: AUROC "
-    "of boosted trees in stretches of time they do not know (benchmarks.metrics.windows.trees); .5 or less "
+    "of boosted trees in segments of time they do not know (benchmarks.metrics.windows.trees); .5 or less "
     "is perfect. copy_ratio: median distance of new windows to the nearest one learnt from, over that of "
     "real windows to the nearest one they share no point with; copies: share of new windows nearer than 99 % "
     "of those. cpu_seconds: fit and draw."
@@ -122,17 +122,17 @@ METHODS: dict[str, Method] = {
 }
 
 
-def judge(real: Real, new: NDArray[np.float64], seed: int) -> dict[str, float | None]:
+def measure(real: Real, new: NDArray[np.float64], seed: int) -> dict[str, float | None]:
     """All measures of new windows, in a random order."""
     low, high = real.windows.min((0, 1)), real.windows.max((0, 1))
     new = new[np.random.default_rng(seed).permutation(len(new))]
     old, new = (((part - low) / (high - low + 1e-7)).astype(np.float32) for part in (real.windows, new))
     new = new.clip(0, 1)
-    near = judges.copies(old, new, seed)
+    near = metrics.copies(old, new, seed)
     return {
-        "discriminative": common.mean(judges.discriminative(old, new, s) for s in range(JUDGES)),
-        "predictive": common.mean(judges.predictive(old, new, s) for s in range(JUDGES)),
-        "trees": common.mean(judges.trees(old, new, s) for s in range(JUDGES)),
+        "discriminative": common.mean(metrics.discriminative(old, new, s) for s in range(N_REPEATS)),
+        "predictive": common.mean(metrics.predictive(old, new, s) for s in range(N_REPEATS)),
+        "trees": common.mean(metrics.trees(old, new, s) for s in range(N_REPEATS)),
         "copy_ratio": near.ratio,
         "copies": near.share,
     }
@@ -147,25 +147,25 @@ def find(folder: Path, only: Sequence[str]) -> Mapping[str, Path | None]:
 
 
 def run(options: common.Options) -> list[dict[str, Any]]:
-    """Judges our default and the peers on every set and seed; one row each, failures included."""
+    """Measure our default and the peers on every set and seed; one row each, failures included."""
     rows = []
     with threadpool_limits(1):
         for name, path in find(options.data, options.sets).items():
             real = load(path)
             for seed in range(options.seeds):
                 for method in (common.OURS, *options.peers):
-                    work = partial(_judged, method, real, seed, options.scores, name)
+                    work = partial(_measured, method, real, seed, options.scores, name)
                     rows.append(detection.attempt(method, name, seed, work))
     return rows
 
 
-def _judged(method: str, real: Real, seed: int, folder: Path | None, name: str) -> dict[str, Any]:
+def _measured(method: str, real: Real, seed: int, folder: Path | None, name: str) -> dict[str, Any]:
     new, seconds = common.timed(METHODS[method], real, seed)
     if folder is not None:
         place = detection.folder_of(folder, method)
         place.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(place / f"{name}.{seed}.npz", data=new)
-    return {"train": len(real.windows), "test": len(new), **judge(real, new, seed), "cpu_seconds": seconds}
+    return {"train": len(real.windows), "test": len(new), **measure(real, new, seed), "cpu_seconds": seconds}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

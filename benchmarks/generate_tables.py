@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import common, detection, tables
 from benchmarks.metrics import synthetic
-from diabolo import evaluation as likeness
+from diabolo import evaluation
 
 UNSEEN = 0.2  # of a table in one file
-JUDGES = 2  # draws of rows that judges see
+N_SAMPLES = 2  # of rows, which a classifier two-sample test is repeated on
 CLAIM = "With its defaults, diabolo generates tables that boosted trees can hardly tell from real ones."
 PROTOCOL = (
     "NAME_train is fitted, NAME_test unseen; of a table in one file, a random 80 % and 20 %. As many "
@@ -68,7 +68,7 @@ def ours(recipe: str, fitted: pd.DataFrame, unseen: pd.DataFrame, numbers: froze
 
 
 def real(fitted: pd.DataFrame, unseen: pd.DataFrame, numbers: frozenset[str], seed: int) -> Made:
-    """The unseen rows themselves, half of which judge the other half: what can be reached."""
+    """The unseen rows themselves, half of which are compared with the other half: what can be reached."""
     return Made(unseen, 0.0, 0.0)
 
 
@@ -117,7 +117,7 @@ def deep(kind: str, fitted: pd.DataFrame, unseen: pd.DataFrame, numbers: frozens
     np.random.seed(seed)
     whole = synthetic.as_labels(fitted, numbers)
     gone = [n for n in numbers if whole[n].isna().any()]
-    for name in gone:  # it takes no holes
+    for name in gone:  # it accepts no missing values
         whole[f"{name} is there"] = whole[name].notna().astype(str)
         whole[name] = whole[name].fillna(whole[name].mean())
     labels = [name for name in whole if name not in numbers]
@@ -154,7 +154,7 @@ def split(paths: Sequence[Path], seed: int) -> tuple[pd.DataFrame, pd.DataFrame,
     return frames[0][scored], frames[1][scored], numbers
 
 
-def judge(
+def measure(
     fitted: pd.DataFrame, unseen: pd.DataFrame, made: Made, numbers: frozenset[str]
 ) -> dict[str, float | None]:
     """All measures of a generated table."""
@@ -166,20 +166,31 @@ def judge(
         rows, judged = new.iloc[::2], new.iloc[1::2]
     target = synthetic.task_of(seen, numbers)
     fit, held, new_rows = (synthetic.as_table(part, numbers) for part in (seen, judged, rows))
-    space = likeness.Space(fit)
+    space = evaluation.DistanceSpace(fit)
     precision, recall = synthetic.precision_and_recall(space(held), space(new_rows))
-    given_away = asdict(likeness.privacy_report(fit, new_rows, held, target=target))
+    disclosed = evaluation.privacy_report(fit, new_rows, held, target=target)
     return {
-        "shape": common.mean(likeness.column_similarity(fit, new_rows).values()),
-        "trend": common.mean(likeness.pair_similarity(fit, new_rows).values()),
-        "c2st": common.mean(likeness.two_sample_test(held, new_rows, seed=s).auroc for s in range(JUDGES)),
-        "c2st_fit": common.mean(likeness.two_sample_test(fit, new_rows, seed=s).auroc for s in range(JUDGES)),
+        "shape": common.mean(evaluation.column_similarity(fit, new_rows).values()),
+        "trend": common.mean(evaluation.pair_similarity(fit, new_rows).values()),
+        "c2st": common.mean(
+            evaluation.two_sample_test(held, new_rows, seed=s).auroc for s in range(N_SAMPLES)
+        ),
+        "c2st_fit": common.mean(
+            evaluation.two_sample_test(fit, new_rows, seed=s).auroc for s in range(N_SAMPLES)
+        ),
         "c2st_linear": synthetic.c2st_linear(judged, rows, numbers),
         "mle": synthetic.mle(rows, judged, target, numbers),
         "mle_real": synthetic.mle(seen, judged, target, numbers),
         "alpha_precision": precision,
         "beta_recall": recall,
-        **{name: value for name, value in given_away.items() if name != "target"},
+        "copies": disclosed.copies,
+        "closest": disclosed.distance_to_closest,
+        "attribute": disclosed.attribute_accuracy,
+        "copies_real": disclosed.copies_real,
+        "closest_real": disclosed.distance_to_closest_real,
+        "closer": disclosed.closer_to_fit,
+        "membership": disclosed.membership_auroc,
+        "attribute_real": disclosed.attribute_accuracy_real,
         "cpu_seconds": made.fit_seconds,
         "rows_per_second": len(rows) / made.seconds if made.seconds else None,
         "bytes": made.bytes,
@@ -187,7 +198,7 @@ def judge(
 
 
 def run(options: common.Options) -> list[dict[str, Any]]:
-    """Judges our default and the peers on every table and seed; one row each, failures included."""
+    """Measure our default and the peers on every table and seed; one row each, failures included."""
     rows = []
     with threadpool_limits(1):
         for name, paths in tables.find(options.data, options.sets).items():
@@ -199,12 +210,12 @@ def run(options: common.Options) -> list[dict[str, Any]]:
                         and detection.folder_of(options.scores, method) / f"{name}.{seed}.parquet"
                     )
                     rows.append(
-                        detection.attempt(method, name, seed, partial(_judged, method, *parts, seed, file))
+                        detection.attempt(method, name, seed, partial(_measured, method, *parts, seed, file))
                     )
     return rows
 
 
-def _judged(
+def _measured(
     method: str,
     fitted: pd.DataFrame,
     unseen: pd.DataFrame,
@@ -216,7 +227,7 @@ def _judged(
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         made.table.to_parquet(file)
-    return {"train": len(fitted), "test": len(fitted)} | judge(fitted, unseen, made, numbers)
+    return {"train": len(fitted), "test": len(fitted)} | measure(fitted, unseen, made, numbers)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Holes in mixed tables: `python -m benchmarks.imputation --data DIR --json OUT [--tables a,b]`.
+"""Missing values in mixed tables: `python -m benchmarks.imputation --data DIR --json OUT [--tables a,b]`.
 
 DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table, of which only the first is used. What is
 a number and what a label is for diabolo to say.
@@ -26,10 +26,10 @@ ALPHA = 0.1  # the range is to leave out this share
 DRAWS = 5  # tables, of which the ranked probability score is estimated
 SCENARIOS = {"": 0.3, "_10": 0.1, "_50": 0.5, "_depends": 0.3}
 
-CLAIM = "With its defaults, fitted on the table with holes itself, diabolo fills holes well in mixed tables."
+CLAIM = "With its defaults, fitted on the incomplete table itself, diabolo imputes mixed tables well."
 PROTOCOL = (
     "at most 10,000 random rows; 30 % of all cells emptied at random (and 10 %, 50 %: *_10, *_50); "
-    "*_depends: 30 % in half of the columns, 4 times as often where another column, one without new holes, "
+    "*_depends: 30 % in half of the columns, 4 times as often where another column, not emptied, "
     "is in its upper half; judged in the emptied cells, which had a value: nrmse of numbers, and mae (of the "
     "median, if a method tells one), in deviations of the column, mean over columns; accuracy of labels, "
     "mean over columns; coverage of the range that should hold 90 %, and its interval score (Gneiting and "
@@ -50,47 +50,49 @@ class Forecast(NamedTuple):
 
 
 class Filled(NamedTuple):
-    """A table without holes, and what else is said of its numbers, if asked."""
+    """A table without missing values, and what else is said of its numbers, if asked."""
 
     table: pd.DataFrame
     forecast: Callable[[], Forecast] | None = None
 
 
 Method = Callable[[pd.DataFrame, frozenset[str], int], Filled]
-"""(table with holes, its columns of numbers, seed) -> the table filled."""
+"""(table with missing values, its columns of numbers, seed) -> the table filled."""
 
 
-def ours(holed: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
+def ours(incomplete: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
     """Our default."""
     from diabolo import Autoencoder
 
-    model = Autoencoder(seed=seed).fit(holed)
+    model = Autoencoder(seed=seed).fit(incomplete)
 
     def forecast() -> Forecast:
-        answer = model.explain(holed, neighbours=0)
+        answer = model.explain(incomplete, neighbours=0)
         low, high = (
             pd.DataFrame({n: v.to_pandas() for n, v in part.items() if n in numbers and v is not None})
             for part in (answer.low, answer.high)
         )
-        drawn = [model.repair(holed, value="draw", seed=number).to_frame() for number in range(DRAWS)]
-        return Forecast(low, high, model.repair(holed, value="median").to_frame(), drawn)
+        drawn = [model.repair(incomplete, value="draw", seed=number).to_frame() for number in range(DRAWS)]
+        return Forecast(low, high, model.repair(incomplete, value="median").to_frame(), drawn)
 
-    return Filled(model.repair(holed).to_frame(), forecast)
+    return Filled(model.repair(incomplete).to_frame(), forecast)
 
 
-def constant(holed: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
+def constant(incomplete: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
     """The mean, or the most frequent label; range, median and draws are those of the column."""
-    filled = holed.copy()
-    for name in holed:
-        filled[name] = holed[name].astype(float) if name in numbers else holed[name]
-        filled[name] = filled[name].fillna(filled[name].mean() if name in numbers else holed[name].mode()[0])
+    filled = incomplete.copy()
+    for name in incomplete:
+        filled[name] = incomplete[name].astype(float) if name in numbers else incomplete[name]
+        filled[name] = filled[name].fillna(
+            filled[name].mean() if name in numbers else incomplete[name].mode()[0]
+        )
 
     def forecast() -> Forecast:
-        known, random = holed[sorted(numbers)], np.random.default_rng(seed)
+        known, random = incomplete[sorted(numbers)], np.random.default_rng(seed)
         some = known.quantile([ALPHA / 2, 1 - ALPHA / 2, 0.5])
-        low, high, median = (pd.DataFrame([edge] * len(holed)) for _, edge in some.iterrows())
+        low, high, median = (pd.DataFrame([edge] * len(incomplete)) for _, edge in some.iterrows())
         drawn = [
-            pd.DataFrame({n: random.choice(known[n].dropna(), len(holed)) for n in known})
+            pd.DataFrame({n: random.choice(known[n].dropna(), len(incomplete)) for n in known})
             for _ in range(DRAWS)
         ]
         return Forecast(low, high, median, drawn)
@@ -98,19 +100,21 @@ def constant(holed: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
     return Filled(filled, forecast)
 
 
-def one_hot(imputer: Callable[[int], Any], holed: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
+def one_hot(
+    imputer: Callable[[int], Any], incomplete: pd.DataFrame, numbers: frozenset[str], seed: int
+) -> Filled:
     """An imputer of scikit-learn on standardised numbers and indicators of labels; the highest one wins."""
     parts, sizes = {}, {}
-    for name in holed:
+    for name in incomplete:
         if name in numbers:
-            sizes[name] = (holed[name].mean(), holed[name].std() or 1.0)
-            parts[name] = ((holed[name] - sizes[name][0]) / sizes[name][1]).to_frame()
+            sizes[name] = (incomplete[name].mean(), incomplete[name].std() or 1.0)
+            parts[name] = ((incomplete[name] - sizes[name][0]) / sizes[name][1]).to_frame()
         else:
-            parts[name] = pd.get_dummies(holed[name], dtype=float).where(holed[name].notna())
+            parts[name] = pd.get_dummies(incomplete[name], dtype=float).where(incomplete[name].notna())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # three rounds do not converge
         made = imputer(seed).fit_transform(np.concatenate([part.to_numpy() for part in parts.values()], 1))
-    filled, start = holed.copy(), 0
+    filled, start = incomplete.copy(), 0
     for name, part in parts.items():
         block = made[:, start : start + part.shape[1]]
         start += part.shape[1]
@@ -118,31 +122,31 @@ def one_hot(imputer: Callable[[int], Any], holed: pd.DataFrame, numbers: frozens
             new = pd.Series(block[:, 0] * sizes[name][1] + sizes[name][0])
         else:
             new = pd.Series(part.columns.to_numpy()[block.argmax(1)])
-        filled[name] = holed[name].where(holed[name].notna(), new)
+        filled[name] = incomplete[name].where(incomplete[name].notna(), new)
     return Filled(filled)
 
 
-def boosting(holed: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
-    """Boosted trees for each column, given the others with their holes; one pass."""
-    read, filled = holed.copy(), holed.copy()
-    for name in set(holed) - numbers:
-        # The trees take no more than 255 labels; rarer ones are read as holes.
-        common_ones = holed[name].value_counts().index[:255]
-        read[name] = pd.Categorical(holed[name], categories=common_ones)
-    for name in holed:
-        gone = holed[name].isna()
+def boosting(incomplete: pd.DataFrame, numbers: frozenset[str], seed: int) -> Filled:
+    """Boosted trees for each column, given the others with their missing values; one pass."""
+    read, filled = incomplete.copy(), incomplete.copy()
+    for name in set(incomplete) - numbers:
+        # The trees take no more than 255 labels; rarer ones are read as missing values.
+        common_ones = incomplete[name].value_counts().index[:255]
+        read[name] = pd.Categorical(incomplete[name], categories=common_ones)
+    for name in incomplete:
+        gone = incomplete[name].isna()
         if not gone.any():
             continue
         kind = HistGradientBoostingRegressor if name in numbers else HistGradientBoostingClassifier
         trees = kind(max_iter=40, max_leaf_nodes=15, categorical_features="from_dtype", random_state=seed)
-        others, known = read.drop(columns=name), holed[name][~gone]
+        others, known = read.drop(columns=name), incomplete[name][~gone]
         trees.fit(others[~gone], known if name in numbers else known.astype(str).to_numpy())
-        filled[name] = holed[name].astype(float if name in numbers else object)
+        filled[name] = incomplete[name].astype(float if name in numbers else object)
         filled.loc[gone, name] = trees.predict(others[gone])
     return Filled(filled)
 
 
-def judge(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def measure(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """All measures of a method on a table; the filled tables are kept."""
     found: dict[str, Any] = {}
     answers = {}
@@ -152,8 +156,8 @@ def judge(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict
             chosen = tables.hanging(table.train, share, random)
         else:
             chosen = tables.spread(table.train.shape, share, random)
-        holed = table.train.mask(chosen)
-        filled, seconds = common.timed(method, holed, table.numbers, seed)
+        incomplete = table.train.mask(chosen)
+        filled, seconds = common.timed(method, incomplete, table.numbers, seed)
         found.setdefault("cpu_seconds", seconds)
         measures = errors(table, filled, chosen & table.train.notna().to_numpy())
         found |= {f"{name}{scenario}": value for name, value in measures.items()}
@@ -170,7 +174,7 @@ def errors(table: Table, filled: Filled, judged: Mask) -> dict[str, float | None
         rows = np.flatnonzero(judged[:, place])
         truth, said = (part[name].iloc[rows] for part in (table.train, filled.table))
         if said.isna().any():
-            raise ValueError(f"{said.isna().sum()} holes left in {name}")
+            raise ValueError(f"{said.isna().sum()} missing values left in {name}")
         if len(rows) == 0:
             continue
         if name not in table.numbers:
@@ -225,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known_peers=[name for name in METHODS if name != common.OURS],
         default_peers=("constant", "iterative", "boosting"),
     )
-    rows = tables.run(options, METHODS, judge)
+    rows = tables.run(options, METHODS, measure)
     return detection.report(options, rows, CLAIM, PROTOCOL, "nrmse")
 
 

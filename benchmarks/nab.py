@@ -78,7 +78,7 @@ def load_prefix(found: Found, seed: int) -> Problem:
 
 
 def load_whole(found: Found, seed: int) -> Problem:
-    """All points are fitted, odd ones too, without their labels."""
+    """All points are fitted, anomalous ones too, without their labels."""
     problem = load_prefix(found, seed)
     return replace(problem, train=problem.test)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, one_hot
 
-from benchmarks.cell_peers import Asked, Coder, Verdict
+from benchmarks.cell_peers import Asked, CellPredictions, Coder
 from diabolo.utils.torch_state import forked_rng
 
 RIGHT = 0.95  # prior probability that a cell is right
@@ -85,9 +85,9 @@ def robust_vae(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked
     net.eval()
 
     @torch.no_grad()
-    def ask(frame: pd.DataFrame) -> Verdict:
+    def ask(frame: pd.DataFrame) -> CellPredictions:
         found = pd.DataFrame(-net(*read(frame))[0].numpy(), columns=[*names[0], *names[1]])
         evidence = found[list(frame)].to_numpy(float)
-        return Verdict(evidence, 1 / (1 + np.exp(-(evidence + np.log((1 - RIGHT) / RIGHT)))))
+        return CellPredictions(evidence, 1 / (1 + np.exp(-(evidence + np.log((1 - RIGHT) / RIGHT)))))
 
     return ask

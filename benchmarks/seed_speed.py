@@ -32,10 +32,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import common
+from diabolo.data.reading import read_fit_data
 from diabolo.data.sources import read_user_table
 from diabolo.networks.network import Network
 from diabolo.networks.recipes import make_members
-from diabolo.training.options import make_schema, make_source
 from diabolo.training.settings import Training
 from diabolo.training.trainer import train
 from diabolo.utils.torch_state import torch_threads
@@ -192,10 +192,9 @@ def ours(table: Table, epochs: int) -> None:
 
     columns: dict[str, Any] = {f"number_{i}": column for i, column in enumerate(table[0].T)}
     columns |= {f"label_{i}": [f"level {v}" for v in column] for i, column in enumerate(table[1].T)}
-    options, native = Autoencoder("classic").get_params(deep=False), read_user_table(columns)
-    source = make_source(options, native)
-    frame = source.read(native)
-    schema = make_schema(options, frame, source)
+    options = Autoencoder("classic").get_params(deep=False)
+    data = read_fit_data(options, read_user_table(columns))
+    schema, frame = data.schema, data.frame
     member = make_members("classic", options)["classic"]
     network = Network(schema.fields, schema.scored_fields, member)
     train(

@@ -1,9 +1,9 @@
-"""Holes in series of several channels: `python -m benchmarks.series_holes --data DIR --json OUT`.
+"""Missing values in series of several channels: `python -m benchmarks.series_holes --data DIR --json OUT`.
 
 DIR holds .csv files with a time and at least three columns of numbers (`channels.py`). Of the first 12,000
 rows 10 % or 50 % of each channel are hidden, channel by channel, in blocks of 4 to 48 points at random
-places, until the share is reached; blocks may touch. Holes that were there stay, and are not judged. Methods
-get the rows with all their holes and nothing else.
+places, until the share is reached; blocks may touch. Values that were missing before are not
+measured. Methods get the rows with all their missing values and nothing else.
 """
 
 from __future__ import annotations
@@ -24,44 +24,46 @@ SHORT, LONG = 4, 48
 
 
 class Filled(NamedTuple):
-    """The table without holes, and, where the method tells, the range that should hold nine values in ten."""
+    """The filled table, and, where the method predicts it, the range that should hold nine values in ten."""
 
     table: pd.DataFrame
     low: pd.DataFrame | None = None
     high: pd.DataFrame | None = None
 
 
-def punch(series: pd.DataFrame, share: float, random: np.random.Generator) -> pd.DataFrame:
-    """The series with more holes."""
-    holed = series.copy()
+def remove_values(series: pd.DataFrame, share: float, random: np.random.Generator) -> pd.DataFrame:
+    """The series with more missing values."""
+    incomplete = series.copy()
     for name in [n for n in series if n != TIME]:
         hidden = np.zeros(len(series), dtype=bool)
         while hidden.mean() < share:
             length = int(random.integers(SHORT, LONG + 1))
             start = int(random.integers(0, len(series) - length + 1))
             hidden[start : start + length] = True
-        holed[name] = series[name].mask(hidden)
-    return holed
+        incomplete[name] = series[name].mask(hidden)
+    return incomplete
 
 
-def ours(holed: pd.DataFrame, seed: int) -> Filled:
+def ours(incomplete: pd.DataFrame, seed: int) -> Filled:
     """Our default, fitted on what it then fills."""
     from diabolo import Autoencoder
 
-    repaired = Autoencoder(time=TIME, seed=seed).fit(holed).repair(holed)
-    ends = {end: pd.DataFrame(np.nan, holed.index, holed.columns.drop(TIME)) for end in ("low", "high")}
+    repaired = Autoencoder(time=TIME, seed=seed).fit(incomplete).repair(incomplete)
+    ends = {
+        end: pd.DataFrame(np.nan, incomplete.index, incomplete.columns.drop(TIME)) for end in ("low", "high")
+    }
     for name, lines in repaired.changes.groupby("column"):
         for end, table in ends.items():
             table.loc[lines["row"], name] = lines[end].astype(float).to_numpy()
     return Filled(repaired.to_frame(), **ends)
 
 
-def linear(holed: pd.DataFrame, seed: int) -> Filled:
+def linear(incomplete: pd.DataFrame, seed: int) -> Filled:
     """Straight lines."""
-    return Filled(_by_channel(holed, lambda time, values: values.interpolate(limit_direction="both")))
+    return Filled(_by_channel(incomplete, lambda time, values: values.interpolate(limit_direction="both")))
 
 
-def seasonal(holed: pd.DataFrame, seed: int) -> Filled:
+def seasonal(incomplete: pd.DataFrame, seed: int) -> Filled:
     """Straight lines through what is left when each moment of the period has lost its mean."""
 
     def fill(time: pd.Series, values: pd.Series) -> pd.Series:
@@ -70,16 +72,18 @@ def seasonal(holed: pd.DataFrame, seed: int) -> Filled:
         usual = values.groupby(phase).transform("mean").fillna(values.mean())
         return (values - usual).interpolate(limit_direction="both") + usual
 
-    return Filled(_by_channel(holed, fill))
+    return Filled(_by_channel(incomplete, fill))
 
 
-def last(holed: pd.DataFrame, seed: int) -> Filled:
-    """The last value before the hole."""
-    return Filled(_by_channel(holed, lambda time, values: values.ffill().bfill()))
+def last(incomplete: pd.DataFrame, seed: int) -> Filled:
+    """The last value before the missing values."""
+    return Filled(_by_channel(incomplete, lambda time, values: values.ffill().bfill()))
 
 
-def _by_channel(holed: pd.DataFrame, fill: Callable[[pd.Series, pd.Series], pd.Series]) -> pd.DataFrame:
-    return holed.assign(**{name: fill(holed[TIME], holed[name]) for name in holed if name != TIME})
+def _by_channel(incomplete: pd.DataFrame, fill: Callable[[pd.Series, pd.Series], pd.Series]) -> pd.DataFrame:
+    return incomplete.assign(
+        **{name: fill(incomplete[TIME], incomplete[name]) for name in incomplete if name != TIME}
+    )
 
 
 METHODS: dict[str, Callable[[pd.DataFrame, int], Filled]] = {
@@ -89,7 +93,7 @@ METHODS: dict[str, Callable[[pd.DataFrame, int], Filled]] = {
     "last": last,
 }
 PEERS = tuple(name for name in METHODS if name != common.OURS)
-CLAIM = "Holes of series are filled better by the windows around them than by interpolation."
+CLAIM = "Missing values of series are filled better by the windows around them than by interpolation."
 PROTOCOL = (
     "the first 12,000 rows; 10 and 50 % of each channel hidden, in blocks of 4 to 48 points; rmse_SHARE and "
     "mae_SHARE: error in deviations of the channel, mean over channels; coverage_SHARE: the share of hidden "
@@ -98,17 +102,17 @@ PROTOCOL = (
 )
 
 
-def judge(series: pd.DataFrame, method: Callable[..., Filled], seed: int) -> dict[str, Any]:
-    """Fills the holes of both shares; errors by channel are in the details."""
+def measure(series: pd.DataFrame, method: Callable[..., Filled], seed: int) -> dict[str, Any]:
+    """Fills the missing values of both shares; errors by channel are in the details."""
     measures: dict[str, Any] = {"train": 2 * len(series), "test": 2 * len(series), "details": {}}
     seconds = 0.0
     for share in SHARES:
-        holed = punch(series, share, np.random.default_rng(seed))
-        filled, spent = common.timed(method, holed, seed)
+        incomplete = remove_values(series, share, np.random.default_rng(seed))
+        filled, spent = common.timed(method, incomplete, seed)
         seconds += spent
         found: dict[str, list[float]] = {}
         for name in [n for n in series if n != TIME]:
-            asked = holed[name].isna() & series[name].notna()
+            asked = incomplete[name].isna() & series[name].notna()
             truth = series[name][asked]
             error = (filled.table[name][asked] - truth) / series[name].std()
             figures = {"rmse": np.sqrt((error**2).mean()), "mae": error.abs().mean()}
@@ -148,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = channels.run(
         options,
         lambda series, seed: series[:ROWS],
-        lambda series, name, seed: judge(series, METHODS[name], seed),
+        lambda series, name, seed: measure(series, METHODS[name], seed),
     )
     print_channels(rows)
     return detection.report(options, rows, CLAIM, PROTOCOL, "rmse_10")

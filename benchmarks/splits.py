@@ -1,4 +1,4 @@
-"""Tables with odd rows: how they are read, and the protocols that split them."""
+"""Tables with anomalous rows: how they are read, and the protocols that split them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def take(values: Data, rows: NDArray[np.integer[Any]]) -> Data:
 
 
 def load_clean(path: Path, seed: int) -> Problem:
-    """Splits a table: half of the shuffled normal rows to fit, the other half and all odd rows to score."""
+    """Splits a table: half of the shuffled normal rows to fit, the other half and anomalous rows to score."""
     values, labels = read(path)
     random = np.random.default_rng(seed)
     normal, odd = random.permutation(np.flatnonzero(labels == 0)), np.flatnonzero(labels == 1)
@@ -60,7 +60,7 @@ def load_clean(path: Path, seed: int) -> Problem:
 
 
 def load_contaminated(path: Path, seed: int) -> Problem:
-    """The same rows to fit and to score, odd ones among them."""
+    """The same rows to fit and to score, anomalous ones among them."""
     values, labels = read(path)
     rows = np.random.default_rng(seed).permutation(len(labels))[:MOST_TRAIN_ROWS]
     table = take(values, rows)
@@ -85,19 +85,19 @@ def load_dte(path: Path, seed: int) -> Problem:
 
 PROTOCOLS: dict[str, tuple[str, Callable[[Path, int], Problem]]] = {
     "clean": (
-        "fit on a shuffled half of the normal rows (at most 10,000); score the other half and all odd rows "
-        "(at most 20,000)",
+        "fit on a shuffled half of the normal rows (at most 10,000); score the other half and all anomalous "
+        "rows (at most 20,000)",
         load_clean,
     ),
     "contaminated": (
-        "fit on all rows, odd ones too, without their labels (a random 10,000 of larger tables), and score "
-        "those very rows; no row is its own neighbour",
+        "fit on all rows, anomalous ones too, without their labels (a random 10,000 of larger tables), and "
+        "score those very rows; no row is its own neighbour",
         load_contaminated,
     ),
     "dte": (
         "as published with DTE: tables below 1,000 rows are drawn with replacement up to 1,000, those above "
         "50,000 cut to a random 50,000, with their generator and seed; fit on the first half of the normal "
-        "rows in that order, score the second half and all odd rows",
+        "rows in that order, score the second half and all anomalous rows",
         load_dte,
     ),
 }

@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 Random = np.random.Generator
 
 
-Judge = Callable[["Table", Any, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
+Measure = Callable[["Table", Any, int], tuple[Mapping[str, Any], Mapping[str, Any]]]
 """(table, method, seed) -> the measures, and scenario -> the raw answer: a table, or scores and labels."""
 
 
@@ -87,7 +87,7 @@ def spoil(
 
     "swap" gives a cell the value of another row of the table. "noise" adds twice the column's deviation times
     a normal draw to a number, rounds it as the column is rounded and keeps it in the column's range; a label
-    becomes any other one, each alike. Holes stay holes. A draw that changes nothing is repeated.
+    becomes any other one, each alike. Missing values stay missing. A draw that changes nothing is repeated.
     """
     spoilt, wrong = frame.copy(), np.zeros(frame.shape, dtype=bool)
     for place, name in enumerate(frame):
@@ -135,9 +135,9 @@ def hanging(frame: pd.DataFrame, share: float, random: Random) -> Mask:
     labels: by how frequent they are), else 0.4 times. What is missing so depends on values that are there.
     """
     columns = random.permutation(frame.shape[1])
-    whole, holed = np.array_split(columns, 2)
+    whole, incomplete = np.array_split(columns, 2)
     chosen = np.zeros(frame.shape, dtype=bool)
-    for place in holed:
+    for place in incomplete:
         decides = frame.iloc[:, random.choice(whole)]
         number = pd.api.types.is_numeric_dtype(decides)
         ranked = decides if number else decides.map(decides.value_counts())
@@ -149,8 +149,8 @@ def hanging(frame: pd.DataFrame, share: float, random: Random) -> Mask:
     return chosen
 
 
-def run(options: common.Options, methods: Mapping[str, Any], judge: Judge) -> list[dict[str, Any]]:
-    """Judges our default and the peers on every table and seed; one row each, failures included."""
+def run(options: common.Options, methods: Mapping[str, Any], measure: Measure) -> list[dict[str, Any]]:
+    """Measure our default and the peers on every table and seed; one row each, failures included."""
     rows = []
     with threadpool_limits(1):
         for name, paths in find(options.data, options.sets).items():
@@ -158,13 +158,13 @@ def run(options: common.Options, methods: Mapping[str, Any], judge: Judge) -> li
                 table = load(name, paths, seed)
                 for method in (common.OURS, *options.peers):
                     folder = options.scores and detection.folder_of(options.scores, method)
-                    work = partial(_judged, judge, table, methods[method], seed, folder)
+                    work = partial(_measured, measure, table, methods[method], seed, folder)
                     rows.append(detection.attempt(method, name, seed, work))
     return rows
 
 
-def _judged(judge: Judge, table: Table, method: Any, seed: int, folder: Path | None) -> dict[str, Any]:
-    measures, answers = judge(table, method, seed)
+def _measured(measure: Measure, table: Table, method: Any, seed: int, folder: Path | None) -> dict[str, Any]:
+    measures, answers = measure(table, method, seed)
     for scenario, answer in answers.items():
         if folder is None:
             break

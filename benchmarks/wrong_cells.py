@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, log_loss
 
 from benchmarks import common, detection, tables
-from benchmarks.cell_peers import Asked, Method, Verdict, forests, isolation_forest, marginal
+from benchmarks.cell_peers import Asked, CellPredictions, Method, forests, isolation_forest, marginal
 from benchmarks.detection import Floats
 from benchmarks.robust_vae import robust_vae
 from benchmarks.tables import Mask, Table
@@ -49,13 +49,13 @@ def ours(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
 
     model = Autoencoder(seed=seed).fit(train)
 
-    def ask(frame: pd.DataFrame) -> Verdict:
+    def ask(frame: pd.DataFrame) -> CellPredictions:
         answer = model.explain(frame, neighbours=0)
         # A column that the fit did not score has no evidence.
         said = [pd.DataFrame(part, columns=answer.names) for part in (answer.bits, answer.p_wrong)]
         bits, p_wrong = (part.reindex(columns=frame.columns, fill_value=0.0).to_numpy() for part in said)
         expected = pd.DataFrame({name: values.to_pandas() for name, values in answer.expected.items()})
-        return Verdict(
+        return CellPredictions(
             bits,
             p_wrong,
             expected.reindex(columns=frame.columns),
@@ -66,7 +66,7 @@ def ours(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
     return ask
 
 
-def judge(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def measure(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """All measures of a method on a table; the evidence for the dirty tables is kept."""
     found: dict[str, Any] = {"details": {}}
     answers = {}
@@ -79,30 +79,32 @@ def judge(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], dict
             else:
                 chosen = tables.spread(shape, SHARE, random)
             dirty, wrong = tables.spoil(table.train, table, chosen, kind, random)
-            verdict, seconds = common.timed(_fit_and_ask, method, dirty, table.numbers, seed)
+            prediction, seconds = common.timed(_fit_and_ask, method, dirty, table.numbers, seed)
             there = dirty.notna().to_numpy()
-            found[f"aupr_{scenario}{kind}"] = average_precision_score(wrong[there], verdict.evidence[there])
-            answers[f"{scenario}{kind}"] = (verdict.evidence, wrong.astype(np.int8))
+            found[f"aupr_{scenario}{kind}"] = average_precision_score(
+                wrong[there], prediction.evidence[there]
+            )
+            answers[f"{scenario}{kind}"] = (prediction.evidence, wrong.astype(np.int8))
             if scenario:
                 continue
-            columns = zip(wrong.T, verdict.evidence.T, there.T, strict=True)
+            columns = zip(wrong.T, prediction.evidence.T, there.T, strict=True)
             each = [average_precision_score(w[t], e[t]) for w, e, t in columns if w.any()]
             found[f"aupr_macro_{kind}"] = float(np.mean(each))
             found.setdefault("cpu_seconds", seconds)
-            if verdict.repaired is not None:
-                mended = repair(table, verdict.repaired(wrong), wrong)
+            if prediction.repaired is not None:
+                mended = repair(table, prediction.repaired(wrong), wrong)
                 found |= {f"repair_{name}_{kind}": value for name, value in mended.items()}
-            if verdict.p_wrong is not None:
-                measures, bins = trust(wrong[there], verdict.p_wrong[there])
+            if prediction.p_wrong is not None:
+                measures, bins = trust(wrong[there], prediction.p_wrong[there])
                 found |= {f"{name}_{kind}": value for name, value in measures.items()}
-                if verdict.error_rate is not None:
-                    found[f"error_rate_{kind}"] = verdict.error_rate
+                if prediction.error_rate is not None:
+                    found[f"error_rate_{kind}"] = prediction.error_rate
                 found["details"][f"reliability_{kind}"] = bins
     found |= planted(table, method(table.train, table.numbers, seed), seed)
     return found, answers
 
 
-def _fit_and_ask(method: Method, frame: pd.DataFrame, numbers: frozenset[str], seed: int) -> Verdict:
+def _fit_and_ask(method: Method, frame: pd.DataFrame, numbers: frozenset[str], seed: int) -> CellPredictions:
     return method(frame, numbers, seed)(frame)
 
 
@@ -138,14 +140,14 @@ def planted(table: Table, ask: Asked, seed: int) -> dict[str, float | None]:
             random = np.random.default_rng([seed, number, count])
             chosen = tables.few(table.test.notna().to_numpy(), count, random)
             spoilt, wrong = tables.spoil(table.test, table, chosen, kind, random)
-            verdict = ask(spoilt)
-            evidence = np.where(spoilt.notna(), verdict.evidence, -np.inf)
+            prediction = ask(spoilt)
+            evidence = np.where(spoilt.notna(), prediction.evidence, -np.inf)
             top = np.argsort(-evidence, axis=1, kind="stable")[:, :count]
             judged = wrong.sum(1) == count
             hits = np.take_along_axis(wrong, top, 1)[judged]
             found[f"precision_{count}_{kind}"] = float(hits.mean())
-            if count == 1 and verdict.expected is not None:
-                found |= {f"{k}_{kind}": v for k, v in expectation(table, verdict.expected, wrong).items()}
+            if count == 1 and prediction.expected is not None:
+                found |= {f"{k}_{kind}": v for k, v in expectation(table, prediction.expected, wrong).items()}
     return found
 
 
@@ -195,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known_peers=[name for name in METHODS if name != common.OURS],
         default_peers=("marginal", "isolation_forest"),
     )
-    rows = tables.run(options, METHODS, judge)
+    rows = tables.run(options, METHODS, measure)
     return detection.report(options, rows, CLAIM, PROTOCOL, "aupr_noise")
 
 

@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 import diabolo
 from diabolo import Autoencoder
 from diabolo.data.columns import Image
-from diabolo.data.columns.image import to_pictures, to_pixels
+from diabolo.data.columns.image import to_images, to_pixels
 from diabolo.data.sources import read_user_table
 from diabolo.detection.memory import Memory
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
@@ -52,7 +52,7 @@ def test_pixels_come_back_in_their_type_and_layout(data: st.DataObject) -> None:
         info = np.iinfo(kind)
         elements = st.integers(max(info.min, -60_000), min(info.max, 60_000))
     pixels = data.draw(arrays(kind, (3, *LAYOUTS[layout]), elements=elements))
-    values = to_pictures(pixels, "x", layout)
+    values = to_images(pixels, "x", layout)
     assert np.array_equal(to_pixels(values), pixels) and to_pixels(values).dtype == kind
     assert np.array_equal(to_pixels(values.slice(1, 2)), pixels[1:])
     column = Image().fit(values, "x")
@@ -70,27 +70,27 @@ def test_pixels_come_back_in_their_type_and_layout(data: st.DataObject) -> None:
 def test_whole_pixels_never_leave_their_type(kind: str) -> None:
     info = np.iinfo(kind)
     pixels = np.array([[[info.min, info.max]], [[info.max, info.min]]], kind)
-    column = Image().fit(to_pictures(pixels, "x"), "x")
+    column = Image().fit(to_images(pixels, "x"), "x")
     far = to_pixels(column.decode([np.array([[[[-50.0, 50.0]]]])]))
     assert far.dtype == kind and far[0, 0, 0] == info.min and far[0, 0, 1] >= info.max - 2048
 
 
 def test_flags_masks_and_foreign_bytes() -> None:
     flags = np.random.default_rng(0).random((3, 4, 5)) > 0.5
-    assert to_pixels(to_pictures(flags, "x")).dtype == np.uint8
+    assert to_pixels(to_images(flags, "x")).dtype == np.uint8
     assert np.array_equal(
-        to_pixels(to_pictures(np.arange(60.0).astype(">f4").reshape(3, 4, 5), "x")).ravel(), np.arange(60)
+        to_pixels(to_images(np.arange(60.0).astype(">f4").reshape(3, 4, 5), "x")).ravel(), np.arange(60)
     )
     masked = np.ma.masked_equal(np.arange(60).reshape(3, 4, 5), 7)
-    assert np.isnan(to_pixels(to_pictures(masked, "x"))).sum() == 1
-    assert to_pixels(to_pictures(np.zeros((1, 2, 2), np.longdouble), "x")).dtype == float
+    assert np.isnan(to_pixels(to_images(masked, "x"))).sum() == 1
+    assert to_pixels(to_images(np.zeros((1, 2, 2), np.longdouble), "x")).dtype == float
 
 
 def test_pictures_come_from_tensors_lists_mappings_and_files(tmp_path: Path) -> None:
     shown = made.pictures(5)
     for data in (torch.from_numpy(shown), list(shown), {"image": shown}, {"image": list(shown)}):
         assert np.array_equal(to_pixels(read_user_table(data).columns()["image"]), shown)
-    table = pa.table({"image": to_pictures(shown, "image"), "n": np.arange(5)})
+    table = pa.table({"image": to_images(shown, "image"), "n": np.arange(5)})
     pyarrow.parquet.write_table(table, tmp_path / "p.parquet")
     assert np.array_equal(to_pixels(read_user_table(tmp_path / "p.parquet").columns()["image"]), shown)
 
@@ -98,9 +98,9 @@ def test_pictures_come_from_tensors_lists_mappings_and_files(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (np.zeros((2, 5, 6, 7)), "expected pictures"),
+        (np.zeros((2, 5, 6, 7)), "expected images"),
         (np.zeros((2, 3, 4, 5, 6)), "got 5"),
-        (np.zeros((2, 0, 4)), "expected pictures"),
+        (np.zeros((2, 0, 4)), "expected images"),
         (np.full((2, 3, 4), "a"), "numbers"),
         (np.zeros((2, 3, 4), complex), "omplex"),
         ({"image": [np.zeros((3, 4)), np.zeros((4, 4))]}, "row 1"),
@@ -121,9 +121,9 @@ def test_what_are_no_pictures_is_said(data: Any, said: str) -> None:
 
 
 def test_pictures_of_another_size_are_refused(picture_models: dict[str, Autoencoder]) -> None:
-    with pytest.raises(ColumnError, match="expected pictures of 8 x 6, got 6 x 8"):
+    with pytest.raises(ColumnError, match="expected images of 8 x 6, got 6 x 8"):
         picture_models["vanilla"].anomaly_score(np.zeros((2, 6, 8)))
-    with pytest.raises(ColumnError, match="expected pictures"):
+    with pytest.raises(ColumnError, match="expected images"):
         picture_models["vanilla"].anomaly_score({"image": [1.0, 2.0]})
 
 
@@ -175,7 +175,7 @@ def test_a_missing_picture_is_a_hole() -> None:
     shown = made.pictures(120)
     table = pa.table(
         {
-            "image": to_pictures(shown, "image").take(pa.array([0, None, *range(2, 120)])),
+            "image": to_images(shown, "image").take(pa.array([0, None, *range(2, 120)])),
             "n": np.arange(120.0) % 7,
         }
     )
@@ -247,7 +247,7 @@ def test_forged_pictures_are_refused(
 
 def test_memory_of_large_pictures_is_bounded() -> None:
     schema = Autoencoder().inspect(np.random.default_rng(0).random((200, 128, 240)))
-    codes = schema.encode({"image": to_pictures(np.random.default_rng(1).random((200, 128, 240)), "image")})
+    codes = schema.encode({"image": to_images(np.random.default_rng(1).random((200, 128, 240)), "image")})
     memory = Memory.fit(codes, {"picture": torch.tensor([True])})
     assert len(memory) == 130  # four million pixels
     found = memory.search(codes[:5], k=2)

@@ -1,4 +1,4 @@
-"""How answers are judged."""
+"""How answers are measured."""
 
 from benchmarks.metrics.affiliation import Affiliation, affiliation, affiliation_best
 from benchmarks.metrics.nab import Best, nab_best, nab_score

@@ -1,4 +1,4 @@
-"""Affiliation: how near predicted stretches lie to labelled ones, and the other way round.
+"""Affiliation: how near predicted segments lie to labelled ones, and the other way round.
 
 After Huet, Navarro and Rossi, "Local evaluation of time series anomaly detection algorithms" (KDD 2022).
 Point i is the interval [i, i + 1). The zone I of a labelled event A holds all that is nearer to A than to
@@ -38,10 +38,10 @@ def affiliation(labels: ArrayLike, alarms: ArrayLike) -> Affiliation:
     """The affiliation of given alarms; all are 0 where there is none.
 
     Args:
-        labels: Per point 1 (odd) or 0, shape (points,); points that touch are one event.
+        labels: Per point 1 (anomalous) or 0, shape (points,); points that touch are one event.
         alarms: Per point 1 or 0, shape (points,).
     """
-    return _Pieces(labels).judge(np.asarray(alarms).astype(bool))
+    return _Pieces(labels).measure(np.asarray(alarms).astype(bool))
 
 
 def affiliation_best(labels: ArrayLike, scores: ArrayLike) -> Affiliation:
@@ -49,11 +49,11 @@ def affiliation_best(labels: ArrayLike, scores: ArrayLike) -> Affiliation:
 
     Args:
         labels: As for `affiliation`.
-        scores: Per point, higher = odder, shape (points,).
+        scores: Per point, higher = more anomalous, shape (points,).
     """
     values = np.asarray(scores, dtype=np.float64)
     levels, pieces = np.linspace(values.min(), values.max(), THRESHOLDS), _Pieces(labels)
-    return max((pieces.judge(values > level) for level in levels), key=lambda found: found.f1)
+    return max((pieces.measure(values > level) for level in levels), key=lambda found: found.f1)
 
 
 class _Pieces:
@@ -88,7 +88,7 @@ class _Pieces:
         outside = _integral(farther, np.sort(knots.clip(self.start, self.end), axis=0))
         return np.where(self.odd, self.end - self.start, outside)
 
-    def judge(self, alarms: Flags) -> Affiliation:
+    def measure(self, alarms: Flags) -> Affiliation:
         """Precision, recall and F1 of these alarms."""
         told, zones = alarms[self.point], len(self.events)
         if not told.any():
@@ -100,7 +100,7 @@ class _Pieces:
         return Affiliation(precision, recall, 2 * precision * recall / max(precision + recall, 1e-12))
 
     def _recall(self, told: Flags) -> Floats:
-        """Per odd piece the integral of the probability that a random place is at least as far."""
+        """Per anomalous piece the integral of the probability that a random place is at least as far."""
         last = np.maximum.accumulate(np.where(told, self.end, -np.inf))
         coming = np.minimum.accumulate(np.where(told, self.start, np.inf)[::-1])[::-1]
         odd, low, high = self.odd, self.low[self.odd], self.high[self.odd]

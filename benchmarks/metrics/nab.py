@@ -62,7 +62,7 @@ def nab_best(labels: ArrayLike, scores: ArrayLike) -> Best:
 
     Args:
         labels: As for `nab_score`.
-        scores: Per point, higher = odder, shape (points,).
+        scores: Per point, higher = more anomalous, shape (points,).
 
     Raises:
         ValueError: If the shapes differ, a score is not finite, or no window reaches beyond the probation.

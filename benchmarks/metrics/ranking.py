@@ -1,4 +1,4 @@
-"""How well scores put the odd rows before the normal ones."""
+"""How well scores put the anomalous rows before the normal ones."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def auroc_lead_error(
 def _weighted_auroc(
     labels: NDArray[np.integer[Any]], rank: NDArray[np.integer[Any]], times: NDArray[np.integer[Any]]
 ) -> float:
-    """The share of pairs of an odd and a normal row in which the odd one is higher; a tie is half a pair."""
+    """The share of pairs of an anomalous and a normal row in which the former is higher; ties count half."""
     odd, normal = np.bincount(rank, times * labels), np.bincount(rank, times * (1 - labels))
     return float(odd @ (np.cumsum(normal) - normal / 2) / (odd.sum() * normal.sum()))
 

@@ -1,4 +1,4 @@
-"""How well a synthetic table stands for a real one: what is asked beyond `diabolo.evaluation`.
+"""How well a synthetic table stands for a real one: measures beyond those of `diabolo.evaluation`.
 
 Tables are data frames: numbers, which may be NaN, and labels as strings, of which one says "missing".
 """
@@ -19,14 +19,14 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from diabolo.evaluation import MISSING, Table, nearest
+from diabolo.evaluation import MISSING, Table, nearest_rows
 
 Numbers = Collection[str]
 Floats = NDArray[np.float64]
 
-JUDGED = 6_000  # rows of each table that a judge learns from
-MOST_LABELS = 255  # that the trees of scikit-learn take
-LEVELS = 30  # shares at which precision and recall are looked at
+MAX_ROWS = 6_000  # of each table that a classifier is trained on
+MAX_CATEGORIES = 255  # that scikit-learn's trees accept
+N_LEVELS = 30  # shares at which precision and recall are measured
 
 
 def as_labels(frame: pd.DataFrame, numbers: Numbers) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def as_table(frame: pd.DataFrame, numbers: Numbers) -> Table:
 
 
 def c2st_linear(
-    real: pd.DataFrame, synthetic: pd.DataFrame, numbers: Numbers, seed: int = 0, rows: int = JUDGED
+    real: pd.DataFrame, synthetic: pd.DataFrame, numbers: Numbers, seed: int = 0, rows: int = MAX_ROWS
 ) -> float:
     """AUROC of logistic regression that tells synthetic rows from real ones; columns alone deceive it."""
     some = [frame.sample(min(rows, len(frame)), random_state=seed) for frame in (real, synthetic)]
@@ -62,10 +62,10 @@ def c2st_linear(
             ("labels", OneHotEncoder(handle_unknown="ignore", min_frequency=5), columns),
         ]
     )
-    judge = make_pipeline(coded, LogisticRegression(max_iter=100))
+    classifier = make_pipeline(coded, LogisticRegression(max_iter=100))
     halves = StratifiedKFold(2, shuffle=True, random_state=0)
-    said = cross_val_predict(judge, both, labels, cv=halves, method="predict_proba")[:, 1]
-    return float(roc_auc_score(labels, said))
+    probabilities = cross_val_predict(classifier, both, labels, cv=halves, method="predict_proba")[:, 1]
+    return float(roc_auc_score(labels, probabilities))
 
 
 def task_of(frame: pd.DataFrame, numbers: Numbers) -> str:
@@ -87,7 +87,7 @@ def mle(train: pd.DataFrame, test: pd.DataFrame, target: str, numbers: Numbers) 
             continue
         known = sorted(set(one[name]) | set(other[name]))
         one[name], other[name] = (pd.Categorical(f[name], known).codes for f in (one, other))
-        places += [place] if len(known) <= MOST_LABELS else []
+        places += [place] if len(known) <= MAX_CATEGORIES else []
     options = {"max_iter": 100, "categorical_features": places, "early_stopping": False}
     if test[target].nunique() == 2:
         rarer = test[target].value_counts().index[-1]
@@ -105,12 +105,12 @@ def precision_and_recall(real: Floats, synthetic: Floats) -> tuple[float, float]
     synthetic ones; and a of the real rows should have a synthetic one, of those in the ball of the synthetic
     table that holds a of it, nearer than the nearest other real row. Both are 1 - twice the mean difference.
     """
-    shares = np.linspace(0, 1, LEVELS)
+    shares = np.linspace(0, 1, N_LEVELS)
     centre, middle = real.mean(0), synthetic.mean(0)
     out, theirs = (np.linalg.norm(part - centre, axis=1) for part in (real, synthetic))
     inside = (theirs <= np.quantile(out, shares)[:, None]).mean(1)
-    between, _ = nearest(real, real, itself=True)
-    near, which = nearest(real, synthetic)
+    between, _ = nearest_rows(real, real, exclude_self=True)
+    near, which = nearest_rows(real, synthetic)
     depth = np.linalg.norm(synthetic - middle, axis=1)
     reached = depth[which] <= np.quantile(depth, shares)[:, None]
     covered = ((near <= between) & reached).mean(1)

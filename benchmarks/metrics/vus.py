@@ -1,4 +1,4 @@
-"""Volume under the surface: how well the scores of a series point at its labelled stretches.
+"""Volume under the surface: how well the scores of a series point at its labelled segments.
 
 VUS-PR and VUS-ROC (Paparrizos et al., "Volume Under the Surface", VLDB 2022) are the range-aware areas under
 the precision-recall and the ROC curve, averaged over blurred versions of the labels: around each anomaly the
@@ -34,8 +34,8 @@ def vus(labels: ArrayLike, scores: ArrayLike, window: int, thresholds: int = 250
     """Returns VUS-PR and VUS-ROC.
 
     Args:
-        labels: Per point 1 (odd) or 0, shape (points,).
-        scores: Per point, higher = odder, shape (points,).
+        labels: Per point 1 (anomalous) or 0, shape (points,).
+        scores: Per point, higher = more anomalous, shape (points,).
         window: The widest blur in points, usually the series' `period`.
         thresholds: How many of the sorted scores, evenly spaced, serve as thresholds.
 
@@ -85,13 +85,13 @@ def _running_count(first: Integers, thresholds: int, weights: Floats | None = No
 
 
 def _runs(odd: Flags) -> tuple[Integers, Integers]:
-    """First and last point of each labelled stretch."""
+    """First and last point of each labelled segment."""
     steps = np.diff(odd.astype(np.int8), prepend=0, append=0)
     return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1
 
 
 def _blur(starts: Integers, ends: Integers, odd: Flags, width: int) -> Floats:
-    """The soft labels outside the stretches, shape (points,); where two overlap they add up to at most 1."""
+    """The soft labels outside the segments, shape (points,); where two overlap they add up to at most 1."""
     distance = np.arange(1, width // 2 + 1)
     height = np.sqrt(1 - distance / width) if width else np.empty(0)
     places = np.concatenate([(ends[:, None] + distance).ravel(), (starts[:, None] - distance).ravel()])
@@ -102,7 +102,7 @@ def _blur(starts: Integers, ends: Integers, odd: Flags, width: int) -> Floats:
 
 
 def _zones(starts: Integers, ends: Integers, width: int, points: int) -> list[tuple[int, int]]:
-    """The stretches widened by half the width, those that then touch joined; the last point is included."""
+    """The segments widened by half the width, those that then touch joined; the last point is included."""
     half = width // 2
     gaps = np.flatnonzero(ends[:-1] + half < starts[1:] - half)
     first = np.concatenate([[max(starts[0] - half, 0)], starts[gaps + 1] - half])

@@ -52,27 +52,30 @@ def discriminative(real: Windows, new: Windows, seed: int, steps: int = STEPS) -
     """
     random, count = np.random.default_rng(seed), min(len(real), len(new))
     kinds = [torch.from_numpy(part[random.permutation(len(part))[:count]]) for part in (real, new)]
-    first, judge = int(LEARNT * count), _made(real.shape[2], real.shape[2] // 2, seed)
-    optimizer = torch.optim.Adam(judge.parameters(), RATE)
+    first, classifier = int(LEARNT * count), _made(real.shape[2], real.shape[2] // 2, seed)
+    optimizer = torch.optim.Adam(classifier.parameters(), RATE)
     target = torch.tensor([1.0, 0.0]).repeat_interleave(BATCH)
     for _ in range(steps):
         batch = torch.cat([part[random.integers(0, first, BATCH)] for part in kinds])
-        loss = functional.binary_cross_entropy_with_logits(judge(batch)[:, -1], target)
+        loss = functional.binary_cross_entropy_with_logits(classifier(batch)[:, -1], target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        called = [float((judge(part[first:])[:, -1] > 0).float().mean()) for part in kinds]
+        called = [float((classifier(part[first:])[:, -1] > 0).float().mean()) for part in kinds]
     return abs((called[0] + 1 - called[1]) / 2 - 0.5)
 
 
 def predictive(real: Windows, new: Windows, seed: int, steps: int = STEPS) -> float:
     """Mean absolute error, on real windows, of a GRU that learnt to guess the last channel on new ones."""
-    random, judge = np.random.default_rng(seed), _made(real.shape[2] - 1, real.shape[2] // 2, seed)
-    optimizer, learnt, asked = torch.optim.Adam(judge.parameters(), RATE), *map(torch.from_numpy, (new, real))
+    random, classifier = np.random.default_rng(seed), _made(real.shape[2] - 1, real.shape[2] // 2, seed)
+    optimizer, learnt, asked = (
+        torch.optim.Adam(classifier.parameters(), RATE),
+        *map(torch.from_numpy, (new, real)),
+    )
 
     def error(windows: Tensor) -> Tensor:
-        guess = torch.sigmoid(judge(windows[:, :-1, :-1]))
+        guess = torch.sigmoid(classifier(windows[:, :-1, :-1]))
         return (guess - windows[:, 1:, -1]).abs().mean()
 
     for _ in range(steps):
@@ -84,9 +87,9 @@ def predictive(real: Windows, new: Windows, seed: int, steps: int = STEPS) -> fl
 
 
 def trees(real: Windows, new: Windows, seed: int) -> float:
-    """AUROC of boosted trees that tell new windows from real ones, in stretches of time they do not know.
+    """AUROC of boosted trees that tell new windows from real ones, in segments of time they do not know.
 
-    Real windows, in their order, are parted into ten stretches; trees learn from every other of them and a
+    Real windows, in their order, are parted into ten segments; trees learn from every other of them and a
     half of the new ones. Windows that were parted at random would share points with windows learnt from.
     """
     flat = [part.reshape(len(part), -1) for part in (real, new)]
@@ -96,8 +99,8 @@ def trees(real: Windows, new: Windows, seed: int) -> float:
         np.concatenate([f[w] for f, w in zip(flat, ways, strict=True)]) for ways in (learnt, _not(learnt))
     ]
     names = [np.repeat([0, 1], [int(w.sum()) for w in ways]) for ways in (learnt, _not(learnt))]
-    judge = HistGradientBoostingClassifier(random_state=seed).fit(rows[0], names[0])
-    return float(roc_auc_score(names[1], judge.predict_proba(rows[1])[:, 1]))
+    classifier = HistGradientBoostingClassifier(random_state=seed).fit(rows[0], names[0])
+    return float(roc_auc_score(names[1], classifier.predict_proba(rows[1])[:, 1]))
 
 
 def copies(real: Windows, new: Windows, seed: int) -> Copies:

@@ -13,7 +13,7 @@ from benchmarks.tables import Table
 
 
 def made(rows: int, seed: int) -> pd.DataFrame:
-    """Two numbers that go together, one with holes and two decimals, and a label that the first decides."""
+    """Two dependent numbers, one with missing values and two decimals, and a label that the first decides."""
     random = np.random.default_rng(seed)
     first = (100 * random.random(rows) ** 2).astype(int)
     return pd.DataFrame(

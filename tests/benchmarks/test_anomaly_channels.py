@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import anomaly_channels, anomaly_series, channels, common
-from benchmarks.anomaly_channels import EACH, KINDS, Answer, Place, inject, judge
+from benchmarks.anomaly_channels import EACH, KINDS, Answer, Place, inject, measure
 from benchmarks.channels import TIME
 
 MADE = channels.made(5_000)
@@ -54,13 +54,13 @@ def test_the_made_channels_go_together() -> None:
     assert np.corrcoef(MADE["c0"][24:], MADE["c0"][:-24])[0, 1] > 0.6
 
 
-def test_one_stretch_in_each_part() -> None:
+def test_one_segment_in_each_part() -> None:
     clean = MADE[3000:].reset_index(drop=True)
     problem = inject(MADE, seed=1)
     assert problem.train.equals(MADE[:3000]) and problem.window == 24
-    assert Counter(one.kind for one in problem.stretches) == dict.fromkeys(KINDS, EACH)
-    part = len(clean) / len(problem.stretches)
-    for number, one in enumerate(problem.stretches):
+    assert Counter(one.kind for one in problem.segments) == dict.fromkeys(KINDS, EACH)
+    part = len(clean) / len(problem.segments)
+    for number, one in enumerate(problem.segments):
         assert part * number < one.start < one.end < part * (number + 1)
         assert one.end - one.start == 1 if one.kind == "spike" else 24 <= one.end - one.start <= 32
         # Odd from its first point on, but where it starts from what was there.
@@ -74,8 +74,8 @@ def test_one_stretch_in_each_part() -> None:
 
 
 def test_holes_are_bridged() -> None:
-    holed = MADE.assign(c1=MADE["c1"].mask(np.arange(len(MADE)) % 7 == 0))
-    problem = inject(holed, 0)
+    incomplete = MADE.assign(c1=MADE["c1"].mask(np.arange(len(MADE)) % 7 == 0))
+    problem = inject(incomplete, 0)
     assert not problem.train.isna().any().any() and not problem.test.isna().any().any()
     assert problem.train["c1"][7] == pytest.approx((MADE["c1"][6] + MADE["c1"][8]) / 2)
 
@@ -98,24 +98,24 @@ def test_each_kind_is_what_is_said_of_it() -> None:
 
 
 def perfect(problem: anomaly_channels.Injected, wrong: bool = False) -> Answer:
-    """All stretches but the spikes are found, and the channel that was changed is blamed, or another one."""
+    """All segments but the spikes are found, and the channel that was changed is blamed, or another one."""
 
     def blame(points: Sequence[int]) -> list[str]:
-        names = [next(s.channel for s in problem.stretches if s.start <= p < s.end) for p in points]
+        names = [next(s.channel for s in problem.segments if s.start <= p < s.end) for p in points]
         return ["other" if wrong else name for name in names]
 
     scores = problem.labels - 0.5
-    scores[[one.start for one in problem.stretches if one.kind == "spike"]] = -0.4
+    scores[[one.start for one in problem.segments if one.kind == "spike"]] = -0.4
     return Answer(scores, blame)
 
 
-def test_stretches_are_counted_by_kind() -> None:
+def test_segments_are_counted_by_kind() -> None:
     problem = inject(MADE, 0)
-    found = judge(problem, lambda *_: perfect(problem), 0)
+    found = measure(problem, lambda *_: perfect(problem), 0)
     assert found["recall_spike"] == 0 and found["recall_level"] == found["recall_noise"] == 1
     assert found["recall"] == pytest.approx(6 / 7) and found["channel_right"] == 1
-    assert judge(problem, lambda *_: perfect(problem, wrong=True), 0)["channel_right"] == 0
-    silent = judge(problem, lambda *_: Answer(problem.labels - 2.0), 0)
+    assert measure(problem, lambda *_: perfect(problem, wrong=True), 0)["channel_right"] == 0
+    silent = measure(problem, lambda *_: Answer(problem.labels - 2.0), 0)
     assert silent["recall"] == 0 and "channel_right" not in silent and silent["vus_pr"] > 0.9
 
 
@@ -124,7 +124,7 @@ def test_false_alarms_are_those_far_away() -> None:
     labels = problem.labels
     away = np.array([labels[max(p - 128, 0) : p + 129].sum() == 0 for p in range(len(labels))])
     scores = np.where(np.arange(len(labels)) == np.flatnonzero(away)[5], 1.0, -1.0)
-    assert judge(problem, lambda *_: Answer(scores), 0)["false_alarms"] == pytest.approx(1 / away.sum())
+    assert measure(problem, lambda *_: Answer(scores), 0)["false_alarms"] == pytest.approx(1 / away.sum())
 
 
 def test_it_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +143,7 @@ def test_it_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 def test_ours_finds_a_level_and_blames_its_channel() -> None:
     problem = inject(MADE[[TIME, "c0", "c1"]], 0)
     answer = anomaly_channels.ours(problem.train, problem.test, 0)
-    level = next(one for one in problem.stretches if one.kind == "level")
+    level = next(one for one in problem.segments if one.kind == "level")
     here = answer.scores[level.start : level.end]
     assert answer.blame is not None and here.max() > 0
     assert answer.blame([level.start + int(here.argmax())]) == [level.channel]

@@ -1,4 +1,4 @@
-"""Odd rows of mixed tables are made as the rules say, and every detector gets what it can read."""
+"""Anomalous rows of mixed tables are made as the rules say, and every detector gets what it can read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEERS = [name for name in anomaly_mixed.DETECTORS if name != common.OURS]
 
 
 def made(rows: int, seed: int = 0) -> pd.DataFrame:
-    """Numbers and labels, one number with holes, and a class that a fifth of the rows are in."""
+    """Numbers and labels, one number with missing values, and a class that a fifth of the rows are in."""
     random = np.random.default_rng(seed)
     group = random.integers(0, 4, rows)
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""New windows of series are judged as the protocol says."""
+"""New windows of series are measured as the protocol says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import common, generate_series
-from benchmarks.metrics import windows as judges
+from benchmarks.metrics import windows as metrics
 
 STEPS = 24
 
@@ -27,29 +27,31 @@ def windows(points: np.ndarray) -> np.ndarray:
     return cut.transpose(0, 2, 1).astype(np.float32)
 
 
-def test_judges_tell_noise_from_a_series_and_nothing_from_the_same() -> None:
+def test_metrics_tell_noise_from_a_series_and_nothing_from_the_same() -> None:
     real = windows(series())
     noise = np.random.default_rng(1).random(real.shape).astype(np.float32)
     wide = [np.tile(part, 4) for part in (real, noise)]  # a network of four units: one learns little
-    assert judges.discriminative(*wide, 0, steps=400) > 0.3
-    assert judges.discriminative(wide[0], wide[0].copy(), 0, steps=50) < 0.15
-    assert judges.trees(real, noise, 0) > 0.95
+    assert metrics.discriminative(*wide, 0, steps=400) > 0.3
+    assert metrics.discriminative(wide[0], wide[0].copy(), 0, steps=50) < 0.15
+    assert metrics.trees(real, noise, 0) > 0.95
     other = windows(series(seed=5))
-    assert 0.2 < judges.trees(real, other, 0) < 0.85
-    good, bad = (judges.predictive(real, part, 0, steps=200) for part in (real, noise))
+    assert 0.2 < metrics.trees(real, other, 0) < 0.85
+    good, bad = (metrics.predictive(real, part, 0, steps=200) for part in (real, noise))
     assert good < bad
 
 
-def test_the_same_seed_judges_the_same() -> None:
+def test_the_same_seed_measures_the_same() -> None:
     real, other = windows(series()), windows(series(seed=3))
-    assert judges.discriminative(real, other, 1, steps=20) == judges.discriminative(real, other, 1, steps=20)
+    assert metrics.discriminative(real, other, 1, steps=20) == metrics.discriminative(
+        real, other, 1, steps=20
+    )
 
 
 def test_copies_are_found() -> None:
     real = windows(series())
-    copied = judges.copies(real, real[::2], 0)
+    copied = metrics.copies(real, real[::2], 0)
     assert copied.ratio == pytest.approx(0, abs=1e-3) and copied.share == 1
-    fresh = judges.copies(real, windows(series(seed=5)), 0)
+    fresh = metrics.copies(real, windows(series(seed=5)), 0)
     assert 0.5 < fresh.ratio < 2 and fresh.share < 0.2
 
 
@@ -77,10 +79,10 @@ def test_windows_apart_are_series_of_their_own() -> None:
 
 
 def test_it_runs_and_writes_what_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate_series, "JUDGES", 1)
+    monkeypatch.setattr(generate_series, "N_REPEATS", 1)
     for name in ("discriminative", "predictive"):
-        plain = getattr(judges, name)
-        monkeypatch.setattr(judges, name, lambda *a, plain=plain: plain(*a, steps=20))
+        plain = getattr(metrics, name)
+        monkeypatch.setattr(metrics, name, lambda *a, plain=plain: plain(*a, steps=20))
     pd.DataFrame(series(500)).to_csv(tmp_path / "walk.csv", index=False)
     out = tmp_path / "out.json"
     arguments = ["--data", str(tmp_path), "--json", str(out), "--scores", str(tmp_path / "kept")]

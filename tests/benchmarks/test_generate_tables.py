@@ -1,4 +1,4 @@
-"""Generated tables are judged as the protocol says."""
+"""Generated tables are measured as the protocol says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import common, generate_tables
 from benchmarks.metrics import synthetic
-from diabolo import evaluation as likeness
+from diabolo import evaluation
 
 NUMBERS = ["a", "b"]
 SHAPE, TREND = 0.8922222222222221, 0.8329313442614005
@@ -34,25 +34,26 @@ def pair() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return table(900, 0), table(800, 1, tie=0.6), table(700, 2)
 
 
-def as_table(frame: pd.DataFrame) -> likeness.Table:
+def as_table(frame: pd.DataFrame) -> evaluation.Table:
     return synthetic.as_table(frame, NUMBERS)
 
 
-def test_the_judges_are_those_of_the_reference() -> None:
-    # The same tables, judged by the evaluator that the goals were set with.
+def test_the_measures_are_those_of_the_reference() -> None:
+    # The same tables, measured by the evaluator that the goals were set with.
     real, made, test = pair()
     alike, pairs = (
-        ask(as_table(real), as_table(made)) for ask in (likeness.column_similarity, likeness.pair_similarity)
+        ask(as_table(real), as_table(made))
+        for ask in (evaluation.column_similarity, evaluation.pair_similarity)
     )
     assert common.mean(alike.values()) == pytest.approx(SHAPE, abs=1e-6)
     assert common.mean(pairs.values()) == pytest.approx(TREND, abs=1e-6)
     assert synthetic.c2st_linear(test, made, NUMBERS) == pytest.approx(LINEAR, abs=1e-6)
-    assert likeness.two_sample_test(as_table(test), as_table(made)).auroc == pytest.approx(TREES, abs=1e-6)
+    assert evaluation.two_sample_test(as_table(test), as_table(made)).auroc == pytest.approx(TREES, abs=1e-6)
     assert synthetic.mle(made, test, "label", NUMBERS) == pytest.approx(MLE, abs=1e-6)
     assert synthetic.task_of(real, NUMBERS) == "label"
 
 
-def test_holes_count_for_the_linear_judge() -> None:
+def test_missing_values_count_for_the_linear_classifier() -> None:
     real = table(600, 0)
     gone = real.assign(b=real["b"].mask(real["a"] > 30))
     assert 0 <= synthetic.c2st_linear(gone, real, NUMBERS) <= 1

@@ -1,4 +1,4 @@
-"""Holes are made, filled and judged as the protocol says."""
+"""Missing values are made, filled and measured as the protocol says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.tables import Table
 PEERS = [name for name in imputation.METHODS if name != common.OURS]
 
 
-def holed(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
+def incomplete(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
     chosen = tables.spread(table.train.shape, 0.3, np.random.default_rng(0))
     return table.train.mask(chosen), chosen & table.train.notna().to_numpy()
 
@@ -43,35 +43,35 @@ def test_figures(
 
 
 def test_a_perfect_answer_has_no_error(table: Table) -> None:
-    _, judged = holed(table)
+    _, hidden = incomplete(table)
     whole = table.train.assign(third=table.train["third"].fillna(0))
     numbers = table.train[sorted(table.numbers)]
     perfect = Filled(whole, lambda: Forecast(numbers, numbers, numbers, [numbers] * 3))
     expected = {"nrmse": 0, "mae": 0, "accuracy": 1, "coverage": 1, "interval_score": 0, "crps": 0}
-    assert imputation.errors(table, perfect, judged) == expected
+    assert imputation.errors(table, perfect, hidden) == expected
 
 
 def test_the_interval_score_weighs_width_against_misses(table: Table) -> None:
-    _, judged = holed(table)
-    judged[:, [0, 2, 3]] = False
+    _, hidden = incomplete(table)
+    hidden[:, [0, 2, 3]] = False
     truth, deviation = table.train[["second"]], table.train["second"].std()
 
     def score(low: float, high: float) -> float | None:
         said = Forecast(truth + low, truth + high, truth, [truth, truth])
         answer = Filled(table.train.fillna(0), lambda: said)
-        return imputation.errors(table, answer, judged)["interval_score"]
+        return imputation.errors(table, answer, hidden)["interval_score"]
 
     assert score(-1, 1) == pytest.approx(2 / deviation)
     assert score(1, 2) == pytest.approx((1 + 20) / deviation)
     assert score(-5, -3) == pytest.approx((2 + 20 * 3) / deviation)
 
 
-def test_the_median_is_judged_by_mae_and_draws_by_crps(table: Table) -> None:
-    _, judged = holed(table)
-    judged[:, [0, 2, 3]] = False
+def test_the_median_is_measured_by_mae_and_draws_by_crps(table: Table) -> None:
+    _, hidden = incomplete(table)
+    hidden[:, [0, 2, 3]] = False
     truth, deviation = table.train[["second"]], table.train["second"].std()
     said = Forecast(truth, truth, truth + 2, [truth - 1, truth + 2])
-    measures = imputation.errors(table, Filled(table.train.fillna(0), lambda: said), judged)
+    measures = imputation.errors(table, Filled(table.train.fillna(0), lambda: said), hidden)
     assert measures["mae"] == pytest.approx(2 / deviation)
     # Both are 1.5 away on average, and 3 from each other.
     assert measures["crps"] == pytest.approx((1.5 - 3 / 2) / deviation, abs=1e-12)
@@ -86,14 +86,14 @@ def test_crps_is_that_of_the_distribution() -> None:
 
 
 def test_holes_that_are_left_are_a_failure(table: Table) -> None:
-    frame, judged = holed(table)
-    with pytest.raises(ValueError, match="holes left in first"):
-        imputation.errors(table, Filled(frame), judged)
+    frame, hidden = incomplete(table)
+    with pytest.raises(ValueError, match="missing values left in first"):
+        imputation.errors(table, Filled(frame), hidden)
 
 
 @pytest.mark.parametrize("name", PEERS)
 def test_every_peer_fills_holes_only(table: Table, name: str) -> None:
-    frame, _ = holed(table)
+    frame, _ = incomplete(table)
     filled = imputation.METHODS[name](frame, table.numbers, 0).table
     assert list(filled) == list(frame) and not filled.isna().any().any()
     for column in frame:
@@ -104,9 +104,9 @@ def test_every_peer_fills_holes_only(table: Table, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PEERS if name != "constant"])
 def test_every_peer_uses_the_other_columns(table: Table, name: str) -> None:
-    frame, judged = holed(table)
+    frame, hidden = incomplete(table)
     mine, middle = (
-        imputation.errors(table, imputation.METHODS[n](frame, table.numbers, 0), judged)
+        imputation.errors(table, imputation.METHODS[n](frame, table.numbers, 0), hidden)
         for n in (name, "constant")
     )
     assert (
@@ -116,8 +116,8 @@ def test_every_peer_uses_the_other_columns(table: Table, name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::diabolo.estimator.autoencoder.DiaboloWarning")
 def test_our_default_fills_and_gives_ranges(table: Table) -> None:
-    frame, judged = holed(table)
+    frame, hidden = incomplete(table)
     filled = imputation.ours(frame[:80], table.numbers, 0)
-    judged[80:] = False
-    measures = imputation.errors(table, filled, judged)
+    hidden[80:] = False
+    measures = imputation.errors(table, filled, hidden)
     assert all(value is not None for value in measures.values())

@@ -1,4 +1,4 @@
-"""Holes are what the head of the script says; the script runs with a stand-in for our model."""
+"""Missing values are what the head of the script says; the script runs with a stand-in for our model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import channels, common, series_holes
 from benchmarks.channels import TIME
-from benchmarks.series_holes import Filled, judge, last, linear, punch, seasonal
+from benchmarks.series_holes import Filled, last, linear, measure, remove_values, seasonal
 
 MADE = channels.made(1_500)
 NAMES = [name for name in MADE if name != TIME]
@@ -20,45 +20,45 @@ NAMES = [name for name in MADE if name != TIME]
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_blocks_hide_the_share(share: float) -> None:
     series = MADE.assign(c0=MADE["c0"].mask(np.arange(len(MADE)) == 7))
-    holed = punch(series, share, np.random.default_rng(0))
-    assert holed[TIME].equals(MADE[TIME]) and np.isnan(holed["c0"][7])
+    incomplete = remove_values(series, share, np.random.default_rng(0))
+    assert incomplete[TIME].equals(MADE[TIME]) and np.isnan(incomplete["c0"][7])
     for name in NAMES:
-        gone = holed[name].isna()
+        gone = incomplete[name].isna()
         assert share <= gone.mean() < share + 50 / len(MADE)
-        assert (holed[name][~gone] == MADE[name][~gone]).all()
-    edges = np.flatnonzero(np.diff(holed["c1"].isna(), prepend=0, append=0)).reshape(-1, 2)
+        assert (incomplete[name][~gone] == MADE[name][~gone]).all()
+    edges = np.flatnonzero(np.diff(incomplete["c1"].isna(), prepend=0, append=0)).reshape(-1, 2)
     assert np.diff(edges).min() >= 4 and len(edges) < 60
-    assert not holed["c1"].isna().equals(holed["c2"].isna())
+    assert not incomplete["c1"].isna().equals(incomplete["c2"].isna())
 
 
 def test_what_peers_put_in() -> None:
     hours = pd.date_range("2024-01-01", periods=96, freq="h")
     wave = np.sin(2 * np.pi * np.arange(96) / 24)
-    holed = pd.DataFrame({TIME: hours, "a": wave + np.arange(96) / 100, "b": np.arange(96.0)})
-    holed.loc[30:40, ["a", "b"]] = np.nan
-    assert np.allclose(linear(holed, 0).table["b"], np.arange(96.0))
-    assert (last(holed, 0).table["b"][30:41] == 29).all()
-    rhythm = seasonal(holed, 0).table["a"] - wave - np.arange(96) / 100
-    straight = linear(holed, 0).table["a"] - wave - np.arange(96) / 100
+    incomplete = pd.DataFrame({TIME: hours, "a": wave + np.arange(96) / 100, "b": np.arange(96.0)})
+    incomplete.loc[30:40, ["a", "b"]] = np.nan
+    assert np.allclose(linear(incomplete, 0).table["b"], np.arange(96.0))
+    assert (last(incomplete, 0).table["b"][30:41] == 29).all()
+    rhythm = seasonal(incomplete, 0).table["a"] - wave - np.arange(96) / 100
+    straight = linear(incomplete, 0).table["a"] - wave - np.arange(96) / 100
     assert rhythm.abs().max() < 0.5 * straight.abs().max()
 
 
 def test_only_what_was_hidden_is_judged() -> None:
     series = MADE.assign(c0=MADE["c0"].mask(np.arange(len(MADE)) < 100))
 
-    def method(holed: pd.DataFrame, seed: int) -> Filled:
+    def method(incomplete: pd.DataFrame, seed: int) -> Filled:
         # Wrong by half a deviation wherever there is a hole; the range holds the truth of c1 alone.
-        off = {n: series[n].fillna(1e6) + 0.5 * series[n].std() * holed[n].isna() for n in NAMES}
-        table = holed.assign(**off)
+        off = {n: series[n].fillna(1e6) + 0.5 * series[n].std() * incomplete[n].isna() for n in NAMES}
+        table = incomplete.assign(**off)
         low = table[NAMES] - np.array([0, 10, 0, 0])
         return Filled(table, low, table[NAMES])
 
-    found = judge(series, method, 0)
+    found = measure(series, method, 0)
     for share in (10, 50):
         assert found[f"rmse_{share}"] == pytest.approx(0.5) == found[f"mae_{share}"]
         assert found[f"coverage_{share}"] == pytest.approx(0.25)
         assert found["details"][f"coverage_{share} c1"] == 1
-    assert "coverage_10" not in judge(series, linear, 0)
+    assert "coverage_10" not in measure(series, linear, 0)
 
 
 def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +78,6 @@ def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_ours_fills_better_than_straight_lines_and_knows_how_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(series_holes, "SHARES", (0.1,))
     series = channels.made(2_500)[[TIME, "c0", "c1"]]
-    ours, lines = (judge(series, method, 0) for method in (series_holes.ours, linear))
+    ours, lines = (measure(series, method, 0) for method in (series_holes.ours, linear))
     assert ours["rmse_10"] < 0.8 * lines["rmse_10"] and ours["mae_10"] < 0.8 * lines["mae_10"]
     assert 0.75 < ours["coverage_10"] < 0.99

@@ -67,14 +67,14 @@ def test_hanging_holes_depend_on_columns_that_stay_whole() -> None:
     frame = pd.DataFrame({"a": random.normal(size=8000), "b": random.choice(["x", "y", "z"], 8000)})
     for seed in range(4):
         chosen = tables.hanging(frame, 0.3, np.random.default_rng(seed))
-        (whole,), (holed,) = np.flatnonzero(~chosen.any(0)), np.flatnonzero(chosen.any(0))
-        assert 0.28 < chosen[:, holed].mean() < 0.32
+        (whole,), (incomplete,) = np.flatnonzero(~chosen.any(0)), np.flatnonzero(chosen.any(0))
+        assert 0.28 < chosen[:, incomplete].mean() < 0.32
         decides = frame.iloc[:, whole]
         ranked = decides if whole == 0 else decides.map(decides.value_counts())
         upper, lower = (
-            chosen[side, holed].mean() for side in (ranked == ranked.max(), ranked == ranked.min())
+            chosen[side, incomplete].mean() for side in (ranked == ranked.max(), ranked == ranked.min())
         )
         if whole == 1:
             assert upper > 3 * lower
         else:
-            assert chosen[decides > decides.median(), holed].mean() == pytest.approx(0.48, abs=0.03)
+            assert chosen[decides > decides.median(), incomplete].mean() == pytest.approx(0.48, abs=0.03)

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from benchmarks import cell_peers, common, tables, wrong_cells
-from benchmarks.cell_peers import Asked, Verdict
+from benchmarks.cell_peers import Asked, CellPredictions
 from benchmarks.tables import Table
 
 
 def knowing(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
     """A stand-in for our model that knows how the columns go together."""
 
-    def ask(frame: pd.DataFrame) -> Verdict:
+    def ask(frame: pd.DataFrame) -> CellPredictions:
         first = np.clip(frame["second"] // 3, 0, 99)
         said = np.array(["low", "middle", "high", "top"])[first.astype(int) // 25]
         expected = pd.DataFrame(
@@ -25,7 +25,7 @@ def knowing(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
         )
         off = (frame["second"] - expected["second"]).abs() > 3
         odd = np.stack([off, 2 * off, np.zeros(len(frame)), frame["label"] != said], axis=1).astype(float)
-        return Verdict(odd, np.clip(odd * 0.4, 0.01, 1), expected, 0.05)
+        return CellPredictions(odd, np.clip(odd * 0.4, 0.01, 1), expected, 0.05)
 
     return ask
 
@@ -115,15 +115,15 @@ def test_a_coder_knows_holes_and_values_it_never_saw() -> None:
 
 @pytest.mark.filterwarnings("ignore::diabolo.estimator.autoencoder.DiaboloWarning")
 def test_our_default_answers_for_every_cell(table: Table) -> None:
-    verdict = wrong_cells.ours(table.train[["second", "label"]][:80], table.numbers, 0)(
+    prediction = wrong_cells.ours(table.train[["second", "label"]][:80], table.numbers, 0)(
         table.test[["second", "label"]]
     )
-    assert verdict.evidence.shape == (100, 2) and verdict.p_wrong is not None
-    assert ((verdict.p_wrong >= 0) & (verdict.p_wrong <= 1)).all()
-    assert verdict.expected is not None and verdict.expected.notna().all().all()
-    assert verdict.error_rate is not None and 0 < verdict.error_rate < 1
+    assert prediction.evidence.shape == (100, 2) and prediction.p_wrong is not None
+    assert ((prediction.p_wrong >= 0) & (prediction.p_wrong <= 1)).all()
+    assert prediction.expected is not None and prediction.expected.notna().all().all()
+    assert prediction.error_rate is not None and 0 < prediction.error_rate < 1
     wrong = np.zeros((100, 2), dtype=bool)
     wrong[3] = True
-    assert verdict.repaired is not None
-    mended = verdict.repaired(wrong)
+    assert prediction.repaired is not None
+    mended = prediction.repaired(wrong)
     assert mended.notna().all().all() and (mended["label"].drop(3) == table.test["label"].drop(3)).all()

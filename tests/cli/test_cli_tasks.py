@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from diabolo.data.columns.image import to_pictures, to_pixels
+from diabolo.data.columns.image import to_images, to_pixels
 from diabolo.data.files import read_file
 from tests import made
 from tests.commands import Run
@@ -98,7 +98,7 @@ def test_rows_come_in_batches(
 
 def test_pictures_go_through_parquet(run: Run, tmp_path: Path) -> None:
     shown = made.pictures(60)
-    pyarrow.parquet.write_table(pa.table({"image": to_pictures(shown, "image")}), tmp_path / "p.parquet")
+    pyarrow.parquet.write_table(pa.table({"image": to_images(shown, "image")}), tmp_path / "p.parquet")
     made_model = tmp_path / "m.diabolo"
     assert (
         run(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from diabolo.data.columns import COLUMNS, Boolean, Category, Column, Datetime, Image, Number, Window
-from diabolo.data.columns.image import to_pictures
+from diabolo.data.columns.image import to_images
 from diabolo.errors import ColumnError
 
 quick = settings(max_examples=25, deadline=None, derandomize=True)
@@ -33,11 +33,11 @@ MADE: dict[type[Column], list[Any]] = {
         np.where(np.arange(12.0) == 3, np.nan, np.arange(12.0)).reshape(3, 4),
     ],
     Image: [
-        to_pictures(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), "x"),
-        to_pictures(np.arange(120, dtype=np.int16).reshape(2, 4, 5, 3) - 60, "x"),
-        to_pictures(np.linspace(0, 1, 90).reshape(2, 3, 3, 5), "x"),
-        to_pictures(np.where(np.arange(40) == 7, np.nan, np.arange(40.0)).reshape(2, 4, 5), "x"),
-        to_pictures(np.arange(60, dtype=np.float16).reshape(3, 4, 5), "x").take(pa.array([2, None, 0])),
+        to_images(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), "x"),
+        to_images(np.arange(120, dtype=np.int16).reshape(2, 4, 5, 3) - 60, "x"),
+        to_images(np.linspace(0, 1, 90).reshape(2, 3, 3, 5), "x"),
+        to_images(np.where(np.arange(40) == 7, np.nan, np.arange(40.0)).reshape(2, 4, 5), "x"),
+        to_images(np.arange(60, dtype=np.float16).reshape(3, 4, 5), "x").take(pa.array([2, None, 0])),
     ],
     Boolean: [pa.array([True, False, None, True])],
     Datetime: [
@@ -133,8 +133,8 @@ def test_encoding_fills_the_fields(kind: type[Column], values: Any) -> None:
 
 
 @pytest.mark.parametrize(("kind", "values"), CASES, ids=named)
-def test_holes_are_seen(kind: type[Column], values: Any) -> None:
-    holes = (
+def test_missing_values_are_found(kind: type[Column], values: Any) -> None:
+    missing = (
         np.isnan(values)
         if isinstance(values, np.ndarray)
         else kind().missing(values)
@@ -142,7 +142,7 @@ def test_holes_are_seen(kind: type[Column], values: Any) -> None:
         else values.is_null().to_numpy(zero_copy_only=False)
     )
     for _, visible in kind().fit(values, "x").encode(values, "x"):
-        assert np.array_equal(visible, ~holes)
+        assert np.array_equal(visible, ~missing)
 
 
 @pytest.mark.parametrize(("kind", "values"), CASES, ids=named)
@@ -199,7 +199,7 @@ def test_describes_itself(kind: type[Column], values: Any) -> None:
 def test_nothing_to_learn_is_said(kind: type[Column]) -> None:
     nothing = {
         Window: np.full((2, 3), np.nan),
-        Image: to_pictures(np.full((2, 3, 3), np.nan), "x"),
+        Image: to_images(np.full((2, 3, 3), np.nan), "x"),
         Datetime: pa.nulls(3, pa.timestamp("us")),
         Number: pa.array([None, float("nan"), float("inf")]),
         Category: pa.nulls(3, pa.string()),

@@ -42,7 +42,7 @@ def test_labels_that_few_rows_have_are_merged() -> None:
     assert "'other'" in str(model.schema_["city"].levels)  # type: ignore[attr-defined]
     drawn = model.generate(500, seed=0).to_frame()
     assert set(drawn["city"]) <= {"Oslo", "Rome", "other"}
-    assert set(drawn["code"].dropna()) <= {1, 2}  # a label that is no text becomes a hole
+    assert set(drawn["code"].dropna()) <= {1, 2}  # a label that is no text becomes missing
     assert any("3 labels that fewer than 3 rows have were merged" in note for note in model.notes_)
     assert data["city"][5] == "Atlantis"  # the user's own table is as it was
 

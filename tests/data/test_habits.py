@@ -1,4 +1,4 @@
-"""Text files as spreadsheets write them: decimal commas, thousands, dates, and words for holes."""
+"""Text files as spreadsheets write them: decimal commas, thousands, dates, and words for missing values."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder, Datetime, Schema, load
-from diabolo.data.columns.category import nearly_numbers
-from diabolo.data.columns.datetime import forms_of
+from diabolo.data.columns.convert import find_date_formats
 from diabolo.data.files import read_file
+from diabolo.data.inference import describe_numeric_text
 from diabolo.errors import ColumnError, DataError
 from tests.fits import fitted
 
 
 def column(folder: Path, cells: list[str], sign: str = ";") -> list[Any]:
-    """What is read for one column beside another."""
+    """What is read for one column next to another."""
     path = folder / "t.csv"
     path.write_text(f"a{sign}b\n" + "".join(f"x{sign}{cell}\n" for cell in cells), encoding="utf-8")
     found: list[Any] = read_file(path)["b"].to_pylist()
@@ -58,14 +58,14 @@ def test_a_thousand_is_no_decimal_where_commas_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "hole", ["na", "Na", "n/a", "N.A.", "NAN", "nan", "Null", "null", "#n/a", "<NA>", "?"]
+    "mark", ["na", "Na", "n/a", "N.A.", "NAN", "nan", "Null", "null", "#n/a", "<NA>", "?"]
 )
-def test_words_for_holes(tmp_path: Path, hole: str) -> None:
-    assert column(tmp_path, ["1.5", hole, "2"]) == [1.5, None, 2.0]
-    assert column(tmp_path, ["Oslo", hole, "Rome"]) == ["Oslo", None, "Rome"]
+def test_words_for_missing_values(tmp_path: Path, mark: str) -> None:
+    assert column(tmp_path, ["1.5", mark, "2"]) == [1.5, None, 2.0]
+    assert column(tmp_path, ["Oslo", mark, "Rome"]) == ["Oslo", None, "Rome"]
 
 
-def test_dashes_are_holes_among_numbers_only(tmp_path: Path) -> None:
+def test_dashes_are_missing_values_among_numbers_only(tmp_path: Path) -> None:
     assert column(tmp_path, ["1.5", "-", " na ", "2"]) == [1.5, None, None, 2.0]
     assert column(tmp_path, ["+", "-", "+"]) == ["+", "-", "+"]
     assert column(tmp_path, ["-", "-"]) == ["-", "-"]
@@ -91,7 +91,7 @@ def test_unicode_of_spreadsheets(tmp_path: Path) -> None:
     ],
 )
 def test_dates_as_text(written: list[str], form: str) -> None:
-    assert forms_of(pa.array([*written, None])) == [form]
+    assert find_date_formats(pa.array([*written, None])) == [form]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_dates_as_text(written: list[str], form: str) -> None:
     ],
 )
 def test_what_is_no_date(text: list[str | None]) -> None:
-    assert forms_of(pa.array(text, pa.string())) == []
+    assert find_date_formats(pa.array(text, pa.string())) == []
     assert not Datetime.claims(pa.array(text, pa.string()))
 
 
@@ -128,7 +128,7 @@ def test_dates_as_text_are_said_and_given_back_as_they_were(tmp_path: Path) -> N
     assert entry.reason == "text, read as day.month.year"
     model.save(tmp_path / "m.diabolo")
     repaired = load(tmp_path / "m.diabolo").repair(table).to_arrow()["when"]
-    assert repaired.null_count == 0 and forms_of(repaired.combine_chunks()) == ["%d.%m.%Y"]
+    assert repaired.null_count == 0 and find_date_formats(repaired.combine_chunks()) == ["%d.%m.%Y"]
     assert all(old in (None, new) for old, new in zip(written, repaired.to_pylist(), strict=True))
     # The form is that of the fit, also where the rows at hand would not tell.
     with pytest.raises(ColumnError, match=r"'when', row 1: expected a date as day\.month\.year, got '12/31"):
@@ -163,7 +163,7 @@ def test_day_and_month_that_cannot_be_told_apart_are_said() -> None:
     ],
 )
 def test_numbers_that_are_kept_from_being_numbers(values: list[str | None], says: str | None) -> None:
-    assert nearly_numbers(pa.array(values, pa.string())) == says
+    assert describe_numeric_text(pa.array(values, pa.string())) == says
 
 
 def test_numbers_as_text_are_said() -> None:
@@ -177,9 +177,9 @@ def test_numbers_as_text_are_said() -> None:
     reasons = {e.name: (e.role, e.reason) for e in schema.entries}
     assert reasons["weight"] == ("ignored", "text: numbers with 'kg'; nearly every value is different")
     assert reasons["off"] == ("scored", "text: numbers with '%'")
-    said = schema.say_doubts()
+    said = schema.doubts_note()
     assert said is not None and "off (text: numbers with '%')" in said and "weight" not in said
-    assert Schema.infer({"x": columns["x"]}).say_doubts() is None
+    assert Schema.infer({"x": columns["x"]}).doubts_note() is None
 
 
 def test_series_with_local_times(tmp_path: Path) -> None:

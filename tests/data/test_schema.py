@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder, Category, Number, Schema
-from diabolo.data.schema import as_kind
+from diabolo.data.schema import requested_kinds
 from diabolo.errors import ColumnError, DataError, OptionError, SchemaError
 from tests import made
 
@@ -55,7 +55,7 @@ def test_reasons_are_given(schema: Schema) -> None:
     assert all(reasons.values())
 
 
-def test_holes_are_counted(schema: Schema, table: pa.Table) -> None:
+def test_missing_values_are_counted(schema: Schema, table: pa.Table) -> None:
     missing = {e.name: e.missing for e in schema.entries}
     assert missing["double"] == 0
     assert missing["number"] == pytest.approx(table["number"].null_count / 600) and missing["number"] > 0
@@ -126,7 +126,7 @@ def test_kinds_are_overruled(table: pa.Table) -> None:
     assert kinds(made_of)["count"] == kinds(made_of)["remark"] == "category"
     assert made_of["count"].decode([np.array([1])]).type == pa.int64()
     text = {"x": pa.array(["1", "2", "3.5", None] * 10), "y": pa.array([1, 2] * 20)}
-    overruled = Schema.infer(text, kinds=as_kind(text, ["x"], ["y"]))
+    overruled = Schema.infer(text, kinds=requested_kinds(text, ["x"], ["y"]))
     assert kinds(overruled) == {"x": "number", "y": "category"}
     assert isinstance(overruled["x"], Number) and overruled["x"].high == 3.5
 
@@ -146,12 +146,12 @@ def test_names_in_options_are_checked(table: pa.Table, option: str) -> None:
         Schema.infer(columns(table), **{option: ["zzzzzz"]})
     assert caught.value.hint and "number" in caught.value.hint
     with pytest.raises(OptionError, match="numeric names"):
-        as_kind(columns(table), ["cit"], [])
+        requested_kinds(columns(table), ["cit"], [])
 
 
 def test_a_column_that_cannot_be_of_the_kind_asked_for_is_named(table: pa.Table) -> None:
     with pytest.raises(ColumnError, match="column 'city', row 0: expected a number, got '"):
-        Schema.infer(columns(table), kinds=as_kind(columns(table), ["city"], []))
+        Schema.infer(columns(table), kinds=requested_kinds(columns(table), ["city"], []))
 
 
 def test_missing_columns_are_shown_as_a_diff(schema: Schema, table: pa.Table) -> None:

@@ -32,10 +32,10 @@ def test_whole_numbers_count_on() -> None:
     assert made(pa.array([900, 7, 81]), 2).to_pylist() == [901, 902]
 
 
-def test_constants_stay_and_holes_too() -> None:
+def test_constants_and_missing_values_stay() -> None:
     assert set(made(pa.array([2.5] * 30)).to_pylist()) == {2.5}
-    holed = made(pa.array(["kg", None] * 50), 1000)
-    assert set(holed.to_pylist()) == {"kg", None} and 400 < holed.null_count < 600
+    partly_missing = made(pa.array(["kg", None] * 50), 1000)
+    assert set(partly_missing.to_pylist()) == {"kg", None} and 400 < partly_missing.null_count < 600
     assert set(made(pa.array([True] * 9)).to_pylist()) == {True}
 
 
@@ -44,7 +44,7 @@ def test_ids_look_like_those_of_the_fit() -> None:
     batch = [f"K{random.integers(10**5):05d}-{'xyz'[i % 3]}" for i in range(400)]
     new = made(pa.array(batch), 5000).to_pylist()
     assert len(set(new)) == 5000 and all(re.fullmatch(r"K\d{5}-[xyz]", code) for code in new)
-    # Neighbours are not alike, and another seed gives others.
+    # Neighbours are not similar, and another seed gives others.
     assert np.mean([a[1] == b[1] for a, b in pairwise(new)]) < 0.5
     assert len(set(new) & set(made(pa.array(batch), 5000, seed=1).to_pylist())) < 1000
     for one in made(pa.array([str(uuid.UUID(bytes=random.bytes(16))) for _ in range(300)])).to_pylist():

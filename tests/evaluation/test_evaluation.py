@@ -1,4 +1,4 @@
-"""What is said of two tables is true of tables that were made to be so."""
+"""Comparisons of two tables find the differences that tables were made with."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from diabolo.evaluation import (
-    Space,
+    DistanceSpace,
     Table,
     column_similarity,
-    nearest,
+    nearest_rows,
     pair_similarity,
     privacy_report,
     two_sample_test,
@@ -32,7 +32,7 @@ def table(rows: int, seed: int, tie: float = 1.0) -> dict[str, np.ndarray]:
     }
 
 
-def with_holes(made: Table) -> dict[str, np.ndarray]:
+def with_missing_values(made: Table) -> dict[str, np.ndarray]:
     return {**made, "b": np.where(made["a"] > 30, np.nan, made["b"])}
 
 
@@ -49,12 +49,12 @@ def test_the_column_that_differs_is_the_one_that_is_named() -> None:
     found = column_similarity(real, other)
     assert min(found, key=lambda name: found[name]) == "b" and found["b"] < 0.8
     assert min(found[name] for name in ("a", "city", "yes")) > 0.94
-    said = two_sample_test(real, other, reasons=True)
-    assert said.auroc > 0.75
-    assert max(said.looked_at, key=lambda name: said.looked_at[name]) in ("a", "b")
-    assert said.of_each == (2000, 2000)
-    assert len(said.rows) == len(said.suspicion) == 2000
-    assert two_sample_test(real, other).looked_at == {}
+    result = two_sample_test(real, other, importances=True)
+    assert result.auroc > 0.75
+    assert max(result.importances, key=lambda name: result.importances[name]) in ("a", "b")
+    assert result.n_rows == (2000, 2000)
+    assert len(result.rows) == len(result.probabilities) == 2000
+    assert two_sample_test(real, other).importances == {}
 
 
 def test_pairs_that_are_broken_are_the_ones_that_are_named() -> None:
@@ -67,15 +67,15 @@ def test_pairs_that_are_broken_are_the_ones_that_are_named() -> None:
     assert two_sample_test(real, other).auroc > 0.7
 
 
-def test_a_judge_cannot_tell_rows_of_one_source_apart() -> None:
-    said = two_sample_test(table(2000, 0), table(1500, 1))
-    assert abs(said.auroc - 0.5) < 0.06 and said.of_each == (2000, 1500)
-    assert two_sample_test(table(2000, 0), table(1500, 1)).auroc == said.auroc
+def test_a_discriminator_cannot_tell_rows_of_one_source_apart() -> None:
+    result = two_sample_test(table(2000, 0), table(1500, 1))
+    assert abs(result.auroc - 0.5) < 0.06 and result.n_rows == (2000, 1500)
+    assert two_sample_test(table(2000, 0), table(1500, 1)).auroc == result.auroc
 
 
-def test_holes_count() -> None:
+def test_missing_values_count() -> None:
     real = table(1000, 0)
-    gone = with_holes(real)
+    gone = with_missing_values(real)
     assert column_similarity(gone, real)["b"] < 0.8 and column_similarity(real, gone)["b"] < 0.8
     assert pair_similarity(gone, real)["city", "b"] < 0.9
     assert two_sample_test(gone, real).auroc > 0.55
@@ -88,43 +88,43 @@ def test_holes_count() -> None:
 def test_columns_of_one_value() -> None:
     real = {"a": np.ones(60), "b": np.arange(60.0), "c": np.full(60, "x", object)}
     assert set(pair_similarity(real, real).values()) == {1.0}
-    assert two_sample_test(real, real, reasons=True).looked_at["c"] == 0
+    assert two_sample_test(real, real, importances=True).importances["c"] == 0
 
 
-def test_copies_are_seen() -> None:
+def test_copies_are_found() -> None:
     real, unseen = table(600, 0), table(600, 1)
     order = np.random.default_rng(0).permutation(600)
     copied = {name: values[order] for name, values in real.items()}
     honest, stolen = (privacy_report(real, new, unseen, target="yes") for new in (table(600, 2), copied))
     assert stolen.copies == 1 and honest.copies < 0.05
-    assert stolen.closest == 0 < honest.closest
-    assert stolen.closer is not None and stolen.closer > 0.9
-    assert honest.closer == pytest.approx(0.5, abs=0.1)
-    assert stolen.membership is not None and stolen.membership > 0.9
-    assert honest.membership == pytest.approx(0.5, abs=0.1)
-    assert stolen.attribute > 0.95 > honest.attribute
+    assert stolen.distance_to_closest == 0 < honest.distance_to_closest
+    assert stolen.closer_to_fit is not None and stolen.closer_to_fit > 0.9
+    assert honest.closer_to_fit == pytest.approx(0.5, abs=0.1)
+    assert stolen.membership_auroc is not None and stolen.membership_auroc > 0.9
+    assert honest.membership_auroc == pytest.approx(0.5, abs=0.1)
+    assert stolen.attribute_accuracy > 0.95 > honest.attribute_accuracy
     assert honest.copies_real is not None and honest.copies_real < 0.05
     alone = privacy_report(real, copied, None, target="b")
-    assert alone.copies == 1 and alone.membership is None and alone.target == "b"
+    assert alone.copies == 1 and alone.membership_auroc is None and alone.target == "b"
 
 
-def test_rows_with_holes_can_be_copies() -> None:
-    real = with_holes(table(300, 0))
+def test_rows_with_missing_values_can_be_copies() -> None:
+    real = with_missing_values(table(300, 0))
     assert privacy_report(real, real, None, target="b").copies == 1
     gone = {**real, "b": np.full(300, np.nan)}
-    assert privacy_report(gone, gone, None, target="b").attribute == 1
+    assert privacy_report(gone, gone, None, target="b").attribute_accuracy == 1
 
 
-def test_a_space_measures_columns_alike() -> None:
+def test_distances_give_every_column_the_same_weight() -> None:
     real = table(300, 0)
-    points = Space(real)(real)
-    distance, which = nearest(points, points)
+    points = DistanceSpace(real)(real)
+    distance, which = nearest_rows(points, points)
     assert (distance == 0).all() and (points[which] == points).all()
-    assert nearest(points, points, itself=True)[0].max() > 0
+    assert nearest_rows(points, points, exclude_self=True)[0].max() > 0
     far = {
         "a": np.array([1e9]),
         "city": np.array(["Paris"], object),
         "b": np.array([np.nan]),
         "yes": real["yes"][:1],
     }
-    assert nearest(Space(real)(far), points)[0][0] < 4
+    assert nearest_rows(DistanceSpace(real)(far), points)[0][0] < 4

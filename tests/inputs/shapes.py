@@ -208,7 +208,7 @@ SHAPES = [
         "pictures of no known layout",
         lambda _: np.zeros((5, 2, 6, 7)),
         base="array",
-        **both(ColumnError, "expected pictures, got shape (5, 2, 6, 7)"),
+        **both(ColumnError, "expected images, got shape (5, 2, 6, 7)"),
     ),
     kind(
         SHAPE,

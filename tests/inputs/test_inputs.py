@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from diabolo import tasks
-from diabolo.data.columns.image import is_picture, to_pixels
+from diabolo.data.columns.image import is_image, to_pixels
 from diabolo.data.sources import read_user_table
 from diabolo.errors import DiaboloError
 from diabolo.tasks import Explanation
@@ -57,7 +57,7 @@ def explanation_is_right(answer: Explanation, rows: int) -> None:
         for values in (answer.expected[name], low, high):
             if values is not None and pa.types.is_floating(values.type):
                 assert pc.all(pc.is_finite(values)).as_py()
-        if low is not None and is_picture(low.type):
+        if low is not None and is_image(low.type):
             assert (to_pixels(low) <= to_pixels(high)).all()
         elif low is not None:
             assert pc.all(pc.less_equal(plainly(low), plainly(high))).as_py()

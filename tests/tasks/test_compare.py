@@ -1,4 +1,4 @@
-"""New rows are held against real ones, whoever made them."""
+"""New rows are compared with real ones, whoever made them."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def model(real: pd.DataFrame) -> Autoencoder:
     return fitted(real, epochs=2)
 
 
-def test_rows_of_one_source_are_alike(model: Autoencoder, real: pd.DataFrame) -> None:
+def test_rows_of_one_source_are_similar(model: Autoencoder, real: pd.DataFrame) -> None:
     found = model.compare(real, synthetic=people(600, 1), unseen=people(400, 2))
-    assert found.against == "unseen" and found.verdict.of_each == (400, 600)
-    assert found.figures["columns"] > 0.93 and found.figures["pairs"] > 0.85
-    assert abs(found.figures["judge"] - 0.5) < 0.1
+    assert found.against == "unseen" and found.discriminator.n_rows == (400, 600)
+    assert found.figures["column_similarity"] > 0.93 and found.figures["pair_similarity"] > 0.85
+    assert abs(found.figures["discriminator_auroc"] - 0.5) < 0.1
     assert found.figures["copies"] == found.figures["copies_real"] == 0
-    assert abs(found.figures["membership"] - 0.5) < 0.1
+    assert abs(found.figures["membership_auroc"] - 0.5) < 0.1
     assert list(found.real) == ["height", "weight", "since", "member", "city"]
     frame = found.to_frame()
     assert isinstance(frame, pd.DataFrame)
-    assert frame["column"].tolist() == list(found.real) and (frame["alike"] > 0.9).all()
+    assert frame["column"].tolist() == list(found.real) and (frame["similarity"] > 0.9).all()
 
 
 def test_what_is_broken_is_named(model: Autoencoder, real: pd.DataFrame) -> None:
@@ -61,24 +61,24 @@ def test_what_is_broken_is_named(model: Autoencoder, real: pd.DataFrame) -> None
     found = model.compare(real, synthetic=rows)
     assert found.against == "fitted" and "copies_real" not in found.figures
     frame = found.to_frame().set_index("column")
-    assert frame["alike"].idxmin() == "weight"
-    assert frame["judge"].idxmax() in ("weight", "height")
-    assert found.figures["judge"] > 0.9
-    assert found.leaks.target == "city"
+    assert frame["similarity"].idxmin() == "weight"
+    assert frame["discriminator_importance"].idxmax() in ("weight", "height")
+    assert found.figures["discriminator_auroc"] > 0.9
+    assert found.privacy.target == "city"
 
 
 def test_copies_are_found_whatever_wrote_them(model: Autoencoder, real: pd.DataFrame, tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "copies.csv"
     real.sample(frac=1, random_state=0).to_csv(path, index=False)
     found = model.compare(real, synthetic=path, unseen=people(600, 1), target="member")
-    assert found.figures["copies"] == 1 and found.figures["closest"] == 0
-    assert found.figures["membership"] > 0.9
-    assert found.leaks.target == "member"
+    assert found.figures["copies"] == 1 and found.figures["distance_to_closest"] == 0
+    assert found.figures["membership_auroc"] > 0.9
+    assert found.privacy.target == "member"
 
 
 def test_the_same_question_has_the_same_answer(model: Autoencoder, real: pd.DataFrame) -> None:
     one, two = (model.compare(real, synthetic=people(300, 1), unseen=people(300, 2)) for _ in range(2))
-    assert one.figures == two.figures and one.verdict.looked_at == two.verdict.looked_at
+    assert one.figures == two.figures and one.discriminator.importances == two.discriminator.importances
 
 
 def test_what_cannot_be_compared(model: Autoencoder, real: pd.DataFrame) -> None:
@@ -97,5 +97,5 @@ def test_numbers_alone() -> None:
     random = np.random.default_rng(0)
     data = random.normal(size=(200, 1))
     found = fitted(data, epochs=1).compare(data, synthetic=random.normal(size=(200, 1)))
-    assert found.pairs_alike == {} and found.figures["pairs"] == 1
-    assert found.leaks.target == "x0"
+    assert found.pair_similarity == {} and found.figures["pair_similarity"] == 1
+    assert found.privacy.target == "x0"

@@ -29,13 +29,14 @@ from diabolo.adapters.lightning_batches import (
 )
 from diabolo.adapters.lightning_module import Module
 from diabolo.data.fields import Batch
+from diabolo.data.reading import read_fit_data
 from diabolo.data.sources import Table, read_user_table
 from diabolo.errors import OptionError, SchemaError, need
 from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.networks.member import Member
 from diabolo.networks.recipes import make_members
 from diabolo.training.fitting import MAX_ROWS_FOR_SCALES, PreparedData, TrainedNetworks, build_engine, prepare
-from diabolo.training.options import check_width, choose_device, read_fit_data, training_options
+from diabolo.training.options import check_width, choose_device, training_options
 from diabolo.training.settings import Training
 from diabolo.utils.checks import check_int
 from diabolo.utils.torch_state import forked_rng, torch_threads

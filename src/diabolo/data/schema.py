@@ -1,4 +1,4 @@
-"""What the columns of a data set are: inferred, shown, overruled, stored, and compared with new data."""
+"""The schema: what the columns of a data set are, inferred or requested, and how they are encoded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,28 @@ import numpy as np
 import torch
 
 from diabolo.data.columns import COLUMNS, Category, Column, Datetime, Number, Values
-from diabolo.data.columns.base import to_array
+from diabolo.data.columns.convert import to_array
 from diabolo.data.fields import FIELDS, Batch, Field
-from diabolo.data.inference import COUNTED, NEARLY, TOO, kind_of, looks, missing_share, why_ignored
+from diabolo.data.inference import (
+    AMBIGUOUS_DATE_SUFFIX,
+    NUMERIC_TEXT_PREFIX,
+    ROW_COUNTER_REASON,
+    describe_values,
+    infer_kind,
+    missing_share,
+    reason_to_ignore,
+)
 from diabolo.data.surrogates import SurrogateColumn
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.utils.checks import check_int
 
-AS_ASKED = "as asked"
+REQUESTED_REASON = (
+    "as asked"  # of the kind or the role of a column that an option names; stored in model files
+)
+CALENDAR_REASON = "calendar of the series"
+# Ignored columns of which generated rows get values all the same begin their reason with one of these.
+SURROGATE_REASONS = ("constant", "an id")
+MAX_LISTED, MAX_LISTED_NAMES = 5, 20  # columns that a sentence lists with reasons, and by name only
 
 
 @dataclass(frozen=True)
@@ -27,11 +41,11 @@ class Entry:
     """One column of the data.
 
     Attributes:
-        name: as the user has it.
+        name: the name in the user's data.
         role: "scored" (read and predicted), "context" (read only) or "ignored" (passed through).
         column: its kind and what was learnt of it; None if ignored.
-        reason: why this kind and role, in a few words.
-        missing: share of the rows in which it has no value.
+        reason: why it has this kind and role, in a few words.
+        missing: the share of the rows in which it has no value.
         surrogate: how generated rows get values of an id or of a constant; None for other columns.
     """
 
@@ -45,7 +59,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a part of a column lies in the codes: `codes.values[kind][:, index]`."""
+    """The place of a field of a column in a batch: `batch.values[kind][:, index]`."""
 
     name: str
     kind: str
@@ -81,77 +95,49 @@ class Schema:
         rest: str = "context",
         counters: Collection[str] = (),
     ) -> Schema:
-        """Decide what each column is, and learn its range or its levels.
+        """Decide the kind and the role of each column, and learn its range or its levels.
 
         Args:
             columns: name -> values.
-            scored: names that are scored whatever they look like.
-            rest: what becomes of the others, if some are named as scored: "context" or "ignored".
-            context: names that are read but never scored.
-            ignore: names that are not used.
-            kinds: name -> kind, an instance of a `Column`, instead of the one that looks right.
+            scored: names of columns that are scored whatever their values are.
+            context: names of columns that are read but never scored.
+            ignore: names of columns that are not used.
+            kinds: name -> kind, an instance of a `Column`, instead of the one that is inferred.
             calendar: the name of the time column of a series; it becomes context.
             named: whether the names mean anything (False for a plain array: then no id is looked for).
-            counters: names of columns that are known to number the rows; they are left out as ids.
+            rest: the role of the other columns, if some are named as scored: "context" or "ignored".
+            counters: names of columns that are known to number the rows; they are ignored as ids.
 
         Raises:
             OptionError: a name in the options is not in the data.
-            DataError: nothing is left to score.
+            DataError: no column is left to score, or images differ in size from column to column.
         """
-        only, context, ignore, kinds = (
-            set(scored or ()),
-            set(context or ()),
-            set(ignore or ()),
-            dict(kinds or {}),
+        options = _Options(
+            scored=frozenset(scored or ()),
+            context=frozenset(context or ()),
+            ignore=frozenset(ignore or ()),
+            kinds=dict(kinds or {}),
+            calendar=calendar,
+            named=named,
+            rest=rest,
+            counters=frozenset(counters),
         )
-        _check_names(columns, {"scored": only, "context": context, "ignore": ignore, "columns": set(kinds)})
-        entries = []
-        for name, values in columns.items():
-            asked = name in only or name in context or name in kinds
-            reason = None
-            if not asked and name != calendar:
-                reason = COUNTED if name in counters else why_ignored(name, values, named)
-            missing = missing_share(values)
-            left = bool(only) and name not in only and name not in context and name != calendar
-            if name in ignore or (left and rest == "ignored"):
-                entries.append(Entry(name, "ignored", None, AS_ASKED, missing))
-                continue
-            if reason is not None:
-                made = SurrogateColumn.fit(values) if reason.startswith(("constant", "an id")) else None
-                entries.append(Entry(name, "ignored", None, reason, missing, made))
-                continue
-            column = kinds.get(name) or kind_of(values)
-            if column is None:
-                entries.append(
-                    Entry(name, "ignored", None, f"{to_array(values).type} values have no kind", missing)
-                )
-                continue
-            if name == calendar and isinstance(column, Datetime) and name not in kinds:
-                column = Datetime(elapsed=False)
-            fitted = column.fit(values, name)
-            is_context = (
-                name in context or (name == calendar and name not in only) or bool(only and name not in only)
-            )
-            why = AS_ASKED if asked else ("calendar of the series" if name == calendar else looks(values))
-            if not fitted.fields:
-                entries.append(Entry(name, "ignored", None, "too short for a calendar", missing))
-            else:
-                entries.append(Entry(name, "context" if is_context else "scored", fitted, why, missing))
-        schema = cls(tuple(entries))
+        options.check_names(columns)
+        schema = cls(tuple(options.make_entry(name, values) for name, values in columns.items()))
         schema.check_sizes()
-        if not any(e.role == "scored" for e in entries):
-            shown = "; ".join(f"{e.name}: {e.role}, {e.reason}" for e in entries[:5])
+        if not schema.scored:
+            listed = "; ".join(f"{e.name}: {e.role}, {e.reason}" for e in schema.entries[:MAX_LISTED])
             raise DataError(
-                f"no column is left to score ({shown or 'the data has no columns'})",
+                f"no column is left to score ({listed or 'the data has no columns'})",
                 hint='name the columns that count: scored=["..."] or --scored NAME',
             )
         return schema
 
-    def embed(self, sizes: Mapping[str, int]) -> Schema:
-        """The same with given sizes of embeddings: name of a category -> numbers.
+    def with_embedding_sizes(self, sizes: Mapping[str, int]) -> Schema:
+        """Return a copy in which categories have given sizes of their embeddings: name -> size.
 
         Raises:
-            OptionError: a name is no category of the data, or a size is no size.
+            OptionError: a name is no category of the data, or a size is below 1.
         """
         _check_names({e.name: None for e in self.entries}, {"embedding": set(sizes)})
         entries = []
@@ -170,7 +156,7 @@ class Schema:
 
     @property
     def scored(self) -> list[str]:
-        """The names of the scored columns."""
+        """The names of the scored columns, in the order of the data."""
         return [e.name for e in self.entries if e.role == "scored"]
 
     @property
@@ -178,29 +164,22 @@ class Schema:
         """The entries that are read: scored and context."""
         return [e for e in self.entries if e.column is not None]
 
-    def say_ignored(self) -> str | None:
-        """One sentence on the columns that are left out without having been asked for, or None."""
-        left = [
-            f"{e.name} ({e.reason})" for e in self.entries if e.role == "ignored" and e.reason != AS_ASKED
-        ]
-        if not left:
+    def ignored_note(self) -> str | None:
+        """Return a sentence on the columns that are ignored without a request, or None."""
+        ignored = [e for e in self.entries if e.role == "ignored" and e.reason != REQUESTED_REASON]
+        if not ignored:
             return None
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        return (
-            f"ignored: {'; '.join(left[:5])}{more}. To read one all the same: context=[...] or scored=[...]"
-        )
+        return f"ignored: {_list_reasons(ignored)}. To read one all the same: context=[...] or scored=[...]"
 
-    def say_doubts(self) -> str | None:
-        """One sentence on the columns that are read, but perhaps not as they were meant, or None."""
+    def doubts_note(self) -> str | None:
+        """Return a sentence on the columns that are perhaps read in a way that was not meant, or None."""
         doubtful = [
-            f"{e.name} ({e.reason})"
+            e
             for e in self.entries
-            if e.role != "ignored" and (e.reason.startswith(NEARLY) or e.reason.endswith(TOO))
+            if e.role != "ignored"
+            and (e.reason.startswith(NUMERIC_TEXT_PREFIX) or e.reason.endswith(AMBIGUOUS_DATE_SUFFIX))
         ]
-        if not doubtful:
-            return None
-        more = f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else ""
-        return f"perhaps meant otherwise: {'; '.join(doubtful[:5])}{more}"
+        return f"perhaps meant otherwise: {_list_reasons(doubtful)}" if doubtful else None
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
@@ -211,7 +190,7 @@ class Schema:
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
-        """Where every part of every column lies, in the order of the columns."""
+        """The slots of all fields of all columns, in the order of the columns."""
         found: list[Slot] = []
         count = dict.fromkeys((f.kind for f in FIELDS), 0)
         for entry in self.used:
@@ -248,19 +227,19 @@ class Schema:
         }
 
     def slots_of(self, name: str) -> list[Slot]:
-        """Where the parts of one column lie."""
+        """Return the slots of one column's fields."""
         return list(self._slots.get(name, ()))
 
     @cached_property
     def _slots(self) -> dict[str, list[Slot]]:
-        # Tasks ask for every column in turn: looking through all slots each time is slow for wide tables.
+        # Tasks read every column in turn: a search through all slots each time is slow for wide tables.
         found: dict[str, list[Slot]] = {}
         for slot in self.slots:
             found.setdefault(slot.name, []).append(slot)
         return found
 
     def check_sizes(self) -> None:
-        """Raise `DataError` if fields of one kind differ in size: they lie side by side in one tensor."""
+        """Raise `DataError` if fields of one kind differ in size: they share one tensor."""
         for kind, fields in self.fields.items():
             other = next((i for i, f in enumerate(fields) if f.cell != fields[0].cell), None)
             if other is not None:
@@ -271,7 +250,7 @@ class Schema:
                 )
 
     def check(self, columns: Collection[str]) -> None:
-        """Raise `SchemaError` if a column that the model reads is not there."""
+        """Raise `SchemaError` if a column that the model reads is missing."""
         missing = [e.name for e in self.used if e.name not in columns]
         if not missing:
             return
@@ -288,27 +267,38 @@ class Schema:
         )
 
     def encode(self, columns: Mapping[str, Values]) -> Batch:
-        """Values -> codes. Only the columns that are read are looked at."""
+        """Return the values of the columns that are read as a batch.
+
+        Raises:
+            SchemaError: a column is missing.
+            ColumnError: a value is not of the kind of its column.
+        """
         self.check(columns)
         values: dict[str, list[np.ndarray]] = {}
         visible: dict[str, list[np.ndarray]] = {}
         for entry in self.used:
             assert entry.column is not None
             parts = entry.column.encode(columns[entry.name], entry.name)
-            for part, (value, there) in zip(entry.column.fields, parts, strict=True):
+            for part, (value, present) in zip(entry.column.fields, parts, strict=True):
                 values.setdefault(part.kind, []).append(value)
-                visible.setdefault(part.kind, []).append(there)
+                visible.setdefault(part.kind, []).append(present)
         return Batch(
             {k: torch.from_numpy(np.stack(v, axis=1)) for k, v in values.items()},
             {k: torch.from_numpy(np.stack(v, axis=1)) for k, v in visible.items()},
         )
 
     def decode(self, name: str, values: Mapping[str, np.ndarray], *, exact: bool = True) -> Values:
-        """One column from the values of all fields."""
+        """Return one column from the values of all fields.
+
+        Args:
+            name: the column's.
+            values: kind -> (rows, fields, *cell).
+            exact: whether to restore the type and the digits of the fit.
+        """
         return self[name].decode([values[s.kind][:, s.index] for s in self.slots_of(name)], exact=exact)
 
     def describe(self) -> list[dict[str, Any]]:
-        """One line a column: name, kind, role, missing, why, and what was learnt."""
+        """Return a row for each column: name, kind, role, missing share, reason, and what was learnt."""
         return [
             {
                 "column": e.name,
@@ -334,7 +324,7 @@ class Schema:
         )
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain values, for a model file."""
+        """Return plain values, for a model file."""
         return [
             {
                 "name": e.name,
@@ -349,32 +339,121 @@ class Schema:
 
     @classmethod
     def from_json(cls, entries: Sequence[Mapping[str, Any]]) -> Schema:
-        """The inverse of `to_json`."""
+        """Return the schema that `to_json` described."""
         kinds = {c.kind: c for c in COLUMNS}
-        made = []
+        restored = []
         for e in entries:
             state = dict(e["column"]) if e["column"] else None
             column = kinds[state.pop("kind")](**state) if state else None
             surrogate = SurrogateColumn.from_json(e["surrogate"]) if e["surrogate"] else None
-            made.append(Entry(e["name"], e["role"], column, e["reason"], e["missing"], surrogate))
-        return cls(tuple(made))
+            restored.append(Entry(e["name"], e["role"], column, e["reason"], e["missing"], surrogate))
+        return cls(tuple(restored))
 
 
-def _check_names(columns: Mapping[str, Any], options: Mapping[str, set[str]]) -> None:
+@dataclass(frozen=True)
+class _Options:
+    """The options of `Schema.infer`, and the decisions that they lead to."""
+
+    scored: frozenset[str]
+    context: frozenset[str]
+    ignore: frozenset[str]
+    kinds: Mapping[str, Column]
+    calendar: str | None
+    named: bool
+    rest: str
+    counters: frozenset[str]
+
+    def check_names(self, columns: Mapping[str, Values]) -> None:
+        """Raise `OptionError` if an option names a column that the data does not have."""
+        named = {"scored": self.scored, "context": self.context, "ignore": self.ignore}
+        _check_names(columns, {**named, "columns": set(self.kinds)})
+
+    def make_entry(self, name: str, values: Values) -> Entry:
+        """Return the entry of one column: its kind fitted to the values, or why it is ignored."""
+        missing = missing_share(values)
+        if self._is_left_out(name):
+            return Entry(name, "ignored", None, REQUESTED_REASON, missing)
+        if (reason := self._reason_to_ignore(name, values)) is not None:
+            surrogate = SurrogateColumn.fit(values) if reason.startswith(SURROGATE_REASONS) else None
+            return Entry(name, "ignored", None, reason, missing, surrogate)
+        column = self._kind(name, values)
+        if column is None:
+            return Entry(name, "ignored", None, f"{to_array(values).type} values have no kind", missing)
+        fitted = column.fit(values, name)
+        if not fitted.fields:
+            return Entry(name, "ignored", None, "too short for a calendar", missing)
+        return Entry(name, self._role(name), fitted, self._reason(name, values), missing)
+
+    def _is_requested(self, name: str) -> bool:
+        return name in self.scored or name in self.context or name in self.kinds
+
+    def _is_left_out(self, name: str) -> bool:
+        """Return whether the options say that a column is not read."""
+        if name in self.ignore:
+            return True
+        named = name in self.scored or name in self.context or name == self.calendar
+        return bool(self.scored) and not named and self.rest == "ignored"
+
+    def _reason_to_ignore(self, name: str, values: Values) -> str | None:
+        """Return why a column that no option names is not read; None if it is read."""
+        if self._is_requested(name) or name == self.calendar:
+            return None
+        return ROW_COUNTER_REASON if name in self.counters else reason_to_ignore(name, values, self.named)
+
+    def _kind(self, name: str, values: Values) -> Column | None:
+        """Return the kind of a column, requested or inferred, not yet fitted; None if there is none."""
+        if name in self.kinds:
+            return self.kinds[name]
+        column = infer_kind(values)
+        if name == self.calendar and isinstance(column, Datetime):
+            return Datetime(elapsed=False)
+        return column
+
+    def _role(self, name: str) -> str:
+        if name in self.context:
+            return "context"
+        is_rest = bool(self.scored) or name == self.calendar
+        return "context" if is_rest and name not in self.scored else "scored"
+
+    def _reason(self, name: str, values: Values) -> str:
+        """Return why a column that is read has its kind and role."""
+        if self._is_requested(name):
+            return REQUESTED_REASON
+        return CALENDAR_REASON if name == self.calendar else describe_values(values)
+
+
+def _list_reasons(entries: Sequence[Entry]) -> str:
+    """Return the first columns with their reasons, and the number of the others."""
+    listed = "; ".join(f"{e.name} ({e.reason})" for e in entries[:MAX_LISTED])
+    more = f" and {len(entries) - MAX_LISTED} more" if len(entries) > MAX_LISTED else ""
+    return listed + more
+
+
+def _check_names(columns: Mapping[str, Any], options: Mapping[str, Collection[str]]) -> None:
+    """Raise `OptionError` at the first name in an option that is no column of the data."""
     for option, names in options.items():
-        for name in sorted(names - set(columns)):
+        for name in sorted(set(names) - set(columns)):
             near = difflib.get_close_matches(name, list(columns), n=1)
             raise OptionError(
                 f"{option} names the column {name!r}, which the data does not have",
                 hint=f"did you mean {near[0]!r}?"
                 if near
-                else f"the columns are: {', '.join(list(columns)[:20])}",
+                else f"the columns are: {', '.join(list(columns)[:MAX_LISTED_NAMES])}",
             )
 
 
-def as_kind(
+def requested_kinds(
     columns: Mapping[str, Values], numeric: Iterable[str], categorical: Iterable[str]
 ) -> dict[str, Column]:
-    """The options `numeric` and `categorical` as kinds."""
+    """Return the options `numeric` and `categorical` as kinds: name -> column, not yet fitted.
+
+    Args:
+        columns: name -> values of the data.
+        numeric: names of columns that are numbers.
+        categorical: names of columns that are categories.
+
+    Raises:
+        OptionError: a name is not in the data.
+    """
     _check_names(columns, {"numeric": set(numeric), "categorical": set(categorical)})
     return {**{n: Number() for n in numeric}, **{n: Category() for n in categorical}}

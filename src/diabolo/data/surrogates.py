@@ -1,4 +1,4 @@
-"""Columns that no network reads, made anew for rows that are generated: ids and constants."""
+"""Surrogates: values for generated rows of columns that no network reads, ids and constants."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.base import Values
+from diabolo.data.columns.base import Values, is_finite, require
 
-SAMPLE = 10_000  # ids that are looked at for the signs in their places
-LONGEST = 200  # signs in an id
+N_ID_SAMPLE = 10_000  # ids that the alphabet of each position is read from: a choice
+MAX_ID_LENGTH = 200  # characters: a choice
+MAX_ALPHABET = 4096  # characters at one position, in a model file: more than any table of a fit has
 
 
 @dataclass(frozen=True)
 class SurrogateColumn:
-    """How to make values of a column that is not scored.
+    """How values of a column that is not scored are made.
 
     Attributes:
         type: the arrow type of the column.
         constant: the one value, as text.
-        start, step: whole numbers that count on behind those of the fit.
-        letters: place by place, the signs that ids of the fit have there; new ids are made of them.
-        missing: share of rows without a value.
+        start: the first of whole numbers that continue those of the fit.
+        step: their difference, 1 or -1; 0 for other columns.
+        alphabet: for each position of an id, the characters that ids of the fit have there.
+        missing: the share of rows without a value.
     """
 
     type: str
@@ -38,7 +40,7 @@ class SurrogateColumn:
 
     @classmethod
     def fit(cls, values: Values) -> Self | None:
-        """How to make values like these; None if they are neither constant nor ids."""
+        """Return how to make values like these; None if they are neither constant nor ids."""
         if not isinstance(values, pa.Array):
             return None
         if pa.types.is_dictionary(values.type):
@@ -57,63 +59,78 @@ class SurrogateColumn:
                 return None
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return None
-        texts = known[:: max(len(known) // SAMPLE, 1)].to_pylist()
+        texts = known[:: max(len(known) // N_ID_SAMPLE, 1)].to_pylist()
         length, _ = Counter(map(len, texts)).most_common(1)[0]
-        if not 0 < length <= LONGEST:
+        if not 0 < length <= MAX_ID_LENGTH:
             return None
         places = zip(*(t for t in texts if len(t) == length), strict=True)
         return cls(kind, alphabet=tuple("".join(sorted(set(p))) for p in places), missing=missing)
 
     def make(self, first: int, rows: int, seed: int) -> pa.Array:
-        """Values for new rows; ids differ from each other, over all batches of one seed.
+        """Return values for new rows; all ids of one seed differ from each other.
 
         Args:
-            first: the number of the first of these rows.
-            rows: how many.
-            seed: of ids that are drawn, and of rows without a value.
+            first: the number of the first of these rows among all that are generated.
+            rows: the number of rows.
+            seed: the seed of the ids, and of the choice of rows without a value.
         """
         random = np.random.default_rng([seed, first])
-        gone = random.random(rows) < self.missing
-        made: list[Any]
+        missing = random.random(rows) < self.missing
+        values: list[Any]
         if self.constant is not None:
-            made = [self.constant] * rows
+            values = [self.constant] * rows
         elif self.step:
             count = pa.array([self.start + self.step * (first + i) for i in range(rows)])
-            return pc.if_else(pa.array(gone), None, count).cast(pa.type_for_alias(self.type), safe=False)
+            return pc.if_else(pa.array(missing), None, count).cast(pa.type_for_alias(self.type), safe=False)
         else:
-            made = self._ids(first, rows, seed)
-        texts = pa.array([None if g else v for v, g in zip(made, gone, strict=True)], pa.string())
+            values = self._ids(first, rows, seed)
+        texts = pa.array([None if m else v for v, m in zip(values, missing, strict=True)], pa.string())
         return texts.cast(pa.type_for_alias(self.type)) if self.type != "string" else texts
 
     def _ids(self, first: int, rows: int, seed: int) -> list[str]:
-        """A walk through all ids that can be made, in steps that meet each of them once."""
-        letters, size = list(self.alphabet), math.prod(len(p) for p in self.alphabet)
-        while size < 2 * (first + rows):  # too few: they become longer
-            letters, size = [*letters, "0123456789"], size * 10
-        random = np.random.default_rng([seed, len(letters)])
+        """Return ids: a walk through all that the alphabet allows, which visits each of them once."""
+        alphabet, size = list(self.alphabet), math.prod(len(p) for p in self.alphabet)
+        while size < 2 * (first + rows):  # too few of them: ids become longer
+            alphabet, size = [*alphabet, "0123456789"], size * 10
+        random = np.random.default_rng([seed, len(alphabet)])
         words = random.integers(0, 2**62, size=2 * (size.bit_length() // 60 + 1)).tolist()
         half = len(words) // 2
         begin, stride = (
             sum(w << (62 * i) for i, w in enumerate(part)) for part in (words[:half], words[half:])
         )
-        # Near the golden section of all ids, so that neighbours in the table are no neighbours among them.
+        # A stride near the golden section of all ids, so that neighbouring rows do not get neighbouring ids.
         stride = (size * 618 // 1000 + stride % max(size // 1000, 1)) | 1
         while math.gcd(stride, size) != 1:
             stride += 2
-        made = []
-        for place in range(first, first + rows):
-            number, signs = (begin + place * stride) % size, []
-            for known in reversed(letters):
-                number, sign = divmod(number, len(known))
-                signs.append(known[sign])
-            made.append("".join(reversed(signs)))
-        return made
+        ids = []
+        for row in range(first, first + rows):
+            number, characters = (begin + row * stride) % size, []
+            for known in reversed(alphabet):
+                number, index = divmod(number, len(known))
+                characters.append(known[index])
+            ids.append("".join(reversed(characters)))
+        return ids
+
+    def check(self) -> None:
+        """Check what was learnt, of a column that was read from a file.
+
+        Raises:
+            ValueError: no fit can have learnt it.
+        """
+        alphabet = self.alphabet
+        require(all(str(v) == v != "" for v in alphabet), "the alphabet of an id")
+        require(len(alphabet) <= MAX_ID_LENGTH, "the length of an id")
+        require(max(map(len, alphabet), default=0) <= MAX_ALPHABET, "the alphabet of an id")
+        require(type(self.start) is int and type(self.step) is int, "the first of its numbers")
+        require(is_finite(self.missing), "the share of its missing values")
+        require(self.constant is None or isinstance(self.constant, str), "the constant")
+        require(len(self.make(0, 2, 0)) == 2, "the column")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for a model file."""
+        """Return plain values, for a model file."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """Return the column that `to_json` described."""
         return cls(**{**state, "alphabet": tuple(state["alphabet"])})

@@ -1,4 +1,4 @@
-"""The user's own table: any dataframe, array, mapping or file in; the same kind of dataframe out."""
+"""The user's table: read from any dataframe, array, mapping or file, and answered in the same library."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.image import SHAPES, is_picture, to_pictures, to_pixels
+from diabolo.data.columns.image import ARRAY_SHAPES, is_image, to_images, to_pixels
 from diabolo.data.files import read_file
 from diabolo.errors import ColumnError, DataError
 
-COMPLEX = "use their real part or size"
-TABLES = "a dataframe, a numpy array, a mapping of columns, a list of rows, or the path of a file"
-IMAGE_COLUMN = "image"  # the name of the only column of an array of pictures
+COMPLEX_HINT = "use their real part or their absolute value"
+TABLE_HINT = "a dataframe, a numpy array, a mapping of columns, a list of rows, or the path of a file"
+IMAGE_COLUMN = "image"  # the name of the only column of an array of images
 
 
 @dataclass(frozen=True)
 class UserTable:
-    """A table that remembers where it came from.
+    """A table in arrow, with the dataframe library that it came from.
 
     Attributes:
         table: the data, in arrow.
-        library: the dataframe library that answers are given in: "pandas", "polars" or "pyarrow".
+        library: the dataframe library of answers: "pandas", "polars" or "pyarrow".
         index: the pandas index, if there is one.
         named: whether the columns had names of their own.
-        frame: the user's own dataframe, where it is of pandas or polars.
+        frame: the user's own dataframe, if it is one of pandas or polars.
     """
 
     table: pa.Table
@@ -43,17 +43,18 @@ class UserTable:
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """The number of rows."""
         return int(self.table.num_rows)
 
     def columns(self) -> dict[str, pa.Array]:
-        """Name -> one contiguous arrow array, of a type that can be computed with."""
+        """Return name -> one contiguous arrow array, of a type that arrow can compute with."""
         return {
-            n: _readable(_whole(c)) for n, c in zip(self.table.column_names, self.table.columns, strict=True)
+            n: _to_computable(_combine_chunks(c))
+            for n, c in zip(self.table.column_names, self.table.columns, strict=True)
         }
 
     def to_native(self, columns: Mapping[str, Any], *, aligned: bool = True) -> Any:
-        """Columns as a dataframe of the user's own library.
+        """Return columns as a dataframe of the user's own library.
 
         Args:
             columns: name -> values.
@@ -65,45 +66,49 @@ class UserTable:
         if self.library == "pandas":
             frame = table.to_pandas()
             for name, values in zip(table.column_names, table.columns, strict=True):
-                if is_picture(values.type):
-                    frame[name] = list(to_pixels(_whole(values)))
+                if is_image(values.type):
+                    frame[name] = list(to_pixels(_combine_chunks(values)))
             if aligned and self.index is not None and len(self.index) == len(frame):
                 frame.index = self.index
             return frame
         return table
 
-    def replace_cells(self, columns: Mapping[str, pa.Array], places: Mapping[str, np.ndarray]) -> Any:
-        """The user's own table with some cells exchanged; all else, types included, is as it was.
+    def replace_cells(self, columns: Mapping[str, pa.Array], replaced: Mapping[str, np.ndarray]) -> Any:
+        """Return the user's own table with some cells replaced; all else, types included, is unchanged.
 
         Args:
             columns: name -> values of all rows.
-            places: name -> the rows to take from them.
+            replaced: name -> (rows,) flags: which of these values to take.
         """
         names = self.table.column_names
         if self.library == "polars" and self.frame is not None:
             new = nw.from_arrow(pa.table(dict(columns)), backend="polars")
             kinds = self.frame.schema
-            exchanged = [new[n] if kinds[n] == nw.Unknown else new[n].cast(kinds[n]) for n in columns]
-            return self.frame.with_columns(*exchanged).to_native()
+            new_columns = [new[n] if kinds[n] == nw.Unknown else new[n].cast(kinds[n]) for n in columns]
+            return self.frame.with_columns(*new_columns).to_native()
         if self.library == "pandas" and self.frame is not None:
             frame = self.frame.copy()
             for name, values in columns.items():
-                place = names.index(name)
-                rows = pa.array(np.flatnonzero(places[name]))
-                frame.isetitem(place, _mended(frame.iloc[:, place], values.take(rows), places[name]))
+                position = names.index(name)
+                rows = pa.array(np.flatnonzero(replaced[name]))
+                frame.isetitem(
+                    position, _replace_in_pandas(frame.iloc[:, position], values.take(rows), replaced[name])
+                )
             return frame
         if self.library == "pyarrow":
             table = self.table
             for name, values in columns.items():
-                place = names.index(name)
-                kind = table.schema.field(place).type
+                position = names.index(name)
+                kind = table.schema.field(position).type
                 if pa.types.is_run_end_encoded(kind):
                     values = pc.run_end_encode(values, run_end_type=kind.run_end_type)
                 elif pa.types.is_dictionary(kind):
                     values = values.dictionary_decode().cast(kind.value_type).dictionary_encode().cast(kind)
                 if not pa.types.is_null(kind):
                     values = values.cast(kind)
-                table = table.set_column(place, table.schema.field(place).with_type(values.type), values)
+                table = table.set_column(
+                    position, table.schema.field(position).with_type(values.type), values
+                )
             return table
         return self.to_native({**self.columns(), **columns})
 
@@ -154,16 +159,18 @@ def read_user_table(data: Any) -> UserTable:
         if hasattr(data, "__arrow_c_stream__") and not isinstance(data, type):
             return _checked(UserTable(pa.table(data)))
         if isinstance(data, type) or not hasattr(data, "__array__"):
-            raise DataError(f"expected a table, got {_what(data)}", hint=TABLES)
+            raise DataError(f"expected a table, got {_describe_type(data)}", hint=TABLE_HINT)
     return _checked(_from_array(data))
 
 
-def _what(data: Any) -> str:
+def _describe_type(data: Any) -> str:
+    """Return what data is, in words."""
     return f"the class {data.__name__}" if isinstance(data, type) else f"a {type(data).__name__}"
 
 
 def _from_mapping(data: Mapping[str, Any]) -> pa.Table:
-    _unique([str(name) for name in data])
+    """Return name -> values as an arrow table."""
+    _check_unique([str(name) for name in data])
     for name, values in data.items():
         if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
             raise ColumnError(
@@ -182,10 +189,11 @@ def _from_mapping(data: Mapping[str, Any]) -> pa.Table:
 
 
 def _from_pandas(data: Any) -> UserTable:
+    """Read a dataframe or a series of pandas."""
     if data.ndim == 1:
         data = data.to_frame(name=data.name if data.name is not None else "value")
     names = [str(c) for c in data.columns]
-    _unique(names)
+    _check_unique(names)
     arrays = {}
     for position, name in enumerate(names):
         column = data.iloc[:, position]
@@ -196,48 +204,50 @@ def _from_pandas(data: Any) -> UserTable:
 
 
 def _from_array(data: Any) -> UserTable:
+    """Read an array, or a sequence of rows: a table, or images."""
     if isinstance(data, list | tuple):
         sizes = [len(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in data]
         bad = next((row for row, size in enumerate(sizes) if size != sizes[0]), None)
         if bad is not None:
             raise DataError(
                 f"row {bad} has {sizes[bad]} values, the rows before it have {sizes[0]}",
-                hint="give all rows the same number of values; None is a hole",
+                hint="give all rows the same number of values; None stands for a missing value",
             )
     array = data if isinstance(data, np.ma.MaskedArray) else np.asarray(data)
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported: the array holds complex numbers", hint="X.real")
     if array.ndim in (3, 4):
-        return UserTable(pa.table({IMAGE_COLUMN: to_pictures(array, IMAGE_COLUMN)}), named=False)
+        return UserTable(pa.table({IMAGE_COLUMN: to_images(array, IMAGE_COLUMN)}), named=False)
     if array.ndim != 2:
         hint = "Reshape your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
         if array.ndim > 4:
-            hint = f"give pictures as {SHAPES}"
+            hint = f"give images as {ARRAY_SHAPES}"
         raise DataError(f"expected a table of two dimensions, got {array.ndim}", hint=hint)
     names = [f"x{i}" for i in range(array.shape[1])]
     table = pa.table({n: _to_arrow(array[:, i], n) for i, n in enumerate(names)}) if names else pa.table({})
     if not names:
         raise DataError(
             f"0 feature(s) (shape={array.shape}) while a minimum of 1 is required.",
-            hint="give it a column at least",
+            hint="give it at least one column",
         )
     return UserTable(table, named=False)
 
 
 def _to_arrow(values: Any, name: str) -> pa.Array:
+    """Return the values of one column as an arrow array."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        return _whole(values)
+        return _combine_chunks(values)
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()  # a tensor
     if str(getattr(values, "dtype", "object")) == "object" and not isinstance(values, Mapping):
         listed = values if isinstance(values, list | tuple) else list(values)
-        if listed and all(_is_picture(v) for v in listed):
-            values = _stacked(listed, name)
+        if listed and all(_is_image_array(v) for v in listed):
+            values = _stack_images(listed, name)
     if isinstance(values, np.ndarray) and values.ndim in (3, 4):
-        return to_pictures(values, name)
+        return to_images(values, name)
     kind = getattr(values, "dtype", None)
     if isinstance(kind, np.dtype) and kind.kind == "c":
-        raise ColumnError("complex numbers cannot be read", column=name, hint=COMPLEX)
+        raise ColumnError("complex numbers cannot be read", column=name, hint=COMPLEX_HINT)
     if isinstance(values, np.ndarray):
         if values.dtype.kind in "mM" and np.datetime_data(values.dtype)[0] not in (
             "D",
@@ -248,9 +258,9 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
         ):
             values = values.astype(f"{values.dtype.kind}8[s]")
         if values.dtype.kind == "m":
-            values = values.astype("m8[us]")  # arrow knows no days that are spans
+            values = values.astype("m8[us]")  # arrow has no durations of days
         if values.dtype.kind in "biufM":
-            # Arrow knows neither the other byte order nor floats beyond 64 bits.
+            # Arrow has neither the other byte order nor floats beyond 64 bits.
             wide = values.dtype.kind == "f" and values.dtype.itemsize > 8
             values = values.astype(np.float64 if wide else values.dtype.newbyteorder("="), copy=False)
         mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
@@ -260,71 +270,74 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
         if mask is not None:
             values = np.where(mask, None, values.astype(object))
     try:
-        return _whole(pa.array(values, from_pandas=True))
+        return _combine_chunks(pa.array(values, from_pandas=True))
     except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
         return _from_objects(list(values), name)
 
 
-def _is_picture(value: Any) -> bool:
+def _is_image_array(value: Any) -> bool:
+    """Return whether a cell holds an image."""
     return isinstance(value, np.ndarray) and value.ndim in (2, 3) and value.dtype != object
 
 
-def _stacked(values: Sequence[np.ndarray], name: str) -> np.ndarray:
-    """Pictures that come one by one."""
+def _stack_images(values: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Return images that are given one by one as one array."""
     for row, value in enumerate(values):
         if value.shape != values[0].shape:
             raise ColumnError(
-                f"a picture of shape {value.shape}, those before it have {values[0].shape}",
+                f"an image of shape {value.shape}, those before it have {values[0].shape}",
                 column=name,
                 row=row,
-                hint="bring all pictures to one size",
+                hint="resize all images to one size",
             )
     return np.stack(values)
 
 
 def _from_objects(values: list[Any], name: str) -> pa.Array:
-    """What arrow has no type for: whole numbers of any size are floats, mixed types are text."""
-    known = [None if _hole(v) else v for v in values]
+    """Return values that arrow has no type for: whole numbers of any size as floats, mixed types as text."""
+    known = [None if _is_missing(v) else v for v in values]
     if any(isinstance(v, complex | np.complexfloating) for v in known):
         row = next(i for i, v in enumerate(known) if isinstance(v, complex | np.complexfloating))
-        raise ColumnError("complex numbers cannot be read", column=name, row=row, hint=COMPLEX)
+        raise ColumnError("complex numbers cannot be read", column=name, row=row, hint=COMPLEX_HINT)
     if all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in known):
-        return pa.array([None if v is None else _float(v) for v in known], pa.float64())
+        return pa.array([None if v is None else _to_float(v) for v in known], pa.float64())
     # The schema shows text as a category. Half a surrogate pair is no text by itself.
     text = [None if v is None else str(v).encode(errors="replace").decode() for v in known]
     return pa.array(text, pa.string())
 
 
-def _hole(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
+    """Return whether a Python object stands for a missing value: None, NaN, NaT or NA."""
     try:
         return value is None or bool(value != value)
     except (TypeError, ValueError):
-        return type(value).__name__ == "NAType"  # an array in a cell is no hole
+        return type(value).__name__ == "NAType"  # an array in a cell is not missing
 
 
-def _float(value: float) -> float:
+def _to_float(value: float) -> float:
+    """Return a whole number of any size as a float, an infinity if it is too large."""
     try:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
 
 
-def _mended(column: Any, new: pa.Array, place: np.ndarray) -> Any:
-    """A pandas column with new values at a place, in its own type."""
+def _replace_in_pandas(column: Any, new: pa.Array, replaced: np.ndarray) -> Any:
+    """Return a pandas column with new values where flagged, in its own type."""
     if "Sparse" in str(column.dtype):
-        return _mended(column.sparse.to_dense(), new, place).astype(column.dtype)
+        return _replace_in_pandas(column.sparse.to_dense(), new, replaced).astype(column.dtype)
     column = column.copy()
     if column.dtype == object:
         values = np.empty(len(new), object)
-        values[:] = list(to_pixels(new)) if is_picture(new.type) else new.to_pylist()
-        column.iloc[np.flatnonzero(place)] = values
+        values[:] = list(to_pixels(new)) if is_image(new.type) else new.to_pylist()
+        column.iloc[np.flatnonzero(replaced)] = values
     else:
-        column.iloc[np.flatnonzero(place)] = new.to_pandas().astype(column.dtype).array
+        column.iloc[np.flatnonzero(replaced)] = new.to_pandas().astype(column.dtype).array
     return column
 
 
-def _readable(values: pa.Array) -> pa.Array:
-    """Types that arrow cannot compute with, as the plain ones that hold the same values."""
+def _to_computable(values: pa.Array) -> pa.Array:
+    """Return values of a type that arrow cannot compute with as a plain type that holds the same values."""
     if pa.types.is_run_end_encoded(values.type):
         values = pc.run_end_decode(values)
     if pa.types.is_string_view(values.type):
@@ -332,26 +345,29 @@ def _readable(values: pa.Array) -> pa.Array:
     return values.cast(pa.float32()) if pa.types.is_float16(values.type) else values
 
 
-def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _combine_chunks(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return values as one contiguous array."""
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
-def _unique(names: list[str]) -> None:
-    twice = [n for n, count in Counter(names).items() if count > 1]
-    if twice:
+def _check_unique(names: list[str]) -> None:
+    """Raise `DataError` if a name occurs twice."""
+    repeated = [n for n, count in Counter(names).items() if count > 1]
+    if repeated:
         raise DataError(
-            f"the column {twice[0]!r} occurs {names.count(twice[0])} times",
+            f"the column {repeated[0]!r} occurs {names.count(repeated[0])} times",
             hint="give each column a name of its own",
         )
 
 
 def _checked(user_table: UserTable) -> UserTable:
-    _unique(user_table.table.column_names)
+    """Return a table, or raise `DataError` if it has no rows, no columns, or two of one name."""
+    _check_unique(user_table.table.column_names)
     if user_table.table.num_columns == 0:
-        raise DataError("the data has no columns", hint="give it a column at least")
+        raise DataError("the data has no columns", hint="give it at least one column")
     if user_table.rows == 0:
         raise DataError(
             "0 sample(s): the data has columns but no rows; a minimum of 1 is required.",
-            hint="look at what selected the rows",
+            hint="check the selection of the rows",
         )
     return user_table

@@ -1,6 +1,6 @@
-"""Small data sets shipped with the package, so that a first try needs no download.
+"""Small data sets that are shipped with the package, so that a first example needs no download.
 
-Origin, licences and checksums stand in `SOURCE.md` beside this file.
+Origin, licences and checksums are listed in `SOURCE.md`, in the same folder.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def machine_temperature() -> pyarrow.Table:
 
 
 def machine_temperature_windows() -> list[tuple[datetime, datetime]]:
-    """List the four spans of `machine_temperature` that its publishers labelled anomalous.
+    """List the four periods of `machine_temperature` that its publishers labelled anomalous.
 
     Returns:
-        The first and the last timestamp of each span, in order; both ends belong to the span.
+        The first and the last timestamp of each period, in order; both belong to it.
 
     Examples:
         >>> start, end = machine_temperature_windows()[0]
@@ -57,7 +57,7 @@ def machine_temperature_windows() -> list[tuple[datetime, datetime]]:
 
 
 def adults() -> pyarrow.Table:
-    """Read 2,000 people of the United States census of 1994: six numbers, nine categories and holes.
+    """Read 2,000 people of the United States census of 1994: six numbers, nine categories, missing values.
 
     A random sample of the training part of UCI Adult (Becker and Kohavi, 1996).
 

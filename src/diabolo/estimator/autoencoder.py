@@ -11,6 +11,7 @@ import numpy as np
 
 from diabolo import tasks
 from diabolo.data.columns import Column
+from diabolo.data.reading import read_fit_data
 from diabolo.data.schema import Schema
 from diabolo.data.sources import read_user_table
 from diabolo.errors import DiaboloWarning, ModelFileError
@@ -22,7 +23,7 @@ from diabolo.networks.recipes import make_members
 from diabolo.persistence import storage
 from diabolo.tracking import TRACKING_OPTIONS, record_run
 from diabolo.training.fitting import fit_engine
-from diabolo.training.options import check_width, choose_device, read_fit_data, training_options
+from diabolo.training.options import check_width, choose_device, training_options
 from diabolo.utils.progress import Progress, progress_bar
 from diabolo.version import __version__
 

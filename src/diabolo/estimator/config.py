@@ -113,15 +113,15 @@ def find_data_file(path: Path) -> Path:
     Raises:
         DataError: the folder has no such file, or more than one.
     """
-    from diabolo.data.files import FORMATS, kind_of_file
+    from diabolo.data.files import FORMATS, file_format
 
     if not path.is_dir():
         return path  # whoever reads it reports what is wrong with it
     found = [p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".")]
-    found = [p for p in found if kind_of_file(p)[0] in FORMATS]
+    found = [p for p in found if file_format(p)[0] in FORMATS]
     # A .txt file among other data files may be a note.
     data = [p for p in found if p.name.partition(".")[0] == "train"] or [
-        p for p in found if kind_of_file(p)[0] != ".txt"
+        p for p in found if file_format(p)[0] != ".txt"
     ]
     if len(data) != 1:
         found_files = (

@@ -1,4 +1,4 @@
-"""Two tables as plain arrays."""
+"""Tables to compare, as plain arrays."""
 
 from __future__ import annotations
 
@@ -14,22 +14,27 @@ MISSING = "?"  # a missing label
 
 
 def is_number(values: np.ndarray) -> bool:
-    """Whether a column is a number."""
+    """Return whether a column is a number."""
     return values.dtype.kind == "f"
 
 
 def row_count(table: Table) -> int:
-    """Rows of a table."""
+    """Return the number of rows of a table."""
     return len(next(iter(table.values())))
 
 
 def take_rows(table: Table, rows: np.ndarray | slice) -> Table:
-    """Some of the rows."""
+    """Return some of the rows of a table.
+
+    Args:
+        table: name -> (rows,) values.
+        rows: row numbers, or a slice.
+    """
     return {name: values[rows] for name, values in table.items()}
 
 
-def coded(*parts: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """The values of one column of several tables as whole numbers, in their order; and how many there are."""
+def encode_together(*parts: np.ndarray) -> tuple[list[np.ndarray], int]:
+    """Return one column of several tables as whole numbers in the order of its values, and their number."""
     joined = np.concatenate(parts)
     if joined.dtype == object:
         joined = joined.astype(str)

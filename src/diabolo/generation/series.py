@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from diabolo.data.columns import Datetime
-from diabolo.data.columns.datetime import from_seconds
+from diabolo.data.columns.convert import from_seconds
 from diabolo.data.fields import Curve
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Series

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Batch, Symbol
-from diabolo.data.files import FORMATS, kind_of_file
+from diabolo.data.files import FORMATS, file_format
 from diabolo.detection import EVIDENCE, CellPredictor, ModelParts, RowScorer
 from diabolo.detection.calibration import Calibration
 from diabolo.detection.cell_errors import CellErrorModel
@@ -103,7 +103,7 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         raise ModelFileError(f"{path}: there is no such file")
     wrong = "is no diabolo model, or is damaged"
     try:
-        if kind_of_file(path)[0] in FORMATS and not is_tensor_file(path):
+        if file_format(path)[0] in FORMATS and not is_tensor_file(path):
             raise ModelFileError(
                 f"{path} is no diabolo model, it looks like a table",
                 hint=f'Autoencoder().fit("{path}").save("{path.stem}.diabolo"), or '

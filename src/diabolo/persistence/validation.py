@@ -15,14 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.columns import Boolean, Category, Datetime, Image, Number, Window
-from diabolo.data.columns.datetime import PARTS
-from diabolo.data.columns.image import LAYOUTS, PIXELS
+from diabolo.data.columns import Number, Window
 from diabolo.data.fields import Curve, Picture, Real, Symbol
 from diabolo.data.fields.real import MAX_SHARE
 from diabolo.data.schema import Entry, Schema
 from diabolo.data.sources import SOURCES, Series, Source
-from diabolo.data.surrogates import LONGEST
 from diabolo.detection import EVIDENCE
 from diabolo.detection.calibration import MAX_CALIBRATION_ROWS
 from diabolo.detection.memory import LIMIT
@@ -38,7 +35,6 @@ from diabolo.utils.torch_state import forked_rng
 
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
-MAX_SIDE = 65_536  # of a picture
 SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
 # Buffers that a fit changes.
 RUNNING = (
@@ -154,33 +150,13 @@ def _check_entry(entry: Entry, source: Source) -> None:
     require(is_text_list([entry.name, entry.reason]) and is_finite_number(entry.missing), name)
     require(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
     if entry.surrogate is not None:
-        made = entry.surrogate
-        require(column is None and is_text_list(made.alphabet) and all(made.alphabet), name)
-        require(
-            len(made.alphabet) <= LONGEST and max(map(len, made.alphabet), default=0) <= MAX_SYMBOLS, name
-        )
-        require(type(made.start) is int and type(made.step) is int and is_finite_number(made.missing), name)
-        require(made.constant is None or isinstance(made.constant, str), name)
-        require(len(made.make(0, 2, 0)) == 2, name)
+        require(column is None, name)
+        entry.surrogate.check()
     if isinstance(column, Window):
         channels = source.channels if isinstance(source, Series) else ()
         require(entry.name in channels and column.length == source.length, name)
-    if isinstance(column, Image):
-        sizes = column.shape
-        require(len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), name)
-        require(column.layout in LAYOUTS and column.type in PIXELS, name)
-        require(column.layout != "HW" or sizes[0] == 1, name)
-    if isinstance(column, Boolean):
-        require(len(column.counts) == 3, name)
-    if isinstance(column, Category):
-        symbols = column.symbols
-        require(
-            is_text_list(column.levels) and symbols.shape == (len(column.levels),) and len(symbols) > 0, name
-        )
-        require(bool(((symbols > 0) & (symbols < len(column.counts))).all()), name)
-    if isinstance(column, Datetime):
-        require(all(column.counts[p].shape == (PARTS[p][0] + 1,) for p in column.parts), name)
-        require(is_finite_number(column.unit) and column.unit >= 0, name)
+    if column is not None:
+        column.check()
     for part in column.fields if column is not None else ():
         if isinstance(part, Symbol):
             require(
@@ -208,12 +184,6 @@ def _try(entry: Entry) -> None:
     for part in column.fields:
         cell = (1, *part.cell)
         parts.append(np.ones(cell, np.int64) if isinstance(part, Symbol) else np.zeros(cell, np.float32))
-    for number in (column, getattr(column, "clock", None)):
-        if isinstance(number, Number | Window | Image):
-            require(
-                is_finite_number(number.mean) and is_finite_number(number.scale) and number.scale > 0,
-                entry.name,
-            )
     values = column.decode(parts, exact=isinstance(column, Number))
     require(all(bool(np.isfinite(value).all()) for value, _ in column.encode(values, entry.name)), entry.name)
     column.describe()

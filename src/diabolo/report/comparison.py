@@ -101,26 +101,26 @@ def content(engine: Engine, comparison: Comparison, tables: Mapping[str, UserTab
         comparison: the comparison of the tables.
         tables: name -> table that was compared.
     """
-    test = comparison.verdict
+    test = comparison.discriminator
     names = list(comparison.real)[:MAX_MATRIX_COLUMNS]
     return {
         "verdict": verdict(test.auroc),
         "size": _size(comparison),
         "figures": key_figures(comparison),
         "against": comparison.against,
-        "classified": [count(rows) for rows in test.of_each],
+        "classified": [count(rows) for rows in test.n_rows],
         "near_chance": test.auroc <= NEAR_CHANCE,
         "importance": column_importance(comparison),
         "recognised": recognised_rows(engine, comparison),
         "columns": compared_columns(engine, comparison),
         "left_out": max(len(comparison.real) - MAX_CHARTS, 0),
         "matrix": comparison_charts.pair_matrix(
-            "pairs", names, comparison.columns_alike, comparison.pairs_alike
+            "pairs", names, comparison.column_similarity, comparison.pair_similarity
         ),
         "similarity_grades": comparison_charts.SIMILARITY_GRADES,
         "pairs": worst_pairs(comparison),
-        "privacy": privacy(comparison.leaks),
-        "concerns": concerns(comparison.leaks),
+        "privacy": privacy(comparison.privacy),
+        "concerns": concerns(comparison.privacy),
         "caveats": caveats(engine, comparison, tables),
     }
 
@@ -158,9 +158,13 @@ def key_figures(comparison: Comparison) -> list[tuple[str, str, str]]:
     if "copies_real" in figures:
         copies = f"of unseen rows {percent(figures['copies_real'])}"
     return [
-        ("Classifier", f"{figures['judge']:.3f}", "AUROC; 0.5: cannot be told apart from real rows"),
-        ("Column similarity", percent(figures["columns"]), remark("columns_real")),
-        ("Pair similarity", percent(figures["pairs"]), remark("pairs_real")),
+        (
+            "Classifier",
+            f"{figures['discriminator_auroc']:.3f}",
+            "AUROC; 0.5: cannot be told apart from real rows",
+        ),
+        ("Column similarity", percent(figures["column_similarity"]), remark("column_similarity_real")),
+        ("Pair similarity", percent(figures["pair_similarity"]), remark("pair_similarity_real")),
         ("Copies", percent(figures["copies"]), copies),
     ]
 
@@ -182,7 +186,7 @@ class Importance:
 
 def column_importance(comparison: Comparison) -> list[Importance]:
     """Return the columns that the classifier relies on most."""
-    lost = sorted(comparison.verdict.looked_at.items(), key=lambda item: -item[1])[:MAX_PAIRS]
+    lost = sorted(comparison.discriminator.importances.items(), key=lambda item: -item[1])[:MAX_PAIRS]
     highest = max((v for _, v in lost), default=0)
     return [Importance(shorten(name, 40), 100 * v, v / highest) for name, v in lost if v >= MIN_IMPORTANCE]
 
@@ -207,13 +211,13 @@ def recognised_rows(engine: Engine, comparison: Comparison) -> RecognisedRows:
         engine: the fitted engine.
         comparison: the comparison of the tables.
     """
-    test = comparison.verdict
-    names = sorted(comparison.real, key=lambda name: -test.looked_at[name])[:MAX_RECOGNISED_COLUMNS]
+    test = comparison.discriminator
+    names = sorted(comparison.real, key=lambda name: -test.importances[name])[:MAX_RECOGNISED_COLUMNS]
     rows = []
-    for place in np.argsort(-test.suspicion, kind="stable")[:MAX_RECOGNISED_ROWS].tolist():
+    for place in np.argsort(-test.probabilities, kind="stable")[:MAX_RECOGNISED_ROWS].tolist():
         row = int(test.rows[place])
         values = [_format_cell(engine, name, comparison.synthetic[name][row]) for name in names]
-        rows.append((f"row {row:,}", percent(float(test.suspicion[place])), values))
+        rows.append((f"row {row:,}", percent(float(test.probabilities[place])), values))
     return RecognisedRows([shorten(name, 30) for name in names], rows)
 
 
@@ -251,7 +255,7 @@ def compared_columns(engine: Engine, comparison: Comparison) -> list[ComparedCol
         comparison: the comparison of the tables.
     """
     columns = []
-    names = sorted(comparison.real, key=lambda name: comparison.columns_alike[name])[:MAX_CHARTS]
+    names = sorted(comparison.real, key=lambda name: comparison.column_similarity[name])[:MAX_CHARTS]
     for number, name in enumerate(names):
         real, new = comparison.real[name], comparison.synthetic[name]
         gone_real, gone_new = (np.isnan(v) if is_number(v) else v == MISSING for v in (real, new))
@@ -266,14 +270,14 @@ def compared_columns(engine: Engine, comparison: Comparison) -> list[ComparedCol
             )
         else:
             drawing = comparison_charts.label_chart(chart, real, new, title=title)
-        similarity = percent(comparison.columns_alike[name])
+        similarity = percent(comparison.column_similarity[name])
         columns.append(ComparedColumn(shorten(name, 40), similarity, missing, drawing))
     return columns
 
 
 def worst_pairs(comparison: Comparison) -> list[tuple[str, str, str]]:
     """Return (column, column, similarity) of the pairs with the lowest similarity, the lowest first."""
-    worst = sorted(comparison.pairs_alike.items(), key=lambda item: item[1])[:MAX_PAIRS]
+    worst = sorted(comparison.pair_similarity.items(), key=lambda item: item[1])[:MAX_PAIRS]
     return [(shorten(one, 40), shorten(two, 40), percent(value)) for (one, two), value in worst]
 
 
@@ -285,7 +289,7 @@ def caveats(engine: Engine, comparison: Comparison, tables: Mapping[str, UserTab
         comparison: the comparison of the tables.
         tables: name -> table that was compared.
     """
-    rows = comparison.verdict.of_each
+    rows = comparison.discriminator.n_rows
     sentences = [
         "All privacy figures are averages. They do not rule out that a single, unusual row leaves a trace, "
         "and nothing here is a guarantee of differential privacy. Rare labels and extreme numbers of the "
@@ -298,7 +302,7 @@ def caveats(engine: Engine, comparison: Comparison, tables: Mapping[str, UserTab
             "There were no unseen rows: the classifier was given rows of the fit, and the usual difference "
             "between real rows is not known. Give --unseen FILE, or unseen=, for a fair comparison."
         )
-    elif comparison.figures["columns_real"] < comparison.figures["columns"] and (
+    elif comparison.figures["column_similarity_real"] < comparison.figures["column_similarity"] and (
         rows[0] < row_count(comparison.synthetic)
     ):
         sentences.append(

@@ -46,29 +46,29 @@ def privacy(report: PrivacyReport) -> list[PrivacyQuestion]:
         ),
         PrivacyQuestion(
             "Distance: how far is the nearest row of the fit? (median; a column counts up to 1)",
-            distance(report.closest),
-            distance(report.closest_real),
+            distance(report.distance_to_closest),
+            distance(report.distance_to_closest_real),
         ),
         PrivacyQuestion(
             "Attribute inference: an attacker knows all columns of a row except "
             f"{shorten(report.target, 40)}, and copies it from the nearest synthetic row. How often is that "
             "correct for rows of the fit, and for unseen rows?",
-            share(report.attribute),
-            share(report.attribute_real),
+            share(report.attribute_accuracy),
+            share(report.attribute_accuracy_real),
         ),
     ]
-    if report.closer is not None and report.membership is not None:
+    if report.closer_to_fit is not None and report.membership_auroc is not None:
         nothing = "50 % reveals nothing"
         questions += [
             PrivacyQuestion(
                 "How many synthetic rows are nearer to a row of the fit than to any of as many unseen rows?",
-                share(report.closer),
+                share(report.closer_to_fit),
                 nothing,
             ),
             PrivacyQuestion(
                 "Membership inference: an attacker has a row of the fit and an unseen row, and takes the one "
                 "nearer to a synthetic row for that of the fit. How often is that correct?",
-                share(report.membership),
+                share(report.membership_auroc),
                 nothing,
             ),
         ]
@@ -83,13 +83,16 @@ def concerns(report: PrivacyReport) -> list[str]:
             f"{percent(report.copies)} of the synthetic rows are copies of rows of the fit; "
             f"{_copies_of_unseen(report.copies_real)}."
         )
-    if report.closer is not None and report.closer > NEAR_CHANCE:
+    if report.closer_to_fit is not None and report.closer_to_fit > NEAR_CHANCE:
         sentences.append(
             "Synthetic rows are nearer to rows of the fit than expected by chance: they follow them closely."
         )
-    if report.membership is not None and report.membership > NEAR_CHANCE:
+    if report.membership_auroc is not None and report.membership_auroc > NEAR_CHANCE:
         sentences.append("Whether a row was in the data can be inferred better than by chance.")
-    if report.attribute_real is not None and report.attribute > report.attribute_real + MIN_EXCESS:
+    if (
+        report.attribute_accuracy_real is not None
+        and report.attribute_accuracy > report.attribute_accuracy_real + MIN_EXCESS
+    ):
         sentences.append(
             f"{report.target} is inferred correctly more often for rows of the fit than for unseen rows: "
             "the synthetic rows reveal something about single rows."

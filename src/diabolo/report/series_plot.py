@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns.datetime import to_moments, to_seconds
-from diabolo.data.columns.number import to_float
+from diabolo.data.columns.convert import to_float, to_moments, to_seconds
 from diabolo.errors import ColumnError, OptionError, UnsupportedError
 from diabolo.report.drawing import timeline
 from diabolo.report.drawing.charts import LEFT_MARGIN, PAGE_WIDTH

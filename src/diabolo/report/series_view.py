@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.datetime import to_moments, to_seconds
-from diabolo.data.columns.number import Number, to_float
+from diabolo.data.columns.convert import to_float, to_moments, to_seconds
+from diabolo.data.columns.number import Number
 from diabolo.data.sources import Series
 from diabolo.report.cards import Card
 from diabolo.report.drawing import timeline

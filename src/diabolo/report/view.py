@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo import tasks
-from diabolo.data.columns.datetime import to_moments, to_seconds
+from diabolo.data.columns.convert import to_moments, to_seconds
 from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame, UserTable, read_user_table
 from diabolo.detection.cells import CellPredictions

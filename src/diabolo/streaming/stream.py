@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns import Values
-from diabolo.data.columns.datetime import from_seconds
+from diabolo.data.columns.convert import from_seconds
 from diabolo.data.sources import Series
 from diabolo.data.sources.series import SERIES_OFFSET
 from diabolo.detection import EncodedRows

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from diabolo.data.columns import Number
-from diabolo.data.columns.image import is_picture, to_pixels
-from diabolo.data.columns.number import to_float
+from diabolo.data.columns.convert import to_float
+from diabolo.data.columns.image import is_image, to_pixels
 from diabolo.data.fields import FIELDS, Batch
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
@@ -66,7 +66,7 @@ class Answer(ABC):
             UnsupportedError: it has a column that is neither, or pictures in several columns.
         """
         columns = {n: pa.array(v) for n, v in self.columns().items()}
-        pictures = [v for v in columns.values() if is_picture(v.type)]
+        pictures = [v for v in columns.values() if is_image(v.type)]
         if len(pictures) == 1:
             return to_pixels(pictures[0])
         for name, values in columns.items():

@@ -1,4 +1,4 @@
-"""Could these rows be real?"""
+"""The task "compare": how well new rows stand for real ones, and what they disclose of those of the fit."""
 
 from __future__ import annotations
 
@@ -8,93 +8,93 @@ from typing import Any
 
 import numpy as np
 
-from diabolo import evaluation as likeness
-from diabolo.data.columns import Boolean, Datetime, Number, Values
-from diabolo.data.columns.category import to_text
-from diabolo.data.columns.datetime import to_moments, to_seconds
-from diabolo.data.columns.number import to_float
-from diabolo.data.sources import Series, UserTable
+from diabolo import evaluation
+from diabolo.data.columns import Boolean, Datetime, Image, Number, Values, Window
+from diabolo.data.columns.convert import to_float, to_moments, to_seconds, to_text
+from diabolo.data.sources import Frame, Series, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import DataError, OptionError, UnsupportedError
-from diabolo.evaluation import PrivacyReport, Table, Verdict
+from diabolo.evaluation import PrivacyReport, Table, TwoSampleResult
 from diabolo.tasks.base import Answer, Model, nothing_asked
 
-FEWEST = 20  # rows of each table
+MIN_ROWS = 20  # of each table: a choice
 
 
 @dataclass
 class Comparison(Answer):
-    """How well new rows stand for real ones, and what they give away.
+    """A comparison of new rows with real ones.
 
     Attributes:
         real, synthetic: the tables that were compared: numbers, seconds since 1970, and labels as text.
-        against: "unseen" or "fitted": the real rows that the judge was shown.
-        columns_alike: column -> how alike its values are, 0 to 1.
-        pairs_alike: two columns -> how alike they go together, 0 to 1.
-        columns_real, pairs_real: the mean of the same, of unseen real rows; None without any.
-        verdict: what a judge made of it, and what it looked at.
-        leaks: what the new rows give away of the fitted ones.
+        against: "unseen" or "fitted": the real rows that the discriminator was trained on.
+        column_similarity: column -> the similarity of its values in both tables, 0 to 1.
+        pair_similarity: two columns -> the similarity of their joint values, 0 to 1.
+        discriminator: the result of the classifier two-sample test, with the importance of each column.
+        privacy: what the new rows disclose of those of the fit.
+        column_similarity_real, pair_similarity_real: the means for unseen real rows; None without any.
     """
 
     user_table: UserTable
     real: Table
     synthetic: Table
     against: str
-    columns_alike: dict[str, float]
-    pairs_alike: dict[tuple[str, str], float]
-    verdict: Verdict
-    leaks: PrivacyReport
-    columns_real: float | None = None
-    pairs_real: float | None = None
+    column_similarity: dict[str, float]
+    pair_similarity: dict[tuple[str, str], float]
+    discriminator: TwoSampleResult
+    privacy: PrivacyReport
+    column_similarity_real: float | None = None
+    pair_similarity_real: float | None = None
 
     @property
     def figures(self) -> dict[str, float]:
-        """The numbers to quote: columns, pairs, judge, and what is given away."""
+        """The figures to quote: mean similarities, the AUROC of the discriminator, measures of privacy."""
         found = {
-            "columns": _mean(self.columns_alike),
-            "columns_real": self.columns_real,
-            "pairs": _mean(self.pairs_alike),
-            "pairs_real": self.pairs_real,
-            "judge": self.verdict.auroc,
-            **asdict(self.leaks),
+            "column_similarity": _mean(self.column_similarity),
+            "column_similarity_real": self.column_similarity_real,
+            "pair_similarity": _mean(self.pair_similarity),
+            "pair_similarity_real": self.pair_similarity_real,
+            "discriminator_auroc": self.discriminator.auroc,
+            **asdict(self.privacy),
         }
         return {name: value for name, value in found.items() if isinstance(value, float)}
 
     def columns(self) -> dict[str, Any]:
-        """A line for each column: how alike it is, at worst with another, and its worth to the judge."""
-        worst = {
-            name: min((v for pair, v in self.pairs_alike.items() if name in pair), default=float("nan"))
+        """Return a row for each column: its similarity, the lowest of its pairs, and its importance."""
+        lowest = {
+            name: min((v for pair, v in self.pair_similarity.items() if name in pair), default=float("nan"))
             for name in self.real
         }
         return {
             "column": list(self.real),
-            "alike": list(self.columns_alike.values()),
-            "worst_pair": list(worst.values()),
-            "judge": [self.verdict.looked_at[name] for name in self.real],
+            "similarity": list(self.column_similarity.values()),
+            "lowest_pair_similarity": list(lowest.values()),
+            "discriminator_importance": [self.discriminator.importances[name] for name in self.real],
         }
 
 
 def compare(
     model: Model, data: Any, *, synthetic: Any, unseen: Any = None, target: str | None = None, seed: int = 0
 ) -> Comparison:
-    """Hold new rows against real ones, whoever made them.
+    """Compare new rows with real ones, whoever made them.
 
-    Columns one by one and in pairs are compared with the rows of the fit. Boosted trees try to tell new rows
-    from unseen real ones (or, without such, from those of the fit): an AUROC of .5 means that they cannot.
-    What is given away of the rows of the fit is measured beside what unseen rows would give away.
+    Columns one by one and in pairs are compared with the rows of the fit. A discriminator, boosted trees, is
+    trained to tell new rows from unseen real ones (or, without such, from those of the fit): an AUROC of .5
+    means that it cannot. What new rows disclose of the rows of the fit is measured, and what unseen rows
+    disclose of them.
 
     Args:
-        model: a fitted model; it says what the columns are.
+        model: a fitted model; its schema says what the columns are.
         data: the rows of the fit.
         synthetic: the new rows.
         unseen: real rows that are not among those of the fit, if there are any.
-        target: the column that an attacker wants to guess; None for the last label, or else the last column.
-        seed: of the rows that the judge is shown.
+        target: the column that an attacker wants to infer; None for the last label, or else the last column.
+        seed: the seed of the samples of rows.
 
     Raises:
-        UnsupportedError: the model is one of a series or of pictures.
-        DataError: a table has fewer than 20 rows, or lacks columns.
-        OptionError: the target is no column that is read.
+        UnsupportedError: the model is one of a series or of images.
+        DataError: a table has fewer than 20 rows.
+        SchemaError: a table lacks a column that the model reads.
+        OptionError: the target is no column that the model reads.
 
     Example:
         >>> from diabolo import Autoencoder
@@ -103,71 +103,80 @@ def compare(
         >>> model = Autoencoder(epochs=1).fit(people.slice(0, 1000))
         >>> rows = model.generate(500, seed=0).to_frame()
         >>> found = model.compare(people.slice(0, 1000), synthetic=rows, unseen=people.slice(1000))
-        >>> found.against, sorted(found.figures)[:4]
-        ('unseen', ['attribute', 'attribute_real', 'closer', 'closest'])
+        >>> found.against, sorted(found.figures)[:3]
+        ('unseen', ['attribute_accuracy', 'attribute_accuracy_real', 'closer_to_fit'])
     """
     engine = model.engine_
     names = [e.name for e in engine.schema.used]
-    for name in names:
-        kind = engine.schema[name].kind
-        if isinstance(engine.source, Series) or kind in ("window", "image"):
-            raise UnsupportedError("rows are compared of tables of numbers, labels and dates")
-    parts = {"data": data, "synthetic": synthetic} | ({} if unseen is None else {"unseen": unseen})
-    frames = {name: engine.read(part) for name, part in parts.items()}
-    for name, frame in frames.items():
-        if frame.rows < FEWEST:
-            raise DataError(f"{name}: {frame.rows} rows are too few to compare; {FEWEST} are needed")
-    labels = [name for name in names if not _is_number(engine, name)]
+    if isinstance(engine.source, Series) or any(isinstance(engine.schema[n], Window | Image) for n in names):
+        raise UnsupportedError(
+            "rows of a series or of images cannot be compared",
+            hint="fit a table of numbers, labels and dates",
+        )
+    real, new = _read_table(engine, "data", data), _read_table(engine, "synthetic", synthetic)
+    others = None if unseen is None else _read_table(engine, "unseen", unseen)
     if target is None:
+        labels = [name for name in names if not isinstance(engine.schema[name], Number | Datetime)]
         target = (labels or names)[-1]
     if target not in names:
         raise OptionError(
-            f"target={target!r} is no column that the model reads", hint=f"of {', '.join(names[:20])}"
+            f"target={target!r} is no column that the model reads",
+            hint=f"the columns are: {', '.join(names[:20])}",
         )
-    raw = {name: frame.user_table.columns() for name, frame in frames.items()}
-    tables = {
-        name: {column: _values(engine, column, values[column]) for column in names}
-        for name, values in raw.items()
-    }
-    fitted, new, others = tables["data"], tables["synthetic"], tables.get("unseen")
-    judged = fitted if others is None else others
     random = np.random.default_rng(seed)
-    shuffled = [
-        None if t is None else likeness.take_rows(t, random.permutation(likeness.row_count(t)))
-        for t in (fitted, new, others)
-    ]
-    assert shuffled[0] is not None and shuffled[1] is not None
+    shuffled, new_shuffled = _shuffle(real, random), _shuffle(new, random)
     return Comparison(
-        nothing_asked(model.library_),
-        fitted,
-        new,
-        "fitted" if others is None else "unseen",
-        likeness.column_similarity(fitted, new),
-        likeness.pair_similarity(fitted, new),
-        likeness.two_sample_test(judged, new, seed=seed, reasons=True),
-        likeness.privacy_report(shuffled[0], shuffled[1], shuffled[2], target=target),
-        None if others is None else _mean(likeness.column_similarity(fitted, others)),
-        None if others is None else _mean(likeness.pair_similarity(fitted, others)),
+        user_table=nothing_asked(model.library_),
+        real=real,
+        synthetic=new,
+        against="fitted" if others is None else "unseen",
+        column_similarity=evaluation.column_similarity(real, new),
+        pair_similarity=evaluation.pair_similarity(real, new),
+        discriminator=evaluation.two_sample_test(
+            real if others is None else others, new, seed=seed, importances=True
+        ),
+        privacy=evaluation.privacy_report(
+            shuffled,
+            new_shuffled,
+            None if others is None else _shuffle(others, random),
+            target=target,
+        ),
+        column_similarity_real=None if others is None else _mean(evaluation.column_similarity(real, others)),
+        pair_similarity_real=None if others is None else _mean(evaluation.pair_similarity(real, others)),
     )
 
 
-def _mean(found: Mapping[Any, float]) -> float:
-    return float(np.mean(list(found.values()))) if found else 1.0
+def _read_table(engine: Engine, name: str, data: Any) -> Table:
+    """Return the columns that the model reads as plain arrays."""
+    frame: Frame = engine.read(data)
+    if frame.rows < MIN_ROWS:
+        raise DataError(
+            f"{name}: {frame.rows} rows are too few to compare; {MIN_ROWS} are needed",
+            hint="generate more rows, or give more real ones",
+        )
+    columns = frame.user_table.columns()
+    return {e.name: _to_plain(engine, e.name, columns[e.name]) for e in engine.schema.used}
 
 
-def _is_number(engine: Engine, name: str) -> bool:
-    return isinstance(engine.schema[name], Number | Datetime)
+def _shuffle(table: Table, random: np.random.Generator) -> Table:
+    """Return the rows of a table in random order."""
+    return evaluation.take_rows(table, random.permutation(evaluation.row_count(table)))
 
 
-def _values(engine: Engine, name: str, values: Values) -> np.ndarray:
-    """A column as plain values: numbers, seconds since 1970, or text."""
+def _mean(values: Mapping[Any, float]) -> float:
+    """Return the mean similarity; 1 if there is nothing to compare."""
+    return float(np.mean(list(values.values()))) if values else 1.0
+
+
+def _to_plain(engine: Engine, name: str, values: Values) -> np.ndarray:
+    """Return a column as numbers, seconds since 1970, or text."""
     column = engine.schema[name]
     if isinstance(column, Datetime):
         return to_seconds(to_moments(values, name, column.form))
     if isinstance(column, Number):
         return np.where(np.isinf(x := to_float(values, name)), np.nan, x)
-    if isinstance(column, Boolean):  # however a file writes them
-        [(flags, there)] = column.encode(values, name)
-        return np.where(there, np.where(flags == 2, "yes", "no"), likeness.MISSING).astype(object)
+    if isinstance(column, Boolean):  # the same text, however a file writes flags
+        [(flags, present)] = column.encode(values, name)
+        return np.where(present, np.where(flags == 2, "yes", "no"), evaluation.MISSING).astype(object)
     text = to_text(values, name)
-    return np.asarray(text.fill_null(likeness.MISSING).to_numpy(zero_copy_only=False), dtype=object)
+    return np.asarray(text.fill_null(evaluation.MISSING).to_numpy(zero_copy_only=False), dtype=object)

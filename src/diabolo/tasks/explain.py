@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from diabolo.data.columns.image import Image, is_picture, to_pixels
+from diabolo.data.columns.image import Image, is_image, to_pixels
 from diabolo.data.fields import Batch, Picture, Symbol
 from diabolo.data.sources import Frame, UserTable
 from diabolo.detection import EncodedRows
@@ -85,7 +85,7 @@ class Explanation(Answer):
         values = getattr(self, part)[column]
         if values is None:
             return None
-        return to_pixels(values[line : line + 1])[0] if is_picture(values.type) else values[line].as_py()
+        return to_pixels(values[line : line + 1])[0] if is_image(values.type) else values[line].as_py()
 
     def columns(self) -> dict[str, Any]:
         """Row, column, got, expected, low, high, bits, p_wrong, share of each cell.
@@ -240,8 +240,8 @@ def _nearest(
 def _plain(values: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if is_picture(values.type):
-        return Image().in_words(values)
+    if is_image(values.type):
+        return Image().to_display(values)
     if target == pa.string() and pa.types.is_floating(values.type):
         return pa.array([None if v is None else f"{v:.6g}" for v in values.to_pylist()], target)
     return values.cast(target, safe=False)

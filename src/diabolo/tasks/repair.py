@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns import Column
-from diabolo.data.columns.base import Values, to_array
+from diabolo.data.columns.base import Values
+from diabolo.data.columns.convert import to_array
 from diabolo.data.fields import Symbol
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
@@ -206,5 +207,5 @@ def _replaced(
 
 
 def _texts(column: Column, values: Values) -> list[str | None]:
-    words = to_array(column.in_words(values)).to_pylist()
+    words = to_array(column.to_display(values)).to_pylist()
     return [None if word is None or word != word else str(word) for word in words]

@@ -193,7 +193,7 @@ def build_engine(
     evidence = fit_evidence(parts, TrainingRows(frame, data.batch, data.positions, data.sample))
     scorer, calibrated = RowScorer.fit(parts, evidence, frame, split.calibration)
     cell_errors = fit_cell_errors(parts, frame, split, data.sample, data.seed)
-    notes = [*source.notes, schema.say_doubts(), schema.say_ignored(), *trained.notes]
+    notes = [*source.notes, schema.doubts_note(), schema.ignored_note(), *trained.notes]
     if split.shared:
         notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
     engine = Engine(parts, scorer, CellPredictor(parts, cell_errors), history=trained.history)

@@ -1,4 +1,4 @@
-"""The kinds of columns, in the order in which they are asked whether a column is theirs."""
+"""The kinds of columns, in the order in which they are asked whether they claim a column."""
 
 from diabolo.data.columns.base import Column, Values
 from diabolo.data.columns.boolean import Boolean

@@ -1,8 +1,9 @@
-"""What a kind of column is."""
+"""The interface of a kind of column."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self, TypeAlias
@@ -11,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from diabolo.data.columns.convert import Values, to_array
 from diabolo.data.fields import Field
 
-Values: TypeAlias = "pa.Array | np.ndarray"
-"""A column's values: an arrow array (of pictures: of tensors), or (rows, length) numbers for windows."""
+__all__ = ["Column", "Part", "Values", "is_finite", "require", "require_scale"]
 
-Part = tuple[np.ndarray, np.ndarray]
-"""A field's values and which of them are there, both (rows, *cell)."""
+Part: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""A field's values, and which of them are present, both (rows, *cell)."""
 
 
 class Column(ABC):
-    """How a kind of column is recognised, encoded and decoded.
+    """A kind of column: how it is recognised, encoded and decoded.
 
     Subclasses are dataclasses: their options first, then what `fit` learns, all of it numbers,
     strings, lists and numpy arrays.
@@ -32,32 +33,67 @@ class Column(ABC):
     @classmethod
     @abstractmethod
     def claims(cls, values: Values) -> bool:
-        """Whether values like these are of this kind."""
+        """Return whether values like these are of this kind."""
 
     @abstractmethod
     def fit(self, values: Values, name: str) -> Self:
-        """Learn from values; returns a fitted copy and leaves the instance as it is."""
+        """Learn from values, and return a fitted copy; the instance itself does not change.
+
+        Args:
+            values: (rows,) values of the fit.
+            name: the column's, for the message of an error.
+
+        Raises:
+            ColumnError: there is no value to learn from, or one is not of this kind.
+        """
 
     @property
     @abstractmethod
     def fields(self) -> tuple[Field, ...]:
-        """What a network holds for this column."""
+        """The fields that a network reads and predicts for this column."""
 
     @abstractmethod
     def encode(self, values: Values, name: str) -> list[Part]:
-        """Each field's values, and which of them are there."""
+        """Return each field's values, and which of them are present.
+
+        Args:
+            values: (rows,) values, of the fit or new.
+            name: the column's, for the message of an error.
+
+        Raises:
+            ColumnError: a value is not of this kind.
+        """
 
     @abstractmethod
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> Values:
-        """From each field's values back to the column's own; `exact` restores its type and digits."""
+        """Return the column's own values from those of its fields.
+
+        Args:
+            parts: each field's values, (rows, *cell).
+            exact: whether to restore the type and the digits of the fit; else plain numbers or text.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Check what was learnt, of a column that was read from a file.
+
+        Raises:
+            ValueError: no fit can have learnt it.
+        """
 
     def missing(self, values: Values) -> np.ndarray:
-        """Which values are not there: (rows,), or (rows, *cell) of pixels."""
-        gone = to_array(values).is_null(nan_is_null=True)
-        return np.asarray(gone.to_numpy(zero_copy_only=False))
+        """Return which values are missing: (rows,), or (rows, *cell) of pixels."""
+        null = to_array(values).is_null(nan_is_null=True)
+        return np.asarray(null.to_numpy(zero_copy_only=False))
 
     def replace_cells(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
-        """`new` where replaced, in the type of `old` as far as it can hold the new values."""
+        """Return `new` where replaced, else `old`, in the type of `old` as far as it can hold the new values.
+
+        Args:
+            old: (rows,) the values of the user.
+            new: (rows,) values to put in their place.
+            replaced: (rows,) flags, or (rows, *cell) of pixels.
+        """
         old, new = to_array(old), to_array(new)
         kind = old.type
         if pa.types.is_dictionary(kind):
@@ -69,25 +105,47 @@ class Column(ABC):
         merged = pc.if_else(pa.array(replaced), new, old)
         return merged.dictionary_encode() if pa.types.is_dictionary(kind) else merged
 
-    def in_words(self, values: Values) -> Values:
-        """Values as a table of answers can show them."""
+    def to_display(self, values: Values) -> Values:
+        """Return values as a table of answers can show them: of an image, a description."""
         return values
 
     def describe(self) -> str:
-        """What was learnt, in a few words."""
+        """Return what was learnt, in a few words."""
         return ""
 
     def to_json(self) -> dict[str, Any]:
-        """Options and what was learnt, as plain values."""
+        """Return options and what was learnt, as plain values."""
         return {"kind": self.kind, **_plain(dataclasses.asdict(self))}  # type: ignore[call-overload]
 
 
+def require(holds: bool, what: str) -> None:
+    """Raise `ValueError` unless a stored value can be what a fit has learnt.
+
+    Args:
+        holds: whether it can.
+        what: the value, in words.
+    """
+    if not holds:
+        raise ValueError(f"{what} cannot be the result of a fit")
+
+
+def require_scale(mean: Any, scale: Any) -> None:
+    """Raise `ValueError` unless both are finite numbers and the scale is above 0.
+
+    Args:
+        mean: the stored mean of a column.
+        scale: its stored standard deviation.
+    """
+    require(is_finite(mean) and is_finite(scale) and scale > 0, "the mean and the scale")
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether a stored value is a finite number; a flag is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _plain(value: Any) -> Any:
+    """Return arrays and numbers of numpy as lists and numbers of Python."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-
-
-def to_array(values: Values) -> pa.Array:
-    """Values as an arrow array."""
-    return pa.array(values) if isinstance(values, np.ndarray) else values

@@ -1,4 +1,4 @@
-"""Pictures: one for each row, all of one size."""
+"""Images: one for each row, all of one size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns.base import Column, Part, Values, to_array
-from diabolo.data.columns.number import centre, standard
+from diabolo.data.columns.base import Column, Part, Values, require, require_scale
+from diabolo.data.columns.convert import to_array
+from diabolo.data.columns.scaling import mean_and_scale, standardize
 from diabolo.data.fields import Picture
 from diabolo.errors import ColumnError
 
@@ -20,29 +21,31 @@ LAYOUTS = {
     "HWC": ("height", "width", "channels"),
     "CHW": ("channels", "height", "width"),
 }
-CHANNELS = (1, 3, 4)  # grey, colour, colour with opacity: what tells channels from rows of pixels
-SAMPLE = 2_000  # pictures that the mean and the deviation are taken from
-PIXELS = {
+CHANNEL_COUNTS = (1, 3, 4)  # grey, colour, colour with opacity: tells channels from rows of pixels
+N_SCALE_SAMPLE = 2_000  # images' worth of pixels that the mean and the deviation are taken from: a choice
+MAX_SIDE = 65_536  # pixels of a side, and channels, of an image that is read from a model file
+# The arrow name of a pixel's type -> its numpy name.
+PIXEL_TYPES = {
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
     "halffloat": "float16",
     "float": "float32",
     "double": "float64",
 }
-SHAPES = (
+ARRAY_SHAPES = (
     "(n, height, width), (n, height, width, channels) or (n, channels, height, width), channels 1, 3 or 4"
 )
 
 
 @dataclass
 class Image(Column):
-    """A picture in standard units: one mean and one scale for all its pixels.
+    """An image in standard units: one mean and one scale for all its pixels.
 
     Attributes:
         shape: channels, height, width.
-        layout: the order in which the user has them: "HW", "HWC" or "CHW".
+        layout: the order of the axes in the user's data: "HW", "HWC" or "CHW".
         type: the arrow type of a pixel, restored in answers.
-        mean, scale: of the finite training pixels.
-        low, high: their range, which answers keep to.
+        mean, scale: the mean and the standard deviation of the finite training pixels.
+        low, high: their range, to which answers are clipped.
     """
 
     shape: list[int] = field(default_factory=list)
@@ -57,17 +60,26 @@ class Image(Column):
 
     @classmethod
     def claims(cls, values: Values) -> bool:
-        return isinstance(values, pa.Array) and _layout_of(values.type) is not None
+        return isinstance(values, pa.Array) and _stored_layout(values.type) is not None
 
     def fit(self, values: Values, name: str) -> Self:
+        """Learn the size, layout and type of the images, and the mean, scale and range of their pixels.
+
+        Args:
+            values: (rows,) images.
+            name: the column's.
+
+        Raises:
+            ColumnError: no pixel is finite.
+        """
         values = to_array(values)
-        pixels, there = _channels_first(values, name)
-        known = pixels[np.isfinite(pixels) & there[:, None, None, None]]
+        pixels, present = _channels_first(values, name)
+        known = pixels[np.isfinite(pixels) & present[:, None, None, None]]
         if len(known) == 0:
             raise ColumnError("no finite pixel in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
-        every = max(len(known) // (SAMPLE * pixels[0].size), 1)
-        mean, scale = centre(known[::every].astype(float))
-        layout = _layout_of(values.type)
+        every = max(len(known) // (N_SCALE_SAMPLE * pixels[0].size), 1)
+        mean, scale = mean_and_scale(known[::every].astype(float))
+        layout = _stored_layout(values.type)
         assert layout is not None
         return replace(
             self,
@@ -87,44 +99,72 @@ class Image(Column):
         return (Picture((channels, height, width), low, high),)
 
     def encode(self, values: Values, name: str) -> list[Part]:
-        pixels, there = _channels_first(values, name)
+        """Return images in standard units, channels first.
+
+        Args:
+            values: (rows,) images.
+            name: the column's.
+
+        Raises:
+            ColumnError: they are of another size.
+        """
+        pixels, present = _channels_first(values, name)
         if list(pixels.shape[1:]) != self.shape:
-            got, wanted = (_size(shape) for shape in (pixels.shape[1:], self.shape))
-            raise ColumnError(f"expected pictures of {wanted}, got {got}", column=name)
-        visible = ~np.isnan(pixels) & there[:, None, None, None]
+            observed, expected = (_size(shape) for shape in (pixels.shape[1:], self.shape))
+            raise ColumnError(
+                f"expected images of {expected}, got {observed}",
+                column=name,
+                hint=f"resize them to {expected}",
+            )
+        visible = ~np.isnan(pixels) & present[:, None, None, None]
         # Single precision holds every whole number of 16 bits: no need for twice the memory.
         exact = pixels if pixels.dtype.itemsize > 4 else pixels.astype(np.float32, copy=False)
-        return [(standard(np.where(visible, exact, self.mean), self.mean, self.scale), visible)]
+        return [(standardize(np.where(visible, exact, self.mean), self.mean, self.scale), visible)]
 
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
+        """Return images in the layout of the fit.
+
+        Args:
+            parts: one array, (rows, channels, height, width) in standard units.
+            exact: whether to clip pixels to the range of the fit and restore their type; else float64.
+        """
         pixels = parts[0].astype(float) * self.scale + self.mean
         if exact:
             pixels = np.clip(pixels, self.low, self.high)
-            kind = np.dtype(PIXELS[self.type])
+            kind = np.dtype(PIXEL_TYPES[self.type])
             if kind.kind in "iu":
                 # The largest whole number of 64 bits has no float of its own.
                 top = float(np.iinfo(kind).max)
                 pixels = np.minimum(np.round(pixels), top if kind.itemsize < 8 else np.nextafter(top, 0))
             pixels = pixels.astype(kind)
-        return to_pictures(_in_layout(pixels, self.layout), "", self.layout)
+        return to_images(_in_layout(pixels, self.layout), "", self.layout)
 
     def missing(self, values: Values) -> np.ndarray:
-        pixels, there = _channels_first(values, "")
-        return np.asarray(np.isnan(pixels) | ~there[:, None, None, None])
+        """Return which pixels are missing: (rows, channels, height, width)."""
+        pixels, present = _channels_first(values, "")
+        return np.asarray(np.isnan(pixels) | ~present[:, None, None, None])
 
     def replace_cells(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
-        old = to_array(old)
-        (mine, _), (theirs, _) = (_channels_first(v, "") for v in (old, new))
-        layout = _layout_of(old.type)
-        assert layout is not None
-        pixels = np.where(replaced, theirs, mine)
-        if mine.dtype.kind == "f":
-            pixels = pixels.astype(mine.dtype)
-        return to_pictures(_in_layout(pixels, layout), "", layout)
+        """Return the pixels of `new` where replaced, else those of `old`, in the layout of `old`.
 
-    def in_words(self, values: Values) -> pa.Array:
-        pixels, there = _channels_first(values, "")
-        known = np.isfinite(pixels) & there[:, None, None, None]
+        Args:
+            old: (rows,) the images of the user.
+            new: (rows,) images of the same size.
+            replaced: (rows, channels, height, width) flags.
+        """
+        old = to_array(old)
+        (old_pixels, _), (new_pixels, _) = (_channels_first(v, "") for v in (old, new))
+        layout = _stored_layout(old.type)
+        assert layout is not None
+        pixels = np.where(replaced, new_pixels, old_pixels)
+        if old_pixels.dtype.kind == "f":
+            pixels = pixels.astype(old_pixels.dtype)
+        return to_images(_in_layout(pixels, layout), "", layout)
+
+    def to_display(self, values: Values) -> pa.Array:
+        """Return the size and the mean of each image, as text."""
+        pixels, present = _channels_first(values, "")
+        known = np.isfinite(pixels) & present[:, None, None, None]
         total = np.where(known, pixels, 0).sum((1, 2, 3), dtype=float)
         means = total / np.maximum(known.sum((1, 2, 3)), 1)
         size = _size(pixels.shape[1:])
@@ -133,26 +173,42 @@ class Image(Column):
         ]
         return pa.array(words, pa.string())
 
+    def check(self) -> None:
+        """Check the size, the layout and the type of the images.
+
+        Raises:
+            ValueError: one of them cannot have been learnt.
+        """
+        sizes = self.shape
+        require(
+            len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), "the image size"
+        )
+        require(self.layout in LAYOUTS and self.type in PIXEL_TYPES, "the layout or the type of its images")
+        require(self.layout != "HW" or sizes[0] == 1, "the number of channels")
+        require_scale(self.mean, self.scale)
+
     def describe(self) -> str:
         return f"{_size(self.shape)}, {self.low:g} to {self.high:g}, mean {self.mean:.4g}"
 
 
-def to_pictures(pixels: Any, name: str, layout: str | None = None) -> pa.Array:
-    """Pictures as an arrow column of tensors of one shape, which keeps the names of the axes.
+def to_images(pixels: Any, name: str, layout: str | None = None) -> pa.Array:
+    """Return images as an arrow column of tensors of one shape, which keeps the names of the axes.
 
     Args:
-        pixels: see `SHAPES`; flags become 0 and 1.
-        name: the column's.
-        layout: "HW", "HWC" or "CHW"; told from the shape if not given.
+        pixels: an array of one of the `ARRAY_SHAPES`; flags become 0 and 1.
+        name: the column's, for the message of an error.
+        layout: "HW", "HWC" or "CHW"; inferred from the shape if not given.
 
     Raises:
-        ColumnError: it does not hold pictures.
+        ColumnError: the array does not hold images.
     """
     if isinstance(pixels, np.ma.MaskedArray):
         pixels = np.where(np.ma.getmaskarray(pixels), np.nan, np.ma.getdata(pixels).astype(float))
-    layout = layout or _guess(pixels.shape[1:])
+    layout = layout or _infer_layout(pixels.shape[1:])
     if layout is None or 0 in pixels.shape:
-        raise ColumnError(f"expected pictures, got shape {pixels.shape}", column=name, hint=f"give {SHAPES}")
+        raise ColumnError(
+            f"expected images, got shape {pixels.shape}", column=name, hint=f"give {ARRAY_SHAPES}"
+        )
     if pixels.dtype.kind not in "biuf":
         raise ColumnError(f"expected pixels that are numbers, got {pixels.dtype}", column=name)
     kind = np.dtype(np.uint8 if pixels.dtype.kind == "b" else pixels.dtype).newbyteorder("=")
@@ -165,24 +221,24 @@ def to_pictures(pixels: Any, name: str, layout: str | None = None) -> pa.Array:
 
 
 def to_pixels(values: pa.Array) -> np.ndarray:
-    """Pictures as an array in their own layout, (rows, ...); what a missing one holds is not defined."""
+    """Return images as an array in their own layout, (rows, ...); pixels of missing ones are undefined."""
     storage, shape = values.storage, values.type.shape
     size = int(np.prod(shape))
     flat = storage.values.slice(storage.offset * size, len(storage) * size)
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(storage), *shape)
 
 
-def is_picture(kind: pa.DataType) -> bool:
-    """Whether values of this arrow type are pictures."""
-    return _layout_of(kind) is not None
+def is_image(kind: pa.DataType) -> bool:
+    """Return whether values of this arrow type are images."""
+    return _stored_layout(kind) is not None
 
 
 def _channels_first(values: Values, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, channels, height, width) pixels, and (rows,) which pictures are there."""
+    """Return (rows, channels, height, width) pixels, and (rows,) which images are present."""
     values = to_array(values)
-    layout = _layout_of(values.type)
+    layout = _stored_layout(values.type)
     if layout is None:
-        raise ColumnError(f"expected pictures, got {values.type} values", column=name)
+        raise ColumnError(f"expected images, got {values.type} values", column=name)
     pixels = to_pixels(values)
     if layout == "HW":
         pixels = pixels[:, None]
@@ -192,28 +248,30 @@ def _channels_first(values: Values, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_layout(pixels: np.ndarray, layout: str) -> np.ndarray:
-    """(rows, channels, height, width) -> as the user has it."""
+    """Return (rows, channels, height, width) pixels with their axes in the order of a layout."""
     return pixels[:, 0] if layout == "HW" else np.moveaxis(pixels, 1, 3) if layout == "HWC" else pixels
 
 
-def _layout_of(kind: pa.DataType) -> str | None:
-    """The layout of pictures of this arrow type; None if it is no such type."""
+def _stored_layout(kind: pa.DataType) -> str | None:
+    """Return the layout of images of this arrow type; None if the type is another."""
     if not isinstance(kind, pa.FixedShapeTensorType) or kind.permutation is not None:
         return None
     if not (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type)):
         return None
     names = tuple(kind.dim_names or ())
-    return next((k for k, v in LAYOUTS.items() if v == names), None) or _guess(kind.shape)
+    return next((k for k, v in LAYOUTS.items() if v == names), None) or _infer_layout(kind.shape)
 
 
-def _guess(shape: Sequence[int]) -> str | None:
+def _infer_layout(shape: Sequence[int]) -> str | None:
+    """Return the layout of images of this shape; None if it cannot be told."""
     if len(shape) == 2:
         return "HW"
     if len(shape) != 3:
         return None
-    return "HWC" if shape[2] in CHANNELS else "CHW" if shape[0] in CHANNELS else None
+    return "HWC" if shape[2] in CHANNEL_COUNTS else "CHW" if shape[0] in CHANNEL_COUNTS else None
 
 
 def _size(shape: Sequence[int]) -> str:
+    """Return the size of an image in words."""
     channels, height, width = shape
     return f"{height} x {width}" + (f" x {channels}" if channels > 1 else "")

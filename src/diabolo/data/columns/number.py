@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from textwrap import shorten
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from diabolo.data.columns.base import Column, Part, Values
+from diabolo.data.columns.base import Column, Part, Values, require_scale
+from diabolo.data.columns.convert import to_float
+from diabolo.data.columns.scaling import count_decimals, mean_and_scale, standardize
 from diabolo.data.fields import Real
 from diabolo.data.fields.real import MAX_SHARE, N_QUANTILES
 from diabolo.errors import ColumnError
 
-# An exact value is a symbol of its own where the column has few of them, each seen often enough on average:
-# the more, the oftener. Other numbers are sorted into bins of so many values; fewer if they are few.
-FEW_EXACT, MIN_SEEN = 64, 5
-FEW_BINS, MIN_HELD = 32, 20
-MANY_EXACT, MANY_BINS, MANY_SEEN = 256, 128, 60
-# One that so large a share of the rows hold, and so many, has a bin of its own in any case.
-HEAVY, HEAVY_ROWS = 1 / 256, 20
-# Values beyond this many standard units are clipped: float32 squares must stay finite.
-LIMIT = 1e6
+# The bins of a number, as measured (docs/generate.md, "How good"). Each distinct value has a bin of its own
+# where a column has at most 64 of them with 5 rows each on average, or at most 256 with 60 rows each. Other
+# columns get bins of 20 rows each, at most 32 of them, or of 60 rows each, at most 128.
+MAX_EXACT_BINS, MIN_ROWS_PER_EXACT_BIN = 64, 5
+MAX_EXACT_BINS_MANY_ROWS = 256
+MAX_BINS, MIN_ROWS_PER_BIN = 32, 20
+MAX_BINS_MANY_ROWS, MIN_ROWS_PER_BIN_MANY_ROWS = 128, 60
+MIN_BINS = 4
+# A value that so large a share of the rows have, and so many rows, gets a bin of its own in any case.
+HEAVY_SHARE, MIN_HEAVY_ROWS = 1 / 256, 20
 
 
 def _none() -> np.ndarray:
@@ -33,15 +34,15 @@ def _none() -> np.ndarray:
 
 @dataclass
 class Number(Column):
-    """A number, brought to mean 0 and deviation 1, with its values sorted into bins.
+    """A number in standard units (mean 0, standard deviation 1), with its values sorted into bins.
 
     Attributes:
-        mean, scale: of the finite training values.
+        mean, scale: the mean and the standard deviation of the finite training values.
         type: the arrow type of the column, restored in answers.
-        decimals: digits after the point that the column uses, or None for as many as there are.
+        decimals: digits after the point that the column uses, or None if they are more than six.
         low, high: the range of the finite training values.
         edges, lows, highs, centres, counts: the bins, in standard units.
-        shares: how values lie within the bins, see `diabolo.data.fields.Real`.
+        shares: how values are distributed within the bins, see `diabolo.data.fields.Real`.
     """
 
     mean: float = 0.0
@@ -73,18 +74,27 @@ class Number(Column):
         )
 
     def fit(self, values: Values, name: str) -> Self:
+        """Learn the mean, scale, range and digits of the finite values, and sort them into bins.
+
+        Args:
+            values: (rows,) numbers, see `to_float`.
+            name: the column's.
+
+        Raises:
+            ColumnError: a value is no number, or none is finite.
+        """
         x = to_float(values, name)
         x = x[np.isfinite(x)]
         if len(x) == 0:
             raise ColumnError("no finite number in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
-        mean, scale = centre(x)
+        mean, scale = mean_and_scale(x)
         edges, lows, highs, centres, counts, shares = make_bins((x - mean) / scale)
         return replace(
             self,
             mean=mean,
             scale=scale,
             type=str(values.type) if isinstance(values, pa.Array) else "double",
-            decimals=decimals(x),
+            decimals=count_decimals(x),
             low=float(x.min()),
             high=float(x.max()),
             edges=edges,
@@ -100,12 +110,27 @@ class Number(Column):
         return (Real(self.edges, self.lows, self.highs, self.centres, self.counts, self.shares),)
 
     def encode(self, values: Values, name: str) -> list[Part]:
+        """Return numbers in standard units.
+
+        Args:
+            values: (rows,) numbers, see `to_float`.
+            name: the column's.
+
+        Raises:
+            ColumnError: a value is no number.
+        """
         x = to_float(values, name)
         visible = ~np.isnan(x)
-        # An infinity is a value far outside, not a hole.
-        return [(standard(np.where(visible, x, self.mean), self.mean, self.scale), visible)]
+        # An infinity is a value far outside, not a missing one.
+        return [(standardize(np.where(visible, x, self.mean), self.mean, self.scale), visible)]
 
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
+        """Return numbers in the units of the data.
+
+        Args:
+            parts: one array, (rows,) in standard units.
+            exact: whether to round to the digits of the column and restore its type; else float64.
+        """
         x = parts[0].astype(float) * self.scale + self.mean
         if not exact:
             return pa.array(x)
@@ -118,85 +143,46 @@ class Number(Column):
             return pa.array(np.where(np.round(x) >= float(info.max), info.max, inside).astype(self.type))
         return pa.array(x).cast(_arrow_type(self.type), safe=False)
 
+    def check(self) -> None:
+        require_scale(self.mean, self.scale)
+
     def describe(self) -> str:
         return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}"
 
 
-def to_float(values: Values, name: str) -> np.ndarray:
-    """Numbers as float64, holes as NaN."""
-    if isinstance(values, np.ndarray):
-        return values.astype(float)
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    try:
-        if pa.types.is_decimal(values.type) or pa.types.is_boolean(values.type):
-            values = values.cast(pa.float64(), safe=False)
-        elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-            values = pc.utf8_trim_whitespace(values).cast(pa.float64())
-        elif not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or _is_null(values)):
-            raise pa.ArrowInvalid(f"{values.type} values")
-    except pa.ArrowInvalid as error:
-        row = _first_bad(values)
-        got = shorten(repr(values[row].as_py()), 60) if row is not None else f"{values.type} values"
-        raise ColumnError(
-            f"expected a number, got {got}",
-            column=name,
-            row=row,
-            hint=f"write a number or leave it empty; labels need a model fitted with categorical=[{name!r}]",
-        ) from error
-    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=float)
-
-
-def _is_null(values: pa.Array) -> bool:
-    return bool(pa.types.is_null(values.type))
-
-
-def _first_bad(values: pa.Array) -> int | None:
-    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        return None
-    for row, value in enumerate(values.to_pylist()):
-        try:
-            float(value or 0)
-        except ValueError:
-            return row
-    return None
-
-
 def _arrow_type(name: str) -> pa.DataType:
+    """Return the arrow type of floats with this name; decimals become float64."""
     return {"double": pa.float64(), "float": pa.float32(), "halffloat": pa.float16()}.get(
         name
     ) or pa.float64()
 
 
-def decimals(x: np.ndarray) -> int | None:
-    """Digits after the point that numbers use; None if they use more than six."""
-    sample = x[:: max(1, len(x) // 1000)]
-    for digits in range(7):
-        # Rounding multiplies: the largest floats have no digits to count.
-        with np.errstate(over="ignore"):
-            rounded = np.round(sample, digits)
-        if np.allclose(sample, rounded, rtol=1e-12, atol=1e-9):
-            return digits
-    return None
-
-
 def make_bins(
     z: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sort values into bins: (edges, lows, highs, centres, counts, shares).
+    """Sort finite numbers into bins.
 
-    Exact values where they are few: up to 64 if each is seen 5 times on average, up to 256 if 60 times.
-    Otherwise intervals of about equal mass, one for every 20 values (4 to 32) or every 60 (up to 128), in
-    which heavy values keep bins of their own.
+    Distinct values get bins of their own if they are few: up to 64 with 5 rows each on average, up to 256
+    with 60. Otherwise bins are intervals with about equal numbers of rows, one for every 20 rows (4 to 32
+    bins) or every 60 (up to 128), in which frequent values keep bins of their own.
+
+    Returns:
+        edges (bins + 1,), then (bins,) each: lows, highs, centres, counts; and shares, (bins, pieces - 1).
     """
     values, seen = np.unique(z, return_counts=True)
-    often = len(z) / len(values)
-    if (len(values) <= FEW_EXACT and often >= MIN_SEEN) or (len(values) <= MANY_EXACT and often >= MANY_SEEN):
+    rows_per_value = len(z) / len(values)
+    if (len(values) <= MAX_EXACT_BINS and rows_per_value >= MIN_ROWS_PER_EXACT_BIN) or (
+        len(values) <= MAX_EXACT_BINS_MANY_ROWS and rows_per_value >= MIN_ROWS_PER_BIN_MANY_ROWS
+    ):
         starts = np.arange(len(values))
     else:
-        bins = max(min(len(z) // MIN_HELD, FEW_BINS), min(len(z) // MANY_SEEN, MANY_BINS), 4)
+        bins = max(
+            min(len(z) // MIN_ROWS_PER_BIN, MAX_BINS),
+            min(len(z) // MIN_ROWS_PER_BIN_MANY_ROWS, MAX_BINS_MANY_ROWS),
+            MIN_BINS,
+        )
         mass = len(z) / bins
-        heavy, first, gathered = seen > min(mass, max(len(z) * HEAVY, HEAVY_ROWS)), [0], 0
+        heavy, first, gathered = seen > min(mass, max(len(z) * HEAVY_SHARE, MIN_HEAVY_ROWS)), [0], 0
         for i in range(len(values)):
             if i > first[-1] and (gathered >= mass or heavy[i] or heavy[i - 1]):
                 first.append(i)
@@ -212,7 +198,7 @@ def make_bins(
 
 
 def _shares(values: np.ndarray, seen: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """(bins, pieces - 1) where the values of each bin part its rows evenly; none if all bins are exact."""
+    """Return (bins, pieces - 1) quantiles of each bin as shares of its width; (0, ...) if all are exact."""
     ends = np.r_[starts[1:], len(values)]
     if (ends - starts == 1).all():
         return np.zeros((0, N_QUANTILES - 1), np.int64)
@@ -220,21 +206,7 @@ def _shares(values: np.ndarray, seen: np.ndarray, starts: np.ndarray) -> np.ndar
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         low, high = values[start], values[end - 1]
         if low < high:
-            upto = seen[start:end].cumsum()
-            wanted = upto[-1] * np.arange(1, N_QUANTILES) / N_QUANTILES
-            shares[row] = (values[start:end][np.searchsorted(upto, wanted)] - low) / (high - low)
+            cumulative = seen[start:end].cumsum()
+            wanted = cumulative[-1] * np.arange(1, N_QUANTILES) / N_QUANTILES
+            shares[row] = (values[start:end][np.searchsorted(cumulative, wanted)] - low) / (high - low)
     return np.round(shares * MAX_SHARE).astype(np.int64)
-
-
-def centre(x: np.ndarray) -> tuple[float, float]:
-    """Mean and deviation of numbers; a deviation of 1 where they do not differ."""
-    # Numbers near the largest float would overflow when squared: measure them in units of the largest.
-    unit = max(float(np.abs(x).max()) / 1e100, 1.0)
-    mean, scale = float((x / unit).mean() * unit), float((x / unit).std() * unit)
-    return mean, scale if scale > 1e-12 * max(abs(mean), 1e-300) else 1.0
-
-
-def standard(x: np.ndarray, mean: float, scale: float) -> np.ndarray:
-    """Numbers in standard units, in single precision."""
-    with np.errstate(over="ignore"):
-        return np.clip((x - mean) / scale, -LIMIT, LIMIT).astype(np.float32)

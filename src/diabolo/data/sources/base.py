@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -74,9 +74,32 @@ class Source(ABC):
         return False
 
     @classmethod
+    def from_options(cls, options: Mapping[str, Any], extra_columns: Sequence[str] = ()) -> Self:
+        """Return a source as the options of a fit request it, not yet fitted.
+
+        Args:
+            options: name -> value of every option of `Autoencoder`.
+            extra_columns: names of columns that are read as they are, whatever the source.
+
+        Raises:
+            OptionError: an option cannot be met.
+        """
+        return cls()
+
+    @classmethod
     @abstractmethod
     def claims(cls, options: Mapping[str, Any]) -> bool:
         """Whether data with these options (`time`, `by`, `window`) is of this kind."""
+
+    @property
+    def reserved_columns(self) -> tuple[str, ...]:
+        """Names of the columns that say which series and time a row belongs to; they are not coarsened."""
+        return ()
+
+    @property
+    def calendar(self) -> str | None:
+        """The name of the reserved column that holds the times of the rows, if there is one."""
+        return None
 
     @abstractmethod
     def fit(self, user_table: UserTable) -> Self:

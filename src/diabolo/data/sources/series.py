@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -12,9 +12,17 @@ import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 
 from diabolo.data.columns import Values
-from diabolo.data.columns.category import to_text
-from diabolo.data.columns.datetime import forms_of, from_seconds, in_words, is_text, to_moments, to_seconds
-from diabolo.data.columns.number import Number, to_float
+from diabolo.data.columns.convert import (
+    find_date_formats,
+    format_in_words,
+    from_seconds,
+    is_text,
+    to_float,
+    to_moments,
+    to_seconds,
+    to_text,
+)
+from diabolo.data.columns.number import Number
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.splitting import Split, split_windows
 from diabolo.data.user_table import UserTable
@@ -98,6 +106,33 @@ class Series(Source):
             )
         return options.get("time") is not None or options.get("window") is not None
 
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], extra_columns: Sequence[str] = ()) -> Self:
+        """Return a series with the requested time, key and window, not yet fitted.
+
+        Args:
+            options: name -> value of every option of `Autoencoder`.
+            extra_columns: names of columns that are no channels.
+
+        Raises:
+            OptionError: the window is no number of points.
+        """
+        window = options["window"]
+        if isinstance(window, str) and window != "auto":
+            raise OptionError(
+                f"window={window!r}: expected a number of points", hint='window=64, or window="auto"'
+            )
+        points = None if isinstance(window, str) else window
+        return cls(options["time"], options["by"], points, tuple(extra_columns))
+
+    @property
+    def reserved_columns(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.time, self.by) if name is not None)
+
+    @property
+    def calendar(self) -> str | None:
+        return self.time
+
     def fit(self, user_table: UserTable) -> Self:
         columns = user_table.columns()
         for option, name in (("time", self.time), ("by", self.by)):
@@ -120,7 +155,7 @@ class Series(Source):
                 + (f"; {left[0]!r} is an id, or was left out" if left else ""),
                 hint=hint + (f"; scored=[{left[0]!r}] makes it one" if left else ""),
             )
-        forms = forms_of(columns[self.time]) if self.time is not None else []
+        forms = find_date_formats(columns[self.time]) if self.time is not None else []
         form = forms[0] if forms else ""
         times, groups = replace(self, form=form)._times(columns), self._groups(columns)
         longest = max(len(rows) for _, rows in _apart(groups))
@@ -393,7 +428,7 @@ class Series(Source):
     def _notes(self, forms: list[str], times: np.ndarray, groups: np.ndarray) -> list[str]:
         notes = []
         if len(forms) > 1:
-            first, other = in_words(forms[0]), in_words(forms[1])
+            first, other = format_in_words(forms[0]), format_in_words(forms[1])
             notes.append(f"the times in {self.time!r} are read as {first}; {other} would fit too")
         shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in _apart(groups))
         if shared > len(times) / 20:
