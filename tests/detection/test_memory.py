@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from diabolo.data.fields import Batch
-from diabolo.detection.memory import LIMIT, MISMATCH, Memory, fingerprints
+from diabolo.data.fingerprints import fingerprints
+from diabolo.detection.memory import MAX_ROWS, MISMATCH, Memory
 from diabolo.utils.torch_state import forked_rng
 
 SCORED = {"real": torch.tensor([True, True, False]), "symbol": torch.tensor([True, False, True])}
@@ -59,14 +60,14 @@ def test_finds_what_comparing_all_pairs_finds(holes: float) -> None:
     found = memory.search(asked, k=3)
     distances = brute_force(asked, remembered)
     order = np.sort(distances, axis=1)
-    assert found.places.shape == (25, 3)
+    assert found.rows.shape == (25, 3)
     assert np.allclose(found.distance, order[:, 0], atol=1e-6)
     for row in range(25):
         for place in range(3):
-            if found.places[row, place] < 0:
+            if found.rows[row, place] < 0:
                 assert np.isinf(order[row, place])
             else:
-                assert distances[row, found.places[row, place]] == pytest.approx(order[row, place], abs=1e-5)
+                assert distances[row, found.rows[row, place]] == pytest.approx(order[row, place], abs=1e-5)
 
 
 @pytest.mark.parametrize("skip", [0, 3, 20, 58])
@@ -83,21 +84,21 @@ def test_a_row_is_not_its_own_neighbour_but_its_copies_are() -> None:
     found = memory.search(remembered)
     distances = brute_force(remembered, remembered)
     np.fill_diagonal(distances, np.inf)
-    assert (found.places[:, 0] != np.arange(50)).all()
+    assert (found.rows[:, 0] != np.arange(50)).all()
     assert np.allclose(found.distance, distances.min(1), atol=1e-6)
     twice = Batch.concatenate([remembered, remembered[7:8]])
     copied = Memory.fit(twice, SCORED).search(remembered[7:8])
     unseen_symbol = bool((remembered.values["symbol"][7, [0, 2]] == 0).any())
     if not unseen_symbol:
         assert copied.distance[0] == 0
-    assert copied.places[0, 0] in (7, 50)
+    assert copied.rows[0, 0] in (7, 50)
 
 
 def test_a_row_that_shares_no_cell_has_no_neighbour() -> None:
     remembered = rows(10, 3, 0.0)
     blank = Batch(remembered[:1].values, {k: torch.zeros_like(v[:1]) for k, v in remembered.visible.items()})
     found = Memory.fit(remembered, SCORED).search(blank)
-    assert np.isinf(found.distance[0]) and found.places[0, 0] == -1
+    assert np.isinf(found.distance[0]) and found.rows[0, 0] == -1
 
 
 def test_a_memory_of_one_row() -> None:
@@ -105,7 +106,7 @@ def test_a_memory_of_one_row() -> None:
     memory = Memory.fit(remembered, SCORED)
     assert np.isinf(memory.search(remembered).distance[0])
     other = remembered.replace({"real": remembered.values["real"] + 1})
-    assert memory.search(other, k=5).places[0].tolist() == [0, -1, -1, -1, -1]
+    assert memory.search(other, k=5).rows[0].tolist() == [0, -1, -1, -1, -1]
 
 
 def test_answers_do_not_depend_on_the_batch() -> None:
@@ -150,10 +151,10 @@ def test_shares_add_up_to_the_distance() -> None:
     remembered, asked = rows(60, 9), rows(25, 10)
     memory = Memory.fit(remembered, SCORED)
     found = memory.search(asked)
-    shares = memory.shares(asked, found.places[:, 0])
+    shares = memory.shares(asked, found.rows[:, 0])
     total = sum(part.sum(1) for part in shares.values())
     count = sum(
-        (asked.visible[k] & remembered.visible[k][torch.from_numpy(found.places[:, 0])] & s).sum(1).numpy()
+        (asked.visible[k] & remembered.visible[k][torch.from_numpy(found.rows[:, 0])] & s).sum(1).numpy()
         for k, s in SCORED.items()
     )
     known = np.isfinite(found.distance)
@@ -188,18 +189,19 @@ def test_windows_that_overlap_are_no_neighbours() -> None:
     remembered = curves(200, 2)
     memory = Memory.fit(remembered, {"curve": torch.tensor([True])}, np.arange(200))
     found = memory.search(remembered, np.arange(200), apart=8, k=2)
-    assert (np.abs(found.places - np.arange(200)[:, None]) >= 8).all()
+    assert (np.abs(found.rows - np.arange(200)[:, None]) >= 8).all()
     # The same content at another time is a neighbour.
     elsewhere = memory.search(remembered[50:51], np.array([5_000]), apart=8)
-    assert elsewhere.places[0, 0] == 50 and elsewhere.distance[0] == pytest.approx(0, abs=1e-3)
+    assert elsewhere.rows[0, 0] == 50 and elsewhere.distance[0] == pytest.approx(0, abs=1e-3)
 
 
 def test_memory_is_bounded() -> None:
     with forked_rng(0):
         batch = Batch(
-            {"real": torch.randn(LIMIT + 500, 1)}, {"real": torch.ones(LIMIT + 500, 1, dtype=torch.bool)}
+            {"real": torch.randn(MAX_ROWS + 500, 1)},
+            {"real": torch.ones(MAX_ROWS + 500, 1, dtype=torch.bool)},
         )
-    assert len(Memory.fit(batch, {"real": torch.tensor([True])})) == LIMIT
+    assert len(Memory.fit(batch, {"real": torch.tensor([True])})) == MAX_ROWS
 
 
 def test_equal_rows_have_equal_fingerprints() -> None:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.detection.seen_rows import SeenRows, short_fingerprints
+from diabolo.data.fingerprints import short_fingerprints
+from diabolo.detection.seen_rows import SeenRows
 
 GROUP = 40
 

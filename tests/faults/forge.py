@@ -208,7 +208,7 @@ HOSTILE: dict[str, Callable[[Parts], bytes]] = {
         "memory/visible/real", lambda a: np.full(a.shape, 7, np.uint8).view(np.bool_)
     ),
     "an index that points nowhere": tensor("network/masked/stems.real.last", setting(1 << 40, 0)),
-    "a column that counts less than nothing": tensor("memory/reach", setting(-1, 0)),
+    "a column that counts less than nothing": tensor("memory/number_weights", setting(-1, 0)),
     "the size of an error that is 0": tensor("evidence/residual/real", setting(0, 0)),
     "a calibration out of order": tensor("calibration/scores", lambda a: a[::-1].copy()),
     "an empty calibration": tensor("calibration/scores", lambda a: a[:0]),

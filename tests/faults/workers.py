@@ -44,8 +44,8 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
         ("scores", engine.calibration.scores.tobytes()),
         ("card", repr(engine.schema.to_json()).encode()),
     ]
-    if engine.memory.reach is not None:
-        found += [("reach", engine.memory.reach.tobytes())]
+    if engine.memory.number_weights is not None:
+        found += [("number_weights", engine.memory.number_weights.tobytes())]
     found += [
         ("rest", repr((engine.calibration.to_json(), engine.cell_errors, engine.source.to_json())).encode())
     ]

@@ -24,7 +24,7 @@ from diabolo.persistence.upgrade import upgrade_tensor_name
         ("residuals/worst", "evidence/residual/largest_error"),
         ("network/masked/stems.real.alphabet.weight", "network/masked/stems.real.embedding.weight"),
         ("network/noisy/white.linear.noise", "network/noisy/base.whitening.window_filter.noise"),
-        ("memory/reach", "memory/reach"),
+        ("memory/reach", "memory/number_weights"),
         ("axes/centre", "axes/centre"),
     ],
 )

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from diabolo import Autoencoder, DiaboloWarning, load
-from diabolo.detection.memory import WINDOWS
+from diabolo.detection.memory import MAX_WINDOWS
 from diabolo.errors import DataError, UnsupportedError
 from tests import made
 from tests.fits import fitted
@@ -86,9 +86,9 @@ def test_the_past_keeps_two_thirds(old: Autoencoder) -> None:
     before = (old.engine_.memory.positions, old.engine_.source.to_json())
     model = goes_on(old, drifting(1_000, ROWS, 3))
     positions, start = model.engine_.memory.positions, old.engine_.source.to_json()["end"]
-    assert positions is not None and len(positions) == WINDOWS
+    assert positions is not None and len(positions) == MAX_WINDOWS
     assert (positions >= start).mean() == pytest.approx(1 / 3, abs=0.02)
-    assert len(np.unique(positions)) > 0.99 * WINDOWS
+    assert len(np.unique(positions)) > 0.99 * MAX_WINDOWS
     assert model.engine_.facts["rows"] > old.engine_.facts["rows"]
     assert before == (old.engine_.memory.positions, old.engine_.source.to_json())
 

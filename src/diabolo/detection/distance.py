@@ -66,4 +66,4 @@ class Distance(RowEvidence):
         return np.where(finite[:, 0], distance, np.inf)
 
     def shares(self, rows: EncodedRows) -> dict[str, np.ndarray]:
-        return rows.parts.memory.shares(rows.complete, rows.neighbours().places[:, 0])
+        return rows.parts.memory.shares(rows.complete, rows.neighbours().rows[:, 0])

@@ -8,11 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from diabolo.data.fields import Batch, Real, Symbol
+from diabolo.data.fingerprints import short_fingerprints
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Source
 from diabolo.detection.base import Arrays, EncodedRows, Evidence, RowEvidence, Shapes, TrainingRows
 from diabolo.detection.calibration import MAX_CALIBRATION_ROWS, Calibration
-from diabolo.detection.memory import Neighbours, fingerprints
+from diabolo.detection.memory import Neighbours
 from diabolo.detection.parts import ModelParts
 from diabolo.detection.residuals import Residual
 from diabolo.utils.checks import require
@@ -124,7 +125,7 @@ class SeenRows(RowEvidence):
         return bulk_neighbours(rows).distance
 
     def shares(self, rows: EncodedRows) -> dict[str, np.ndarray]:
-        return rows.parts.memory.shares(rows.complete, bulk_neighbours(rows).places[:, 0])
+        return rows.parts.memory.shares(rows.complete, bulk_neighbours(rows).rows[:, 0])
 
     def contains(self, batch: Batch) -> np.ndarray:
         """Return (rows,) whether the fit has seen a row with this content."""
@@ -166,12 +167,3 @@ def bulk_neighbours(rows: EncodedRows) -> Neighbours:
 
 def _evidence(rows: EncodedRows, residual: np.ndarray) -> dict[str, np.ndarray]:
     return {SeenRows.name: bulk_neighbours(rows).distance, Residual.name: residual**RESIDUAL_EXPONENT}
-
-
-def short_fingerprints(batch: Batch) -> np.ndarray:
-    """Return (rows,) fingerprints of 32 bits.
-
-    Of a million new rows, two are taken for one of 10,000 seen ones.
-    """
-    prints = fingerprints(batch)
-    return np.asarray((prints ^ (prints >> np.uint64(32))).astype(np.uint32).view(np.int32))

@@ -14,8 +14,8 @@ from torch.distributions import Distribution
 
 from diabolo.data.fields import Batch, Picture, Real
 from diabolo.data.fields.batch import BLOCK_ROWS
+from diabolo.data.fingerprints import fingerprints
 from diabolo.data.sources import Frame
-from diabolo.detection.memory import fingerprints
 from diabolo.generation.base import Fitted
 from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.networks.likelihoods import Binned, Categorical

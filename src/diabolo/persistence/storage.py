@@ -33,7 +33,7 @@ from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_fi
 from diabolo.utils.torch_state import forked_rng
 
 FORMAT = 3
-LEARNT = ("positions", "whitening", "reach")  # of a memory, beside its rows; each may be missing
+LEARNT = ("positions", "whitening", "number_weights")  # of a memory, beside its rows; each may be missing
 LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 
 

@@ -34,6 +34,7 @@ PREFIXES = {
     "crowd/": "evidence/knn_distance/",
     "calibration/": "calibration/",
     "loom/": "window_mixture/",
+    "memory/": "memory/",
 }
 NAMES = {
     "worst": "largest_error",
@@ -41,6 +42,7 @@ NAMES = {
     "stretches": "remembered",
     "prints": "fingerprints",
     "oddness": "scores",
+    "reach": "number_weights",
 }
 
 

@@ -22,7 +22,7 @@ from diabolo.data.schema import Entry, Schema
 from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.detection import EVIDENCE
 from diabolo.detection.calibration import MAX_CALIBRATION_ROWS
-from diabolo.detection.memory import LIMIT
+from diabolo.detection.memory import MAX_ROWS
 from diabolo.generation import window_mixture
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.member import Member
@@ -95,7 +95,7 @@ def check_values(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     if "window_mixture/mean" in tensors:
         window_mixture.check_arrays(select_prefix(tensors, "window_mixture/"))
     if Real.kind in plan.schema.fields:
-        require(bool((tensors["memory/reach"] > 0).all()), "what a column counts")
+        require(bool((tensors["memory/number_weights"] > 0).all()), "what a column counts")
     scores = tensors["calibration/scores"]
     require(bool((scores[1:] >= scores[:-1]).all()), "the order of 'calibration/scores'")
 
@@ -225,7 +225,7 @@ def _check_shapes(
     kinds = schema.fields
     rows = specs[f"memory/values/{next(iter(kinds))}"].shape[0]
     ranked = math.prod(specs["calibration/scores"].shape)
-    require(1 <= rows <= LIMIT and 1 <= ranked <= MAX_CALIBRATION_ROWS, "the number of its rows")
+    require(1 <= rows <= MAX_ROWS and 1 <= ranked <= MAX_CALIBRATION_ROWS, "the number of its rows")
     points = len(kinds.get(Curve.kind, ())) * source.length
     expected: dict[str, tuple[str, tuple[int, ...]]] = {"calibration/scores": ("F64", (ranked,))}
     for listed in EVIDENCE:
@@ -238,7 +238,7 @@ def _check_shapes(
         expected[f"memory/values/{kind}"] = ("I16" if kind == Symbol.kind else "F32", shape)
         expected[f"memory/visible/{kind}"] = ("BOOL", shape)
     if Real.kind in kinds:
-        expected["memory/reach"] = ("F32", (len(kinds[Real.kind]),))
+        expected["memory/number_weights"] = ("F32", (len(kinds[Real.kind]),))
     if isinstance(source, Series):
         expected["memory/positions"] = ("I64", (rows,))
     if points:

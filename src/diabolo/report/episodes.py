@@ -129,9 +129,9 @@ def _nearest(view: SeriesView, row: int) -> str:
     window_rows = np.array([window])
     batch = view.engine.schema.encode(frame[window_rows])
     near = view.engine.parts.neighbours(batch, frame.positions[window_rows])
-    if near.places[0, 0] < 0:
+    if near.rows[0, 0] < 0:
         return ""
     # A position counts steps since 1970 (of a numeric time: since 0), apart from its series.
-    step = int(memory.positions[near.places[0, 0]]) % SERIES_OFFSET
+    step = int(memory.positions[near.rows[0, 0]]) % SERIES_OFFSET
     on = format_time(step * source.step) if view.dates and source.step else f"point {step:,}"
     return f"the remembered window from {on} on, distance {near.distance[0]:.2g}"

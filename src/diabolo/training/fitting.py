@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from diabolo.data.fields import Batch
+from diabolo.data.fingerprints import fingerprints
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source
 from diabolo.data.splitting import Split
 from diabolo.detection import CellPredictor, ModelParts, RowScorer, TrainingRows, fit_evidence
-from diabolo.detection.memory import LIMIT, Memory, fingerprints
+from diabolo.detection.memory import MAX_ROWS, Memory
 from diabolo.engine import Engine
 from diabolo.networks.completion import complete_windows
 from diabolo.networks.member import Member
@@ -187,7 +188,7 @@ def build_engine(
         remembered = complete_windows(cell_network, data.batch, device)
     else:
         # Calibration rows too: no row counts as its own neighbour, so their distances are those of new rows.
-        remembered = schema.encode(frame[evenly_spaced(frame.rows, LIMIT)])
+        remembered = schema.encode(frame[evenly_spaced(frame.rows, MAX_ROWS)])
     memory = Memory.fit(remembered, scored, data.positions)
     parts = ModelParts(source, schema, trained.networks, memory, device, thread_count)
     evidence = fit_evidence(parts, TrainingRows(frame, data.batch, data.positions, data.sample))
