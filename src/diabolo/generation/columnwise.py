@@ -12,7 +12,6 @@ from torch import Tensor
 
 from diabolo.data.fields import Batch
 from diabolo.data.schema import Slot
-from diabolo.data.sources import Series
 from diabolo.errors import OptionError
 from diabolo.generation.base import Fitted, Request, Table
 from diabolo.generation.conditions import MIN_PROBABILITY, AllowedValues, is_choice
@@ -59,7 +58,7 @@ class ColumnwiseSampler(TableSampler):
 
     @classmethod
     def serves(cls, fitted: Fitted) -> bool:
-        return not isinstance(fitted.source, Series) and samples_columnwise(fitted)
+        return not fitted.source.overlaps and samples_columnwise(fitted)
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:

@@ -25,10 +25,10 @@ class IncrementalEncoder:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.starts = dict(zip(network.kinds, accumulate(network.widths, initial=0), strict=False))
-        gaps = accumulate(network.presence_fields.values(), initial=0)
-        self.gaps = {
-            kind: [start + int(holes[:index].sum()) if hole else None for index, hole in enumerate(holes)]
-            for (kind, holes), start in zip(network.can_be_missing.items(), gaps, strict=False)
+        first = accumulate(network.presence_fields.values(), initial=0)
+        self.presence_inputs = {
+            kind: [start + int(flags[:index].sum()) if flag else None for index, flag in enumerate(flags)]
+            for (kind, flags), start in zip(network.can_be_missing.items(), first, strict=False)
         }
         self.inputs: dict[tuple[str, int], Tensor] = {}
         self.weights: dict[tuple[str, int], Tensor] = {}
@@ -69,10 +69,10 @@ class IncrementalEncoder:
             kind: of the field.
             index: of the field among those of its kind.
         """
-        gap, head = self._gap(kind, index), self.network.presence
-        if gap is None or head is None:
+        presence_input, head = self._presence_input(kind, index), self.network.presence
+        if presence_input is None or head is None:
             return None
-        return torch.sigmoid(h @ head.weight[gap] + head.bias[gap])
+        return torch.sigmoid(h @ head.weight[presence_input] + head.bias[presence_input])
 
     def reveal(self, kind: str, index: int, values: Tensor, present: Tensor) -> None:
         """Make a field known that was hidden in all rows so far.
@@ -84,21 +84,21 @@ class IncrementalEncoder:
             present: (rows,) whether there is a value.
         """
         stem: Any = self.network.stems[kind]
-        some, gap = slice(index, index + 1), self._gap(kind, index)
+        some, presence_input = slice(index, index + 1), self._presence_input(kind, index)
         hidden = stem(values[:1, None], torch.zeros_like(present[:1, None]), some)
         new = stem(values[:, None], present[:, None], some) - hidden
-        if gap is not None:
+        if presence_input is not None:
             new = torch.cat([new, (~present).to(new.dtype)[:, None]], 1)
         if (kind, index) not in self.weights:
             inputs = stem.input_columns(index) + self.starts[kind]
-            if gap is not None:
-                inputs = torch.cat([inputs, torch.tensor([sum(self.network.widths) + gap])])
+            if presence_input is not None:
+                inputs = torch.cat([inputs, torch.tensor([sum(self.network.widths) + presence_input])])
             self.weights[kind, index] = self.network.encoder.first.weight[:, inputs].T.contiguous()
             self.inputs[kind, index] = inputs
         self.sums.addmm_(new, self.weights[kind, index])
         if self.network.encoder.residual[0]:
             self.read[:, self.inputs[kind, index]] += new
 
-    def _gap(self, kind: str, index: int) -> int | None:
+    def _presence_input(self, kind: str, index: int) -> int | None:
         """Return which of the network's presence inputs belongs to the field."""
-        return self.gaps[kind][index] if kind in self.gaps else None
+        return self.presence_inputs[kind][index] if kind in self.presence_inputs else None

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Batch, Picture
-from diabolo.data.sources import Series
 from diabolo.errors import UnsupportedError
 from diabolo.generation.base import Fitted, Request, Table
 from diabolo.generation.priors import LatentPrior, fit_prior
@@ -43,7 +42,7 @@ class LatentSampler(TableSampler):
 
     @classmethod
     def serves(cls, fitted: Fitted) -> bool:
-        return not isinstance(fitted.source, Series) and not samples_columnwise(fitted)
+        return not fitted.source.overlaps and not samples_columnwise(fitted)
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Curve
-from diabolo.data.sources import Series
 from diabolo.errors import UnsupportedError
 from diabolo.generation.base import Fitted, Request, Table
 from diabolo.generation.latent import check_prior, fit_latent_prior
@@ -41,7 +40,7 @@ class OverlappingWindowsSampler(SeriesSampler):
 
     @classmethod
     def serves(cls, fitted: Fitted) -> bool:
-        return isinstance(fitted.source, Series) and fitted.samples_latents
+        return fitted.source.overlaps and fitted.samples_latents
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:

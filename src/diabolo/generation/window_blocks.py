@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from diabolo.data.columns import Values
 from diabolo.data.fields import Curve
-from diabolo.data.sources import Series
 from diabolo.errors import UnsupportedError
 from diabolo.generation.base import Fitted, Request
 from diabolo.generation.context import context_features
@@ -35,7 +34,7 @@ class WindowMixtureSampler(SeriesSampler):
 
     @classmethod
     def serves(cls, fitted: Fitted) -> bool:
-        return isinstance(fitted.source, Series) and not fitted.samples_latents
+        return fitted.source.overlaps and not fitted.samples_latents
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
