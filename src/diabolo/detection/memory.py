@@ -24,7 +24,7 @@ QUERIES_AT_ONCE, MIN_QUERIES = 512, 16  # rows that are compared at once, fewer 
 SPARE_CANDIDATES, SPARE_WINDOW_CANDIDATES = 8, 2
 MAX_REPEATED_MINIMA = 4  # smallest values that are found one after the other, five times faster than sorting
 OUTLIERS_PER_END = 1000  # one in so many values is left out at each end of a column's inner range
-# Whitening ridge as a share of the mean variance: this, or a window over twice the number of independent ones.
+# Whitening ridge as a share of the mean variance: this, or one over twice the number of independent windows.
 MIN_RIDGE = 0.01
 
 
@@ -188,7 +188,7 @@ def _independent_windows(positions: np.ndarray | None, length: int) -> float:
 
 
 def _whitening(batch: Batch, independent: float) -> np.ndarray:
-    """Return (points, points) what windows are multiplied by: directions in which they hardly vary count more.
+    """Return (points, points) the whitening of windows: directions in which they hardly vary count more.
 
     Each channel is brought to a mean of 0 first: its level is evidence of its own, and as one of the
     directions a slow drift would count as an anomalous shape. Of few windows that do not overlap, directions
