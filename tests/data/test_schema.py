@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder, Category, Number, Schema
-from diabolo.data.schema import requested_kinds
+from diabolo.data.entries import requested_kinds
 from diabolo.errors import ColumnError, DataError, OptionError, SchemaError
 from tests import made
 

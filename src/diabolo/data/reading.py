@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from diabolo.data.coarsening import coarsen
+from diabolo.data.entries import requested_kinds
 from diabolo.data.inference import is_row_counter
-from diabolo.data.schema import Schema, requested_kinds
+from diabolo.data.schema import Schema
 from diabolo.data.sources import SOURCES, Frame, Source, UserTable
 from diabolo.errors import OptionError
 from diabolo.utils.checks import check_fraction, check_int

@@ -11,50 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.data.columns import COLUMNS, Category, Column, Datetime, Number, Values
-from diabolo.data.columns.convert import to_array
+from diabolo.data.columns import COLUMNS, Category, Column, Values
+from diabolo.data.entries import REQUESTED_REASON, Entry, SchemaOptions, check_column_names
 from diabolo.data.fields import FIELDS, Batch, Field
-from diabolo.data.inference import (
-    AMBIGUOUS_DATE_SUFFIX,
-    NUMERIC_TEXT_PREFIX,
-    ROW_COUNTER_REASON,
-    describe_values,
-    infer_kind,
-    missing_share,
-    reason_to_ignore,
-)
+from diabolo.data.inference import AMBIGUOUS_DATE_SUFFIX, NUMERIC_TEXT_PREFIX
 from diabolo.data.surrogates import SurrogateColumn
 from diabolo.errors import DataError, OptionError, SchemaError
 from diabolo.utils.checks import check_int
 
-REQUESTED_REASON = (
-    "as asked"  # of the kind or the role of a column that an option names; stored in model files
-)
-CALENDAR_REASON = "calendar of the series"
-# Ignored columns of which generated rows get values all the same begin their reason with one of these.
-SURROGATE_REASONS = ("constant", "an id")
-MAX_LISTED, MAX_LISTED_NAMES = 5, 20  # columns that a sentence lists with reasons, and by name only
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One column of the data.
-
-    Attributes:
-        name: the name in the user's data.
-        role: "scored" (read and predicted), "context" (read only) or "ignored" (passed through).
-        column: its kind and what was learnt of it; None if ignored.
-        reason: why it has this kind and role, in a few words.
-        missing: the share of the rows in which it has no value.
-        surrogate: how generated rows get values of an id or of a constant; None for other columns.
-    """
-
-    name: str
-    role: str
-    column: Column | None
-    reason: str
-    missing: float = 0.0
-    surrogate: SurrogateColumn | None = None
+MAX_LISTED = 5  # columns that a sentence lists with reasons
 
 
 @dataclass(frozen=True)
@@ -112,7 +77,7 @@ class Schema:
             OptionError: a name in the options is not in the data.
             DataError: no column is left to score, or images differ in size from column to column.
         """
-        options = _Options(
+        options = SchemaOptions(
             scored=frozenset(scored or ()),
             context=frozenset(context or ()),
             ignore=frozenset(ignore or ()),
@@ -139,7 +104,7 @@ class Schema:
         Raises:
             OptionError: a name is no category of the data, or a size is below 1.
         """
-        _check_names({e.name: None for e in self.entries}, {"embedding": set(sizes)})
+        check_column_names({e.name: None for e in self.entries}, {"embedding": set(sizes)})
         entries = []
         for entry in self.entries:
             if entry.name in sizes:
@@ -350,110 +315,8 @@ class Schema:
         return cls(tuple(restored))
 
 
-@dataclass(frozen=True)
-class _Options:
-    """The options of `Schema.infer`, and the decisions that they lead to."""
-
-    scored: frozenset[str]
-    context: frozenset[str]
-    ignore: frozenset[str]
-    kinds: Mapping[str, Column]
-    calendar: str | None
-    named: bool
-    rest: str
-    counters: frozenset[str]
-
-    def check_names(self, columns: Mapping[str, Values]) -> None:
-        """Raise `OptionError` if an option names a column that the data does not have."""
-        named = {"scored": self.scored, "context": self.context, "ignore": self.ignore}
-        _check_names(columns, {**named, "columns": set(self.kinds)})
-
-    def make_entry(self, name: str, values: Values) -> Entry:
-        """Return the entry of one column: its kind fitted to the values, or why it is ignored."""
-        missing = missing_share(values)
-        if self._is_left_out(name):
-            return Entry(name, "ignored", None, REQUESTED_REASON, missing)
-        if (reason := self._reason_to_ignore(name, values)) is not None:
-            surrogate = SurrogateColumn.fit(values) if reason.startswith(SURROGATE_REASONS) else None
-            return Entry(name, "ignored", None, reason, missing, surrogate)
-        column = self._kind(name, values)
-        if column is None:
-            return Entry(name, "ignored", None, f"{to_array(values).type} values have no kind", missing)
-        fitted = column.fit(values, name)
-        if not fitted.fields:
-            return Entry(name, "ignored", None, "too short for a calendar", missing)
-        return Entry(name, self._role(name), fitted, self._reason(name, values), missing)
-
-    def _is_requested(self, name: str) -> bool:
-        return name in self.scored or name in self.context or name in self.kinds
-
-    def _is_left_out(self, name: str) -> bool:
-        """Return whether the options say that a column is not read."""
-        if name in self.ignore:
-            return True
-        named = name in self.scored or name in self.context or name == self.calendar
-        return bool(self.scored) and not named and self.rest == "ignored"
-
-    def _reason_to_ignore(self, name: str, values: Values) -> str | None:
-        """Return why a column that no option names is not read; None if it is read."""
-        if self._is_requested(name) or name == self.calendar:
-            return None
-        return ROW_COUNTER_REASON if name in self.counters else reason_to_ignore(name, values, self.named)
-
-    def _kind(self, name: str, values: Values) -> Column | None:
-        """Return the kind of a column, requested or inferred, not yet fitted; None if there is none."""
-        if name in self.kinds:
-            return self.kinds[name]
-        column = infer_kind(values)
-        if name == self.calendar and isinstance(column, Datetime):
-            return Datetime(elapsed=False)
-        return column
-
-    def _role(self, name: str) -> str:
-        if name in self.context:
-            return "context"
-        is_rest = bool(self.scored) or name == self.calendar
-        return "context" if is_rest and name not in self.scored else "scored"
-
-    def _reason(self, name: str, values: Values) -> str:
-        """Return why a column that is read has its kind and role."""
-        if self._is_requested(name):
-            return REQUESTED_REASON
-        return CALENDAR_REASON if name == self.calendar else describe_values(values)
-
-
 def _list_reasons(entries: Sequence[Entry]) -> str:
     """Return the first columns with their reasons, and the number of the others."""
     listed = "; ".join(f"{e.name} ({e.reason})" for e in entries[:MAX_LISTED])
     more = f" and {len(entries) - MAX_LISTED} more" if len(entries) > MAX_LISTED else ""
     return listed + more
-
-
-def _check_names(columns: Mapping[str, Any], options: Mapping[str, Collection[str]]) -> None:
-    """Raise `OptionError` at the first name in an option that is no column of the data."""
-    for option, names in options.items():
-        for name in sorted(set(names) - set(columns)):
-            near = difflib.get_close_matches(name, list(columns), n=1)
-            raise OptionError(
-                f"{option} names the column {name!r}, which the data does not have",
-                hint=f"did you mean {near[0]!r}?"
-                if near
-                else f"the columns are: {', '.join(list(columns)[:MAX_LISTED_NAMES])}",
-            )
-
-
-def requested_kinds(
-    columns: Mapping[str, Values], numeric: Iterable[str], categorical: Iterable[str]
-) -> dict[str, Column]:
-    """Return the options `numeric` and `categorical` as kinds: name -> column, not yet fitted.
-
-    Args:
-        columns: name -> values of the data.
-        numeric: names of columns that are numbers.
-        categorical: names of columns that are categories.
-
-    Raises:
-        OptionError: a name is not in the data.
-    """
-    _check_names(columns, {"numeric": set(numeric), "categorical": set(categorical)})
-    return {**{n: Number() for n in numeric}, **{n: Category() for n in categorical}}

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.base import Values, is_finite, require
+from diabolo.data.columns.base import Values
+from diabolo.utils.checks import is_finite_number, is_text_list, require
 
 N_ID_SAMPLE = 10_000  # ids that the alphabet of each position is read from: a choice
 MAX_ID_LENGTH = 200  # characters: a choice
@@ -118,11 +119,11 @@ class SurrogateColumn:
             ValueError: no fit can have learnt it.
         """
         alphabet = self.alphabet
-        require(all(str(v) == v != "" for v in alphabet), "the alphabet of an id")
+        require(is_text_list(alphabet) and all(alphabet), "the alphabet of an id")
         require(len(alphabet) <= MAX_ID_LENGTH, "the length of an id")
         require(max(map(len, alphabet), default=0) <= MAX_ALPHABET, "the alphabet of an id")
         require(type(self.start) is int and type(self.step) is int, "the first of its numbers")
-        require(is_finite(self.missing), "the share of its missing values")
+        require(is_finite_number(self.missing), "the share of its missing values")
         require(self.constant is None or isinstance(self.constant, str), "the constant")
         require(len(self.make(0, 2, 0)) == 2, "the column")
 

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from diabolo.data.columns import Number, Window
+from diabolo.data.entries import Entry
 from diabolo.data.fields import Curve, Picture, Real, Symbol
 from diabolo.data.fields.real import MAX_SHARE
-from diabolo.data.schema import Entry, Schema
+from diabolo.data.schema import Schema
 from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.detection import EVIDENCE
 from diabolo.detection.calibration import MAX_CALIBRATION_ROWS

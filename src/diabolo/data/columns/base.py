@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self, TypeAlias
@@ -14,8 +13,9 @@ import pyarrow.compute as pc
 
 from diabolo.data.columns.convert import Values, to_array
 from diabolo.data.fields import Field
+from diabolo.utils.checks import is_finite_number, require
 
-__all__ = ["Column", "Part", "Values", "is_finite", "require", "require_scale"]
+__all__ = ["Column", "Part", "Values", "require_scale"]
 
 Part: TypeAlias = tuple[np.ndarray, np.ndarray]
 """A field's values, and which of them are present, both (rows, *cell)."""
@@ -118,17 +118,6 @@ class Column(ABC):
         return {"kind": self.kind, **_plain(dataclasses.asdict(self))}  # type: ignore[call-overload]
 
 
-def require(holds: bool, what: str) -> None:
-    """Raise `ValueError` unless a stored value can be what a fit has learnt.
-
-    Args:
-        holds: whether it can.
-        what: the value, in words.
-    """
-    if not holds:
-        raise ValueError(f"{what} cannot be the result of a fit")
-
-
 def require_scale(mean: Any, scale: Any) -> None:
     """Raise `ValueError` unless both are finite numbers and the scale is above 0.
 
@@ -136,12 +125,7 @@ def require_scale(mean: Any, scale: Any) -> None:
         mean: the stored mean of a column.
         scale: its stored standard deviation.
     """
-    require(is_finite(mean) and is_finite(scale) and scale > 0, "the mean and the scale")
-
-
-def is_finite(value: Any) -> bool:
-    """Return whether a stored value is a finite number; a flag is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    require(is_finite_number(mean) and is_finite_number(scale) and scale > 0, "the mean and the scale")
 
 
 def _plain(value: Any) -> Any:

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.base import Column, Part, Values, require
+from diabolo.data.columns.base import Column, Part, Values
 from diabolo.data.columns.convert import MAX_SHOWN, to_array
 from diabolo.data.fields import Symbol
 from diabolo.errors import ColumnError
+from diabolo.utils.checks import require
 
 N_SYMBOLS = 3
 

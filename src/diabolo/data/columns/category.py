@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.base import Column, Part, Values, require
+from diabolo.data.columns.base import Column, Part, Values
 from diabolo.data.columns.convert import to_array, to_text
 from diabolo.data.fields import Symbol
 from diabolo.errors import ColumnError
+from diabolo.utils.checks import is_text_list, require
 
 # The most frequent levels are symbols of their own; the others share symbols, so that 100,000 levels
 # cost as much as 256.
@@ -140,8 +141,10 @@ class Category(Column):
         Raises:
             ValueError: one is not, or has none.
         """
-        text = type(self.levels) in (list, tuple) and all(str(v) == v for v in self.levels)
-        require(text and self.symbols.shape == (len(self.levels),) and len(self.levels) > 0, "the labels")
+        require(
+            is_text_list(self.levels) and self.symbols.shape == (len(self.levels),) and len(self.levels) > 0,
+            "the labels",
+        )
         known = (self.symbols > 0) & (self.symbols < len(self.counts))
         require(bool(known.all()), "the symbols of the labels")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.base import Column, Part, Values, is_finite, require
+from diabolo.data.columns.base import Column, Part, Values
 from diabolo.data.columns.convert import (
     find_date_formats,
     from_seconds,
@@ -23,6 +23,7 @@ from diabolo.data.columns.convert import (
 from diabolo.data.columns.number import Number
 from diabolo.data.fields import Field, Symbol
 from diabolo.errors import ColumnError
+from diabolo.utils.checks import is_finite_number, require
 
 # Cycles of a date: name -> (symbols, function that reads them, length in days). A cycle is used
 # if the data spans it at least twice: with less, it only says when something was recorded.
@@ -163,7 +164,7 @@ class Datetime(Column):
         """
         sizes = all(self.counts[p].shape == (CYCLES[p][0] + 1,) for p in self.parts)
         require(sizes, "the cycles of its dates")
-        require(is_finite(self.unit) and self.unit >= 0, "the unit of its dates")
+        require(is_finite_number(self.unit) and self.unit >= 0, "the unit of its dates")
         self.clock.check()
 
     def describe(self) -> str:

@@ -9,11 +9,12 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns.base import Column, Part, Values, require, require_scale
+from diabolo.data.columns.base import Column, Part, Values, require_scale
 from diabolo.data.columns.convert import to_array
 from diabolo.data.columns.scaling import mean_and_scale, standardize
 from diabolo.data.fields import Picture
 from diabolo.errors import ColumnError
+from diabolo.utils.checks import require
 
 # Layout -> the names of its axes, as arrow keeps them.
 LAYOUTS = {
