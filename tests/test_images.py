@@ -141,9 +141,9 @@ def test_every_task_answers(picture_models: dict[str, Autoencoder], recipe: str)
     found = model.explain(odd, rows=[3, 4], neighbours=2)
     frame = found.to_frame()
     assert frame.num_rows == 2 and frame["share"].to_pylist() == [100, 100]
-    assert frame["got"][0].as_py().startswith("8 x 6, mean ")
+    assert frame["observed"][0].as_py().startswith("8 x 6, mean ")
     assert found.maps["image"].shape == (2, 8, 6) and found.bits[0, 0] > found.bits[1, 0]
-    assert np.array_equal(found.value("got", "image", 0), odd[3])
+    assert np.array_equal(found.value("observed", "image", 0), odd[3])
     assert found.nearest.num_rows == 4 and to_pixels(
         found.neighbours["image"].combine_chunks()
         if isinstance(found.neighbours["image"], pa.ChunkedArray)
@@ -165,7 +165,9 @@ def test_missing_pixels_are_filled_and_no_others(picture_models: dict[str, Autoe
     error = ((filled - new)[np.isnan(holes)] ** 2).mean()
     assert error < 0.6 * new[:, 3:5, 2:4].astype(float).var()
     changes = repaired.changes
-    assert changes["row"].to_pylist() == list(range(0, 30, 2)) and set(changes["why"].to_pylist()) == {"hole"}
+    assert changes["row"].to_pylist() == list(range(0, 30, 2)) and set(changes["why"].to_pylist()) == {
+        "missing"
+    }
     assert changes["old"][0].as_py().startswith("8 x 6, mean ")
     again = picture_models[recipe].repair(new)
     assert np.array_equal(again.to_array(), new) and again.changes.num_rows == 0
@@ -184,7 +186,7 @@ def test_a_missing_picture_is_a_hole() -> None:
     assert np.isfinite(model.anomaly_score(table)).all()
     filled = model.repair(table).to_frame()["image"].combine_chunks()
     assert filled.null_count == 0 and np.array_equal(to_pixels(filled)[2:], shown[2:])
-    assert model.explain(table, rows=[1]).to_frame()["got"][0].as_py() is None
+    assert model.explain(table, rows=[1]).to_frame()["observed"][0].as_py() is None
 
 
 def test_pictures_beside_other_columns_tell_each_other() -> None:

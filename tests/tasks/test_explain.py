@@ -75,7 +75,7 @@ def test_what_was_expected_is_said(model: Autoencoder, fresh: pa.Table) -> None:
     row = next(i for i, r in enumerate(fresh.to_pylist()) if None not in r.values() and 1 < r["number"] < 1.5)
     number = fresh["number"][row].as_py()
     answer = model.explain(made.with_cell(fresh, "double", row, -3.0), rows=[row])
-    assert answer.got["double"].to_pylist() == [-3.0]
+    assert answer.observed["double"].to_pylist() == [-3.0]
     assert answer.expected["double"].to_pylist()[0] == pytest.approx(2 * number, abs=1.0)
     low, high = (answer_.to_pylist()[0] for answer_ in (answer.low["double"], answer.high["double"]))
     assert low < answer.expected["double"].to_pylist()[0] < high and low > -3.0
@@ -91,7 +91,7 @@ def test_an_unseen_label_is_surprising(any_model: Autoencoder, fresh: pa.Table) 
     answer = any_model.explain(odd, rows=known[:20].tolist())
     place = answer.names.index("city")
     assert (answer.bits[:, place] > any_model.explain(fresh, rows=known[:20].tolist()).bits[:, place]).all()
-    assert answer.got["city"].to_pylist() == ["Atlantis"] * 20
+    assert answer.observed["city"].to_pylist() == ["Atlantis"] * 20
 
 
 def test_infinities_are_odd_and_not_holes(model: Autoencoder, fresh: pa.Table) -> None:

@@ -41,7 +41,9 @@ def test_holes_are_filled(model: Autoencoder, fresh: pa.Table, library: str) -> 
     places = set(zip(made.values_of(changes, "row"), made.values_of(changes, "column"), strict=True))
     holes = {(i, n) for n in made.SCORED for i, v in enumerate(made.values_of(data, n)) if v is None}
     assert places == holes and len(made.values_of(changes, "row")) == len(holes)
-    assert set(made.values_of(changes, "why")) == {"hole"} and set(made.values_of(changes, "old")) == {None}
+    assert set(made.values_of(changes, "why")) == {"missing"} and set(made.values_of(changes, "old")) == {
+        None
+    }
     assert made.values_of(changes, "row") == sorted(made.values_of(changes, "row"))
 
 

@@ -23,7 +23,9 @@ def episode_lines(model: Model, table: pa.Table, time: str, channel: str) -> lis
     for episode in scores.episodes:
         explanation = tasks.explain(model, table, rows=range(episode.start, episode.end + 1))
         highest = int(explanation.bits.argmax())
-        observed, low, high = (explanation.value(part, channel, highest) for part in ("got", "low", "high"))
+        observed, low, high = (
+            explanation.value(part, channel, highest) for part in ("observed", "low", "high")
+        )
         words = model.engine_.rows.words(frame, episode.peak)
         lines.append(
             f"  {times[episode.start]} to {times[episode.end]}  severity {episode.severity:3.0f}   "

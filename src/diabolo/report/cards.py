@@ -126,7 +126,7 @@ def make_card(
 def _cell(view: View, explanation: Explanation, line: int, at: int, nearest: Mapping[str, Content]) -> Cell:
     """The cell of the column number `at`."""
     name = explanation.names[at]
-    observed = observed_value(view, name, explanation.got[name], line)
+    observed = observed_value(view, name, explanation.observed[name], line)
     expected, low, high = (
         expected_value(view, name, part[name], line)
         for part in (explanation.expected, explanation.low, explanation.high)
@@ -152,7 +152,7 @@ def _is_outside(explanation: Explanation, name: str, line: int) -> bool:
     if name in explanation.maps:
         return False  # an image has no range that is one number: only its pixels can be anomalous
     observed, low, high = (
-        _python_value(part[name], line) for part in (explanation.got, explanation.low, explanation.high)
+        _python_value(part[name], line) for part in (explanation.observed, explanation.low, explanation.high)
     )
     if low is None or high is None:
         expected = _python_value(explanation.expected[name], line)

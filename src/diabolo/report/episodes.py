@@ -98,7 +98,7 @@ def _segment(
     return timeline.SeriesSegment(
         series.x[positions],
         view.dates,
-        {n: to_floats(explanation.got[n]) for n in view.channels},
+        {n: to_floats(explanation.observed[n]) for n in view.channels},
         view.bits[series.rows[positions]],
         spans,
         **parts,

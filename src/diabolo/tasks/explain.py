@@ -44,7 +44,7 @@ class Explanation(Answer):
     user_table: UserTable
     rows: np.ndarray
     names: list[str]
-    got: dict[str, pa.Array]
+    observed: dict[str, pa.Array]
     expected: dict[str, pa.Array]
     low: dict[str, pa.Array | None]
     high: dict[str, pa.Array | None]
@@ -69,7 +69,7 @@ class Explanation(Answer):
         return replace(
             self,
             rows=self.rows[:count],
-            got=cut(self.got),
+            observed=cut(self.observed),
             expected=cut(self.expected),
             low=cut(self.low),
             high=cut(self.high),
@@ -81,7 +81,7 @@ class Explanation(Answer):
         )
 
     def value(self, part: str, column: str, line: int) -> Any:
-        """One value: of "got", "expected", "low" or "high", in a column, of the line-th explained row."""
+        """One value: of "observed", "expected", "low" or "high", in a column, of the line-th explained row."""
         values = getattr(self, part)[column]
         if values is None:
             return None
@@ -92,10 +92,12 @@ class Explanation(Answer):
 
         The values are numbers if all columns are, else text, because a column of a frame has one type.
         """
-        numeric = all(pa.types.is_integer(v.type) or pa.types.is_floating(v.type) for v in self.got.values())
+        numeric = all(
+            pa.types.is_integer(v.type) or pa.types.is_floating(v.type) for v in self.observed.values()
+        )
         target = pa.float64() if numeric else pa.string()
         lines = {"row": np.repeat(self.rows, len(self.names)), "column": self.names * len(self.rows)}
-        for name in ("got", "expected", "low", "high"):
+        for name in ("observed", "expected", "low", "high"):
             values = getattr(self, name)
             blank = pa.nulls(len(self.rows), target)
             made = [blank if values[n] is None else _plain(values[n], target) for n in self.names]
@@ -156,7 +158,7 @@ def explain(
         user_table=frame.user_table,
         rows=origin,
         names=names,
-        got={n: columns[n].take(pa.array(wanted)) for n in names},
+        observed={n: columns[n].take(pa.array(wanted)) for n in names},
         expected=decode(cells.expected),
         low=low,
         high=high,

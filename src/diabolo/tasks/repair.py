@@ -198,7 +198,7 @@ def _replaced(
             lines[part] += _texts(column, shown[part]) if part in shown else [None] * len(picked)
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
-        lines["why"] += np.where(missing[picked], "hole", "suspicious").tolist()
+        lines["why"] += np.where(missing[picked], "missing", "suspicious").tolist()
         lines["p_wrong"] += p_wrong[picked].tolist()
     order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
     types = {"row": pa.int64(), "p_wrong": pa.float64()}
