@@ -10,7 +10,9 @@ import torch
 
 from diabolo.data.fields import Batch
 from diabolo.data.fingerprints import fingerprints
-from diabolo.detection.memory import MAX_ROWS, MISMATCH, Memory
+from diabolo.detection.memory import Memory
+from diabolo.detection.metrics import MAX_ROWS
+from diabolo.detection.metrics.pairs import MISMATCH
 from diabolo.utils.torch_state import forked_rng
 
 SCORED = {"real": torch.tensor([True, True, False]), "symbol": torch.tensor([True, False, True])}

@@ -44,8 +44,7 @@ def state_of(model: Autoencoder) -> list[tuple[str, bytes]]:
         ("scores", engine.calibration.scores.tobytes()),
         ("card", repr(engine.schema.to_json()).encode()),
     ]
-    if engine.memory.number_weights is not None:
-        found += [("number_weights", engine.memory.number_weights.tobytes())]
+    found += [(f"memory/{name}", array.tobytes()) for name, array in engine.memory.arrays().items()]
     found += [
         ("rest", repr((engine.calibration.to_json(), engine.cell_errors, engine.source.to_json())).encode())
     ]

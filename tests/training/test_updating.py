@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from diabolo import Autoencoder, DiaboloWarning, load
-from diabolo.detection.memory import MAX_WINDOWS
+from diabolo.detection.metrics.windows import MAX_WINDOWS
 from diabolo.errors import DataError, UnsupportedError
 from tests import made
 from tests.fits import fitted

@@ -101,7 +101,7 @@ def score(
     answer = tasks.score(loaded, user_table, alarm_rate=alarm_rate)
     table = add_key_columns(answer.to_arrow(), user_table.table, (loaded.time, loaded.by))
     details = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
-    if loaded.engine_.source.kind == "series":
+    if loaded.engine_.source.overlaps:
         details = f"{count_of(len(answer.episodes), 'episode')}; {details}"
     rows = count_of(len(answer.bits), "row")
     print_message(f"{int(answer.alarm.sum()):,} of {rows} are alarms ({details})", quiet)

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Batch, Curve, Picture, Real
+from diabolo.data.fields import Batch
 from diabolo.data.fingerprints import fingerprints
-from diabolo.detection.metric import ComparedRows, RowMetric
-from diabolo.utils.numerics import soft_log
+from diabolo.detection.metrics import FIELD_METRICS, MAX_ROWS, FieldMetric
+from diabolo.detection.metrics.pairs import ComparedRows, RowMetric
 
-MAX_ROWS = 10_000  # that are remembered
-MAX_WINDOWS = 512  # the same, of windows, which overlap
-MAX_PIXELS = 4_000_000  # of remembered images together; 5 bytes each in a model file, 17 in memory
-MIN_IMAGES = 64  # that are remembered, however large they are
 QUERIES_AT_ONCE, MIN_QUERIES = 512, 16  # rows that are compared at once, fewer of wide ones
+MAX_GATHERED = 4_000_000  # numbers that the exact pass gathers at once
 # Candidates whose distance is computed exactly, beyond those wanted; those of windows are hardly ever equal.
 SPARE_CANDIDATES, SPARE_WINDOW_CANDIDATES = 8, 2
 MAX_REPEATED_MINIMA = 4  # smallest values that are found one after the other, five times faster than sorting
-OUTLIERS_PER_END = 1000  # one in so many values is left out at each end of a column's inner range
-# Whitening ridge as a share of the mean variance: this, or one over twice the number of independent windows.
-MIN_RIDGE = 0.01
 
 
 class Neighbours(NamedTuple):
@@ -55,9 +48,8 @@ class Memory:
     Args:
         batch: the remembered rows, on the CPU.
         scored: kind -> (fields,) which fields count.
+        metrics: of the kinds of fields, in the order of `FIELD_METRICS`.
         positions: (rows,) their positions in time, or None.
-        whitening: (points, points) for windows, or None.
-        number_weights: (numbers,) the weight of each column of numbers, or None.
 
     Attributes:
         rows: the remembered rows.
@@ -68,16 +60,14 @@ class Memory:
         self,
         batch: Batch,
         scored: Mapping[str, Tensor],
+        metrics: Sequence[FieldMetric],
         positions: np.ndarray | None = None,
-        whitening: np.ndarray | None = None,
-        number_weights: np.ndarray | None = None,
     ) -> None:
-        self.rows, self.positions = batch, positions
-        self.whitening, self.number_weights = whitening, number_weights
+        self.rows, self.positions, self.metrics = batch, positions, tuple(metrics)
         self.fingerprints = fingerprints(batch)
         self._order = np.argsort(self.fingerprints, kind="stable")
-        self._metric = RowMetric({k: v.cpu() for k, v in scored.items()}, whitening, number_weights)
-        self._compared = ComparedRows(self._metric.features(batch), Curve.kind in batch.values)
+        self._metric = RowMetric({k: v.cpu() for k, v in scored.items()}, metrics)
+        self._compared = ComparedRows(self._metric.features(batch), self._metric.dense)
 
     @classmethod
     def fit(cls, batch: Batch, scored: Mapping[str, Tensor], positions: np.ndarray | None = None) -> Memory:
@@ -88,18 +78,30 @@ class Memory:
             scored: kind -> (fields,) which fields count.
             positions: (rows,) their positions in time; None for a table.
         """
-        limit = MAX_WINDOWS if Curve.kind in batch.values else MAX_ROWS
-        if Picture.kind in batch.values:
-            limit = min(limit, max(MAX_PIXELS // batch.values[Picture.kind][0].numel(), MIN_IMAGES))
-        whitening = number_weights = None
-        if Curve.kind in batch.values:
-            length = batch.values[Curve.kind].shape[-1]
-            whitening = _whitening(batch, _independent_windows(positions, length))
-        if Real.kind in batch.values:
-            number_weights = _number_weights(batch, scored[Real.kind].cpu())
+        kinds = [kind for kind in FIELD_METRICS if kind.kind in batch.values]
+        metrics = [kind.fit(batch, scored[kind.kind].cpu(), positions) for kind in kinds]
+        limit = min((kind.max_rows(batch) for kind in kinds), default=MAX_ROWS)
         picked = torch.linspace(0, len(batch) - 1, min(limit, len(batch))).round().long()
         where = positions[picked.numpy()] if positions is not None else None
-        return cls(batch[picked], scored, where, whitening, number_weights)
+        return cls(batch[picked], scored, metrics, where)
+
+    @classmethod
+    def restore(cls, batch: Batch, scored: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray]) -> Memory:
+        """Make a memory again from what `arrays` returned.
+
+        Args:
+            batch: the remembered rows.
+            scored: kind -> (fields,) which fields count.
+            arrays: name -> array.
+        """
+        kinds = [kind for kind in FIELD_METRICS if kind.kind in batch.values]
+        metrics = [kind(arrays.get(kind.array) if kind.array else None) for kind in kinds]
+        return cls(batch, scored, metrics, arrays.get("positions"))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return name -> array of what was learnt, for a model file."""
+        found = {m.array: m.learnt for m in self.metrics if m.array is not None and m.learnt is not None}
+        return found if self.positions is None else {**found, "positions": self.positions}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,7 +127,7 @@ class Memory:
         spare = SPARE_WINDOW_CANDIDATES if timed else SPARE_CANDIDATES
         # The exact pass gathers k rows for each query, so wide rows are processed in smaller chunks.
         width = max(self._compared.features.numbers.shape[1], 1)
-        chunk = max(MAX_PIXELS // ((k + 2 * SPARE_CANDIDATES) * width), MIN_QUERIES)
+        chunk = max(MAX_GATHERED // ((k + 2 * SPARE_CANDIDATES) * width), MIN_QUERIES)
         step = min(QUERIES_AT_ONCE, chunk)
         for start in range(0, len(batch), step):
             rows = slice(start, start + step)
@@ -178,51 +180,3 @@ def _smallest(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
         values.append(value)
         columns.append(column)
     return torch.cat(values, 1), torch.cat(columns, 1)
-
-
-def _independent_windows(positions: np.ndarray | None, length: int) -> float:
-    """Return how many windows that do not overlap would cover the points that these cover."""
-    if positions is None or len(positions) == 0:
-        return np.inf
-    return float(np.minimum(np.diff(np.unique(positions)), length).sum() / length + 1)
-
-
-def _whitening(batch: Batch, independent: float) -> np.ndarray:
-    """Return (points, points) the whitening of windows: directions in which they hardly vary count more.
-
-    Each channel is brought to a mean of 0 first: its level is evidence of its own, and as one of the
-    directions a slow drift would count as an anomalous shape. Of few windows that do not overlap, directions
-    in which they hardly vary are not known: the fewer, the more alike all directions are taken to be.
-    """
-    curve = (batch.values[Curve.kind] * batch.visible[Curve.kind]).double()
-    flat = (curve - curve.mean(2, keepdim=True)).flatten(1)
-    flat = flat - flat.mean(0)
-    covariance = flat.T @ flat / max(len(flat), 1)
-    size = float(torch.diagonal(covariance).mean())
-    ridge = max(MIN_RIDGE, 0.5 / independent) * size + 1e-9
-    values, vectors = torch.linalg.eigh(covariance + ridge * torch.eye(len(covariance)))
-    whitening = (vectors * values.clamp_min(1e-12) ** -0.5) @ vectors.T
-    by_channel = whitening.view(*curve.shape[1:], -1)
-    centred = by_channel - by_channel.mean(1, keepdim=True)
-    return np.asarray(centred.reshape(whitening.shape).float().numpy())
-
-
-def _number_weights(batch: Batch, scored: Tensor) -> np.ndarray:
-    """Return (numbers,) one over the range of each column, so that scored numbers have a mean variance of 1.
-
-    A column that is nearly constant has a small deviation: in its units, one row that differs would be far
-    from all others, whatever else it holds. The range is the geometric mean of that of all values and of that
-    without the farthest thousandth at each end: a single extreme value does not hide itself.
-    """
-    logs, seen = soft_log(batch.values[Real.kind]).numpy(), batch.visible[Real.kind].numpy()
-    ranges, variances = np.ones(logs.shape[1]), np.zeros(logs.shape[1])
-    for field in range(len(ranges)):
-        values = np.sort(logs[seen[:, field], field]).astype(float)
-        if len(values) and values[-1] > values[0]:
-            ends = min(math.ceil(len(values) / OUTLIERS_PER_END), (len(values) - 1) // 2)
-            full, inner = values[-1] - values[0], values[-1 - ends] - values[ends]
-            ranges[field] = math.sqrt(full * (inner if inner > 0 else full))
-            variances[field] = values.var()
-    usual = (variances / ranges**2)[scored.numpy()]
-    scale = math.sqrt(usual.mean()) if usual.sum() > 0 else 1.0
-    return (1 / (ranges * scale)).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from diabolo.data.fields import Batch, Curve
+from diabolo.data.fields import FIELDS, Batch
 from diabolo.networks.network import Network
 
 ROWS_PER_READ = 4096  # rows that a network reads at once
@@ -38,8 +38,9 @@ def complete_windows(network: Network, batch: Batch, device: str) -> Batch:
         batch: rows, on the CPU.
         device: of the network.
     """
-    if Curve.kind not in batch.values or bool(batch.visible[Curve.kind].all()):
+    kinds = [f.kind for f in FIELDS if f.follows_time and f.kind in batch.values]
+    if all(bool(batch.visible[kind].all()) for kind in kinds):
         return batch
     parts = [fill_missing(network, chunk, device) for chunk in batch.chunks(ROWS_PER_READ)]
-    windows = torch.cat([part.values[Curve.kind] for part in parts])
-    return batch.replace({Curve.kind: windows}, {Curve.kind: torch.ones_like(windows, dtype=torch.bool)})
+    windows = {kind: torch.cat([part.values[kind] for part in parts]) for kind in kinds}
+    return batch.replace(windows, {k: torch.ones_like(v, dtype=torch.bool) for k, v in windows.items()})

@@ -33,7 +33,6 @@ from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_fi
 from diabolo.utils.torch_state import forked_rng
 
 FORMAT = 3
-LEARNT = ("positions", "whitening", "number_weights")  # of a memory, beside its rows; each may be missing
 LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 
 
@@ -165,8 +164,7 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         # No field has as many symbols as would need more: half of a file would be zeros.
         arrays[f"memory/values/{kind}"] = values.to(torch.int16) if kind == Symbol.kind else values
     arrays |= {f"memory/visible/{k}": v for k, v in memory.rows.visible.items()}
-    learnt = {f"memory/{name}": getattr(memory, name) for name in LEARNT}
-    arrays |= {name: array for name, array in learnt.items() if array is not None}
+    arrays |= {f"memory/{name}": array for name, array in memory.arrays().items()}
     for evidence in engine.rows.evidence:
         arrays |= {f"evidence/{evidence.name}/{k}": v for k, v in evidence.arrays().items()}
     if engine.window_mixture is not None:
@@ -189,13 +187,12 @@ def _restored(
             known += len(network.state_dict())
     if known != len(select_prefix(tensors, "network/")):
         raise ValueError("it holds weights of no network")
-    learnt = {name: tensors[f"memory/{name}"].numpy() for name in LEARNT if f"memory/{name}" in tensors}
     remembered = select_prefix(tensors, "memory/values/")
     remembered |= {k: v.long() for k, v in remembered.items() if k == Symbol.kind}
-    memory = Memory(
+    memory = Memory.restore(
         Batch(remembered, select_prefix(tensors, "memory/visible/")),
         {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()},
-        **learnt,
+        {name: array for name, array in _arrays(tensors, "memory/").items() if "/" not in name},
     )
     parts = ModelParts(plan.source, schema, networks, memory, device, threads)
     calibration = Calibration.from_json(card["calibration"], tensors["calibration/scores"].numpy())

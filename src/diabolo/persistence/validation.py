@@ -23,7 +23,7 @@ from diabolo.data.schema import Schema
 from diabolo.data.sources import SOURCES, Series, Source
 from diabolo.detection import EVIDENCE
 from diabolo.detection.calibration import MAX_CALIBRATION_ROWS
-from diabolo.detection.memory import MAX_ROWS
+from diabolo.detection.metrics import MAX_ROWS
 from diabolo.generation import window_mixture
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.member import Member

@@ -11,7 +11,7 @@ import numpy as np
 from diabolo import evaluation
 from diabolo.data.columns import Boolean, Datetime, Image, Number, Values, Window
 from diabolo.data.columns.convert import to_float, to_moments, to_seconds, to_text
-from diabolo.data.sources import Frame, Series, UserTable
+from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import DataError, OptionError, UnsupportedError
 from diabolo.evaluation import PrivacyReport, Table, TwoSampleResult
@@ -108,7 +108,7 @@ def compare(
     """
     engine = model.engine_
     names = [e.name for e in engine.schema.used]
-    if isinstance(engine.source, Series) or any(isinstance(engine.schema[n], Window | Image) for n in names):
+    if engine.source.overlaps or any(isinstance(engine.schema[n], Window | Image) for n in names):
         raise UnsupportedError(
             "rows of a series or of images cannot be compared",
             hint="fit a table of numbers, labels and dates",

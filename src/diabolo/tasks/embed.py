@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from diabolo.data.sources import Series, UserTable
+from diabolo.data.sources import UserTable
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
 from diabolo.networks.completion import ROWS_PER_READ
@@ -52,7 +52,7 @@ def embed(model: Model, data: Any) -> Embedding:
 
 def check_decodable(engine: Engine) -> None:
     """Raise `UnsupportedError` if rows cannot be had from coordinates."""
-    if not hasattr(engine.cell_network.bottleneck, "latent") or isinstance(engine.source, Series):
+    if not hasattr(engine.cell_network.bottleneck, "latent") or engine.source.overlaps:
         raise UnsupportedError(
             "there is no way back from these coordinates",
             hint='fit a table or pictures with a bottleneck: Autoencoder("vanilla", latent=8)',

@@ -81,7 +81,13 @@ class Explanation(Answer):
         )
 
     def value(self, part: str, column: str, line: int) -> Any:
-        """One value: of "observed", "expected", "low" or "high", in a column, of the line-th explained row."""
+        """Return one value.
+
+        Args:
+            part: "observed", "expected", "low" or "high".
+            column: its name.
+            line: of the explained rows, from 0.
+        """
         values = getattr(self, part)[column]
         if values is None:
             return None

@@ -19,7 +19,8 @@ from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source
 from diabolo.data.splitting import Split
 from diabolo.detection import CellPredictor, ModelParts, RowScorer, TrainingRows, fit_evidence
-from diabolo.detection.memory import MAX_ROWS, Memory
+from diabolo.detection.memory import Memory
+from diabolo.detection.metrics import MAX_ROWS
 from diabolo.engine import Engine
 from diabolo.networks.completion import complete_windows
 from diabolo.networks.member import Member

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Batch, Curve, Picture, Real, Symbol, broadcast_fields
-from diabolo.utils.numerics import soft_log
+from diabolo.data.fields import Batch, Symbol, broadcast_fields
+from diabolo.detection.metrics.base import FieldMetric
 
 MAX_ONE_HOT_SYMBOLS = 64  # up to which a field is compared by one-hot codes
 # The squared distance of two unlike symbols: that of two independent numbers.
@@ -35,43 +35,35 @@ class Features(NamedTuple):
 
 
 class RowMetric:
-    """The root of the mean squared difference over the cells that two rows both have.
-
-    Numbers count in standard units, their tails by the logarithm (`soft_log`), and the less the wider the
-    range of their column (`number_weights`); pixels as they are; unlike symbols count 2; windows count after
-    whitening: directions in which training windows hardly vary count more.
+    """The root of the mean squared difference over the cells that two rows both have; unlike symbols count 2.
 
     Args:
         scored: kind -> (fields,) which fields count.
-        whitening: (points, points) for windows, or None.
-        number_weights: (numbers,) the weight of each column of numbers, or None.
+        metrics: of the kinds of fields that are numbers, in the order of `FIELD_METRICS`.
     """
 
-    def __init__(
-        self, scored: Mapping[str, Tensor], whitening: np.ndarray | None, number_weights: np.ndarray | None
-    ) -> None:
-        self.scored, self.whitening, self.number_weights = scored, whitening, number_weights
+    def __init__(self, scored: Mapping[str, Tensor], metrics: Sequence[FieldMetric]) -> None:
+        self.scored, self.metrics = scored, {metric.kind: metric for metric in metrics}
+
+    @property
+    def dense(self) -> bool:
+        """Whether some kind of field has numbers that are never missing."""
+        return any(metric.dense for metric in self.metrics.values())
 
     def features(self, batch: Batch) -> Features:
         """Return rows as distances are measured between them."""
-        numbers, seen = [], []
-        for kind in (Real.kind, Picture.kind):
-            if kind in batch.values:
-                scored = self.scored[kind]
-                numbers.append(self._weighted(kind, batch.values[kind])[:, scored].flatten(1))
-                seen.append(batch.visible[kind][:, scored].flatten(1))
-        if Curve.kind in batch.values and self.whitening is not None:
-            curve = (batch.values[Curve.kind] * batch.visible[Curve.kind]).flatten(1)
-            numbers.append(curve @ torch.from_numpy(self.whitening))
-            seen.append(torch.ones_like(numbers[-1], dtype=torch.bool))
+        found = [
+            metric.features(batch.values[kind], batch.visible[kind], self.scored[kind])
+            for kind, metric in self.metrics.items()
+        ]
         labels = torch.zeros(len(batch), 0, dtype=torch.long), torch.zeros(len(batch), 0, dtype=torch.bool)
         if Symbol.kind in batch.values:
             scored = self.scored[Symbol.kind]
             labels = batch.values[Symbol.kind][:, scored], batch.visible[Symbol.kind][:, scored]
-        if not numbers:
+        if not found:
             return Features(torch.zeros(len(batch), 0), torch.zeros(len(batch), 0), *labels)
-        present = torch.cat(seen, 1)
-        clipped = torch.cat(numbers, 1).clamp(-MAX_NUMBER, MAX_NUMBER)
+        numbers, present = (torch.cat(part, 1) for part in zip(*found, strict=True))
+        clipped = numbers.clamp(-MAX_NUMBER, MAX_NUMBER)
         return Features(torch.where(present, clipped, 0.0), present.float(), *labels)
 
     def parts(self, batch: Batch, others: Batch) -> dict[str, np.ndarray]:
@@ -86,20 +78,12 @@ class RowMetric:
             other = others.values[kind]
             both = batch.visible[kind] & others.visible[kind]
             both = both & broadcast_fields(self.scored[kind], value)
-            if kind == Symbol.kind:
-                part = MISMATCH * (value != other).float()
-            elif kind == Curve.kind and self.whitening is not None:
-                gap = ((value - other) * both).flatten(1)
-                part = (gap @ torch.from_numpy(self.whitening)).square().view_as(value)
+            if kind in self.metrics:
+                part = self.metrics[kind].parts(value, other, both)
             else:
-                part = (self._weighted(kind, value) - self._weighted(kind, other)).square()
+                part = MISMATCH * (value != other).float()
             parts[kind] = torch.where(both, part, 0.0).numpy().astype(np.float64)
         return parts
-
-    def _weighted(self, kind: str, values: Tensor) -> Tensor:
-        if kind != Real.kind or self.number_weights is None:
-            return values
-        return soft_log(values) * torch.from_numpy(self.number_weights)
 
 
 class ComparedRows:
@@ -107,10 +91,10 @@ class ComparedRows:
 
     Args:
         features: of the rows.
-        are_windows: whether the numbers are whitened windows alone.
+        dense: whether numbers are usually present: then rows without missing ones take a shorter way.
     """
 
-    def __init__(self, features: Features, are_windows: bool) -> None:
+    def __init__(self, features: Features, dense: bool) -> None:
         self.features = features
         self._sizes = (features.labels.amax(0) + 1).tolist()
         self._small = (features.labels < MAX_ONE_HOT_SYMBOLS).all(0)
@@ -119,7 +103,7 @@ class ComparedRows:
         self._right = torch.cat([features.seen, numbers, numbers.square(), known.float(), hot], 1)
         self._lengths = numbers.square().sum(1)
         self._complete = bool(features.seen.all()) and bool(known.all())
-        self._are_windows = are_windows and self._complete
+        self._dense = dense and self._complete
 
     def mean_squares(self, rows: Features) -> Tensor:
         """Return (rows, compared rows) mean squared distance over the cells that both have, up to rounding.
@@ -131,7 +115,7 @@ class ComparedRows:
             rows: features of other rows.
         """
         numbers, seen, labels, known = rows
-        if self._plain(rows):
+        if self._is_dense(rows):
             squares = numbers.square().sum(1)[:, None] + self._lengths
             squares = torch.addmm(squares, numbers, self.features.numbers.T, alpha=-2).clamp_min(0)
             return squares / numbers.shape[1]
@@ -162,7 +146,7 @@ class ComparedRows:
         """
         numbers, seen, labels, known = rows
         gaps = (numbers[:, None] - self.features.numbers[index]).square()
-        if self._plain(rows):
+        if self._is_dense(rows):
             return gaps.sum(2) / numbers.shape[1]
         both = seen[:, None] * self.features.seen[index]
         total = (gaps * both).sum(2)
@@ -171,9 +155,9 @@ class ComparedRows:
         total = total + MISMATCH * (unlike & shared).sum(2)
         return total / (both.sum(2) + shared.sum(2)).clamp_min(1)
 
-    def _plain(self, rows: Features) -> bool:
-        """Whether all rows are windows without labels, and nothing is missing."""
-        return self._are_windows and rows.labels.shape[1] == 0 and bool(rows.seen.all())
+    def _is_dense(self, rows: Features) -> bool:
+        """Whether the rows have no labels, and nothing is missing."""
+        return self._dense and rows.labels.shape[1] == 0 and bool(rows.seen.all())
 
     def _one_hot(self, labels: Tensor, known: Tensor) -> Tensor:
         hot = [torch.zeros(len(labels), 0)]
