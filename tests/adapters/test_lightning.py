@@ -111,7 +111,7 @@ def test_other_schedules_go_by_steps(plain: pa.Table, tmp_path: Path, schedule: 
 
 def test_a_schedule_needs_an_end(plain: pa.Table, tmp_path: Path) -> None:
     data = DataModule(plain, Autoencoder("vanilla", **SMALL))
-    with pytest.raises(OptionError, match="where training ends"):
+    with pytest.raises(OptionError, match="when training ends"):
         trainer(tmp_path, max_epochs=-1).fit(data.modules()["vanilla"], data)
 
 

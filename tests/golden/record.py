@@ -43,7 +43,9 @@ def digest(value: Any) -> str:
         if isinstance(column, pa.Array | pa.ChunkedArray):
             column = column.to_pylist()
         array = np.asarray(column)
-        raw = repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+        raw = (
+            repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+        )
         found.update(b"|" + raw)
     return found.hexdigest()[:20]
 

@@ -115,8 +115,7 @@ class DataModule(pl.LightningDataModule):
         raise SchemaError(
             f"network {module.name!r} was made for other data: "
             + (f"only one of the two has {differ}" if differ else "its columns have other ranges or labels"),
-            hint="data.modules() makes one for this data; for new rows: "
-            "data.to_autoencoder(module).embed(rows)",
+            hint="for this data: data.modules(); for other rows: data.to_autoencoder(module).embed(rows)",
         )
 
     def _prepare(self) -> None:
