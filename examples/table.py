@@ -26,9 +26,8 @@ print("the most anomalous rows:", *scores["bits"].nlargest(5).round(1).items())
 for row in (7, 100, 1500):
     cells = model.explain(people, rows=[row]).to_frame().nlargest(2, "share")
     for cell in cells.itertuples():
-        print(
-            f"row {row}, {cell.column}: observed {cell.observed}, expected {cell.expected} ({cell.share:.0f} %)"
-        )
+        values = f"observed {cell.observed}, expected {cell.expected}"
+        print(f"row {row}, {cell.column}: {values} ({cell.share:.0f} %)")
 
 repaired = model.repair(people)
 repaired.to_frame().to_csv(folder / "repaired.csv", index=False)

@@ -3,8 +3,6 @@
 Kinds of evidence are fitted in the order of `EVIDENCE`; a new kind is a file, and a line there.
 """
 
-from collections.abc import Sequence
-
 from diabolo.detection.base import EncodedRows, Evidence, PointEvidence, RowEvidence, TrainingRows
 from diabolo.detection.cell_prediction import CellPredictor
 from diabolo.detection.distance import Distance
@@ -36,18 +34,15 @@ __all__ = [
 ]
 
 
-def fit_evidence(
-    parts: ModelParts, training: TrainingRows, kinds: Sequence[type[Evidence]] = EVIDENCE
-) -> tuple[Evidence, ...]:
+def fit_evidence(parts: ModelParts, training: TrainingRows) -> tuple[Evidence, ...]:
     """Fit every kind of evidence that applies to such data.
 
     Args:
         parts: of the model.
         training: the rows of the fit.
-        kinds: to fit, each after those that it needs.
     """
     fitted: list[Evidence] = []
-    for kind in kinds:
+    for kind in EVIDENCE:
         made = kind.fit(parts, training, tuple(fitted))
         if made is not None:
             fitted.append(made)
