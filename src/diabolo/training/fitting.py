@@ -21,6 +21,7 @@ from diabolo.data.splitting import Split
 from diabolo.detection import CellPredictor, ModelParts, RowScorer, TrainingRows, fit_evidence
 from diabolo.detection.memory import MAX_ROWS, Memory
 from diabolo.engine import Engine
+from diabolo.generation.window_mixture import fit_window_mixture
 from diabolo.networks.completion import complete_windows
 from diabolo.networks.member import Member
 from diabolo.networks.network import Network
@@ -28,7 +29,6 @@ from diabolo.training.checkpoint import Checkpoint
 from diabolo.training.error_rates import fit_cell_errors
 from diabolo.training.settings import Training
 from diabolo.training.trainer import CheckpointStore, Log, train
-from diabolo.training.window_mixture import fit_window_mixture
 from diabolo.utils.progress import Progress
 from diabolo.utils.sampling import evenly_spaced
 from diabolo.utils.torch_state import forked_rng, torch_threads
