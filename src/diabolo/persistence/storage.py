@@ -33,8 +33,12 @@ from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_fi
 from diabolo.utils.torch_state import forked_rng
 
 FORMAT = 3
-LEARNT = ("positions", "whitening", "number_weights")  # of a memory, beside its rows; each may be missing
-LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
+OPTIONAL_MEMORY_ARRAYS = (
+    "positions",
+    "whitening",
+    "number_weights",
+)  # of a memory, beside its rows; each may be missing
+RECORDED_LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
     card = {
         "format": FORMAT,
         "diabolo": version,
-        "libraries": {"python": platform.python_version(), **{n: version_of(n) for n in LIBRARIES}},
+        "libraries": {"python": platform.python_version(), **{n: version_of(n) for n in RECORDED_LIBRARIES}},
         "options": dict(options),
         "source": engine.source.to_json(),
         "schema": engine.schema.to_json(),
@@ -165,7 +169,7 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         # No field has as many symbols as would need more: half of a file would be zeros.
         arrays[f"memory/values/{kind}"] = values.to(torch.int16) if kind == Symbol.kind else values
     arrays |= {f"memory/visible/{k}": v for k, v in memory.rows.visible.items()}
-    learnt = {f"memory/{name}": getattr(memory, name) for name in LEARNT}
+    learnt = {f"memory/{name}": getattr(memory, name) for name in OPTIONAL_MEMORY_ARRAYS}
     arrays |= {name: array for name, array in learnt.items() if array is not None}
     for evidence in engine.rows.evidence:
         arrays |= {f"evidence/{evidence.name}/{k}": v for k, v in evidence.arrays().items()}
@@ -189,7 +193,11 @@ def _restored(
             known += len(network.state_dict())
     if known != len(select_prefix(tensors, "network/")):
         raise ValueError("it holds weights of no network")
-    learnt = {name: tensors[f"memory/{name}"].numpy() for name in LEARNT if f"memory/{name}" in tensors}
+    learnt = {
+        name: tensors[f"memory/{name}"].numpy()
+        for name in OPTIONAL_MEMORY_ARRAYS
+        if f"memory/{name}" in tensors
+    }
     remembered = select_prefix(tensors, "memory/values/")
     remembered |= {k: v.long() for k, v in remembered.items() if k == Symbol.kind}
     memory = Memory(

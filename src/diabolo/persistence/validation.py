@@ -36,9 +36,9 @@ from diabolo.utils.torch_state import forked_rng
 
 MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536
-SPARE = 16 << 20  # bytes in which a network may differ from what is stored for it
+SIZE_TOLERANCE = 16 << 20  # bytes in which a network may differ from what is stored for it
 # Buffers that a fit changes.
-RUNNING = (
+FITTED_BUFFERS = (
     "running_mean",
     "running_var",
     "num_batches_tracked",
@@ -80,7 +80,7 @@ def make_plan(card: Any, specs: Mapping[str, TensorSpec]) -> Plan:
         widths = [_width(name, member, schema, specs) for name, member in members.items()]
     _check_shapes(schema, source, specs, widths[-1], card["evidence"])
     for entry in schema.used:
-        _try(entry)
+        _check_round_trip(entry)
     return Plan(source, schema, members)
 
 
@@ -108,19 +108,19 @@ def fill_network(network: Network, name: str, tensors: Mapping[str, Tensor]) -> 
     learnt = {key for key, _ in network.named_parameters(remove_duplicate=False)}
     for key, tensor in state.items():
         fits = stored[key].dtype == tensor.dtype and stored[key].shape == tensor.shape
-        if key not in learnt and not key.endswith(RUNNING):
+        if key not in learnt and not key.endswith(FITTED_BUFFERS):
             fits = fits and torch.equal(stored[key], tensor)
         if key.endswith("running_var"):
             fits = fits and bool((stored[key] >= 0).all())
         if key.endswith("window_filter.noise"):
             fits = fits and bool(stored[key] > 0)
         if key.endswith("window_filter.weight") and key not in learnt:
-            fits = fits and _solvable(stored[key])
+            fits = fits and _is_solvable(stored[key])
         require(fits, f"network {name!r}, {key}")
     network.load_state_dict(stored)
 
 
-def _solvable(weight: torch.Tensor) -> bool:
+def _is_solvable(weight: torch.Tensor) -> bool:
     """Whether a filter leaves something of every direction: then what is hidden from it can be guessed."""
     left = torch.eye(len(weight), dtype=torch.double) - (weight + weight.T).double() / 2
     return bool(torch.linalg.cholesky_ex(left).info == 0)
@@ -161,24 +161,31 @@ def _check_entry(entry: Entry, source: Source) -> None:
     for part in column.fields if column is not None else ():
         if isinstance(part, Symbol):
             require(
-                _fine(part.counts) and 2 <= len(part.counts) <= MAX_SYMBOLS and part.counts.min() >= 0, name
+                _is_finite_table(part.counts)
+                and 2 <= len(part.counts) <= MAX_SYMBOLS
+                and part.counts.min() >= 0,
+                name,
             )
         elif isinstance(part, Real):
             bins = len(part.centres)
             tables = (part.centres, part.low, part.high, part.counts)
-            require(all(_fine(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name)
-            require(_fine(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name)
+            require(
+                all(_is_finite_table(t) and len(t) == bins for t in tables) and 1 <= bins <= MAX_SYMBOLS, name
+            )
+            require(
+                _is_finite_table(part.edges) and len(part.edges) == bins + 1 and part.counts.min() >= 0, name
+            )
             require(bool((np.diff(part.edges) >= 0).all()) and len(part.shares) in (0, bins), name)
             require(bool(((part.shares >= 0) & (part.shares <= MAX_SHARE)).all()), name)
         elif isinstance(part, Curve | Picture):
             require(is_finite_number(part.low) and is_finite_number(part.high), name)
 
 
-def _fine(table: np.ndarray) -> bool:
+def _is_finite_table(table: np.ndarray) -> bool:
     return table.ndim == 1 and bool(np.isfinite(table).all())
 
 
-def _try(entry: Entry) -> None:
+def _check_round_trip(entry: Entry) -> None:
     """Decode a cell and encode it again: what a column learnt must do for that."""
     column, parts = entry.column, []
     assert column is not None
@@ -205,7 +212,7 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Tensor
             widest = max(len(f.counts) for f in fields)  # type: ignore[attr-defined]
             embedded = kind == Symbol.kind or member.full_distribution
             numbers += 4 * len(fields) * widest * (size + 2 if embedded else 2)
-            require(4 * numbers <= 16 * stored + SPARE, what)
+            require(4 * numbers <= 16 * stored + SIZE_TOLERANCE, what)
         inputs += make_stem(fields, options).width
     there = [inputs, *layers]
     latent = getattr(member.bottleneck, "latent", there[-1])
@@ -215,7 +222,7 @@ def _width(name: str, member: Member, schema: Schema, specs: Mapping[str, Tensor
     if member.window_filter and Curve.kind in schema.fields and isinstance(member.bottleneck, Identity):
         tables = 4 if member.whiten else 1
         numbers += tables * sum(f.length for f in schema.fields[Curve.kind]) ** 2  # type: ignore[attr-defined]
-    require(4 * numbers <= 16 * stored + SPARE and stored <= 16 * numbers + SPARE, what)
+    require(4 * numbers <= 16 * stored + SIZE_TOLERANCE and stored <= 16 * numbers + SIZE_TOLERANCE, what)
     return int(latent)
 
 

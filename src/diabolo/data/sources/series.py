@@ -29,7 +29,7 @@ from diabolo.data.user_table import UserTable
 from diabolo.errors import ColumnError, DataError, OptionError
 from diabolo.utils.checks import is_finite_number, is_text_list, require
 
-WINDOW = 128
+DEFAULT_LENGTH = 128
 PEAK_SHARE = 0.8  # of the highest bits of an episode: points above are its peak
 MAX_TRAINING_WINDOWS = 20_000  # of very many, which overlap, evenly spaced ones are enough
 # Series of one table are this many steps apart, so that their windows are never neighbours in time.
@@ -157,20 +157,20 @@ class Series(Source):
             )
         forms = find_date_formats(columns[self.time]) if self.time is not None else []
         form = forms[0] if forms else ""
-        times, groups = replace(self, form=form)._times(columns), self._groups(columns)
-        longest = max(len(rows) for _, rows in _apart(groups))
+        times, groups = replace(self, form=form)._times(columns), self._series_of_rows(columns)
+        longest = max(len(rows) for _, rows in _rows_by_series(groups))
         if longest < 8:
             raise DataError(
                 f"the longest series has {longest} points; at least 8 are needed",
                 hint="more points, or no time=... to read it as a table",
             )
-        length = self.window if self.window is not None else int(np.clip(longest // 3, 4, WINDOW))
+        length = self.window if self.window is not None else int(np.clip(longest // 3, 4, DEFAULT_LENGTH))
         if not 2 <= length <= longest:
             raise OptionError(
                 f"window={length} does not fit a series of {longest} points",
-                hint=f"window={min(max(longest // 3, 2), WINDOW)}",
+                hint=f"window={min(max(longest // 3, 2), DEFAULT_LENGTH)}",
             )
-        seen, step = tuple(np.unique(groups).tolist()), _step(times, groups)
+        seen, step = tuple(np.unique(groups).tolist()), _grid_step(times, groups)
         last = len(times) - 1 if not step else round(float(times.max()) / step)
         return replace(
             self,
@@ -191,8 +191,8 @@ class Series(Source):
             DataError: they have another spacing.
         """
         columns = user_table.columns()
-        times, groups = self._times(columns), self._groups(columns)
-        step = _step(times, groups)
+        times, groups = self._times(columns), self._series_of_rows(columns)
+        step = _grid_step(times, groups)
         if abs(step - self.step) > 0.1 * self.step:
             raise DataError(
                 f"the newer rows lie {step:g} apart, those of the fit {self.step:g}",
@@ -268,10 +268,10 @@ class Series(Source):
                 raise DataError(
                     f"the series has no column {name!r}", hint=f"it has {', '.join(list(columns)[:20])}"
                 )
-        times, groups = self._times(columns), self._groups(columns)
+        times, groups = self._times(columns), self._series_of_rows(columns)
         point = np.empty(user_table.rows, np.int64)
         starts, positions, clocks, total = [], [], [], 0
-        parts = _apart(groups)
+        parts = _rows_by_series(groups)
         several = len(parts) > 1
         known = {name: number for number, name in enumerate(self.series_names)}
         for group, rows in parts:
@@ -298,7 +298,9 @@ class Series(Source):
         start = np.concatenate(starts)
         frame: dict[str, Values] = {}
         for name in self.channels:
-            windows = sliding_window_view(_on_grid(to_float(columns[name], name), point, total), self.length)
+            windows = sliding_window_view(
+                _mean_at_points(to_float(columns[name], name), point, total), self.length
+            )
             frame[name] = windows[start] if several else windows
         row_at = np.full(total, -1, np.int64)
         row_at[point] = np.arange(user_table.rows)
@@ -430,29 +432,29 @@ class Series(Source):
         if len(forms) > 1:
             first, other = format_in_words(forms[0]), format_in_words(forms[1])
             notes.append(f"the times in {self.time!r} are read as {first}; {other} would fit too")
-        shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in _apart(groups))
+        shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in _rows_by_series(groups))
         if shared > len(times) / 20:
             hint = "" if self.by else '; by="..." names the column that tells several series apart'
             said = f"{shared:,} of {len(times):,} rows have the time of another, and are read as their mean"
             notes.append(said + hint)
         return notes
 
-    def _groups(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+    def _series_of_rows(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         if self.by is None:
             return np.full(len(next(iter(columns.values()))), "")
         return np.asarray(pc.fill_null(to_text(columns[self.by], self.by), ""), dtype=str)
 
 
-def _apart(groups: np.ndarray) -> list[tuple[str, np.ndarray]]:
+def _rows_by_series(groups: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """The series' names, and the rows of each."""
     names, start = np.unique(np.sort(groups), return_index=True)
     rows = np.split(np.argsort(groups, kind="stable"), start[1:])
     return list(zip(names.tolist(), rows, strict=True))
 
 
-def _step(times: np.ndarray, groups: np.ndarray) -> float:
+def _grid_step(times: np.ndarray, groups: np.ndarray) -> float:
     """The spacing of the grid, or 0 if the times do not lie on one."""
-    gaps = np.concatenate([np.diff(np.sort(times[rows])) for _, rows in _apart(groups)])
+    gaps = np.concatenate([np.diff(np.sort(times[rows])) for _, rows in _rows_by_series(groups)])
     gaps = gaps[gaps > 0]
     if len(gaps) == 0:
         return 0.0
@@ -463,7 +465,7 @@ def _step(times: np.ndarray, groups: np.ndarray) -> float:
     return step if on_grid >= 0.9 and not sparse else 0.0
 
 
-def _on_grid(values: np.ndarray, point: np.ndarray, points: int) -> np.ndarray:
+def _mean_at_points(values: np.ndarray, point: np.ndarray, points: int) -> np.ndarray:
     """The mean of the values at each point; NaN where there is none."""
     known = np.isfinite(values)
     total = np.bincount(point[known], weights=values[known], minlength=points)
