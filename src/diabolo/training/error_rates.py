@@ -77,7 +77,7 @@ def estimate_error_rate(predictor: CellPredictor, batch: Batch) -> float:
 
 
 def fit_cell_error_model(predictor: CellPredictor, batch: Batch, seed: int) -> CellErrorModel:
-    """Learn the share of wrong cells, the types of their errors, and how probable an error is by its evidence.
+    """Learn the share of wrong cells, the types of errors, and the probability of an error by its evidence.
 
     Errors are planted into rows that were not trained on. Where their evidence is strongest, the data's own
     errors are found too: the share of wrong cells is how often such evidence occurs in the data, over how

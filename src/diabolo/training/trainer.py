@@ -205,7 +205,7 @@ class Trainer:
         self.log(self.history[-1])
         if not math.isfinite(total):
             self.notes.append(
-                f"{self.name}: the loss became infinite at step {self.step}; the best weights before that are used"
+                f"{self.name}: the loss became infinite at step {self.step}; the best ones before are used"
             )
             self.finished = True
         if self.settings.patience and self.stale_validations >= self.settings.patience:
@@ -308,7 +308,7 @@ def train(
 
 
 def ema_weight(step: int) -> float:
-    """Return the weight of the newest weights in the moving average: over few steps at first, about 500 later.
+    """Return the share of the newest weights in the moving average: of few steps at first, about 500 later.
 
     Example:
         >>> ema_weight(0), round(ema_weight(10_000), 6)
@@ -363,7 +363,7 @@ def _use_average(flat: Tensor, average: Tensor | None) -> Iterator[None]:
 
 @torch.no_grad()
 def _held_out_loss(network: Network, held_out: Batch) -> float:
-    """Return the mean loss on held-out rows, with the same corruption at every validation; may be infinite."""
+    """Return the mean loss on held-out rows, with the same corruption at every validation."""
     network.eval()
     with forked_rng(0):
         losses = [(len(c), float(network.loss(c).total)) for c in held_out.chunks(MAX_ROWS_PER_CHUNK)]
@@ -393,6 +393,6 @@ def _collapse_notes(network: Network, batch: Batch, name: str) -> list[str]:
     if nats >= MIN_CODE_NATS:
         return []
     return [
-        f"{name}: the latent code has collapsed: it differs from the prior by {nats:.3f} nats and says nothing "
-        f"about a row. A smaller beta than {network.bottleneck.beta:g} helps."
+        f"{name}: the latent code has collapsed: it differs from the prior by {nats:.3f} nats and says "
+        f"nothing about a row. A smaller beta than {network.bottleneck.beta:g} helps."
     ]

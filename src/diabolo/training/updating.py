@@ -18,8 +18,8 @@ from diabolo.networks.window_base import WindowBase
 from diabolo.training.fitting import PreparedData, build_engine, train_networks
 from diabolo.utils.sampling import evenly_spaced
 
-# Past windows for each newer one, at most: with a third of all windows, the newer ones reach the quartiles by
-# which the usual levels are measured.
+# Past windows for each newer one, at most: with a third of all windows, the newer ones reach the quartiles
+# by which the usual levels are measured.
 MAX_PAST_RATIO = 2
 MIN_WINDOW_LENGTHS = 10  # lengths of a window in the newer points: one anomalous segment affects two of them
 # Anomalies are rare: where this share of the windows covers alarms, what is normal has changed. Measured: with
@@ -40,7 +40,7 @@ def check_updatable(engine: Engine) -> None:
     solved = all(isinstance(n.base, WindowBase) and n.corruption.masks for n in engine.networks.values())
     if not solved or any(line["step"] for line in engine.history):
         raise UnsupportedError(
-            "only the model of a series whose networks are solved, not trained, can be updated with newer rows",
+            "only the model of a series with solved, not trained, networks can be updated with newer rows",
             hint='fit again, on old and new rows together; or use Autoencoder(time="...") without epochs=',
         )
 
@@ -48,11 +48,11 @@ def check_updatable(engine: Engine) -> None:
 def update(engine: Engine, frame: Frame, threshold: float) -> Engine:
     """Return the model of a series updated with newer points; the given model is not changed.
 
-    All networks are solved again, from remembered windows, repeated to represent all rows of the fit, and from
-    newer windows that cover no alarm. For the calibration, each half of the newer windows is scored by a model
-    that has not seen it (cross-conformal prediction: Vovk, 2015), including alarms that are not far above
-    the threshold. The medians of the evidence come from the newer windows alone. The tail comes from past
-    scores too: few points lie in it, and in units of the median it changes slowly.
+    All networks are solved again, from remembered windows, repeated to represent all rows of the fit, and
+    from newer windows that cover no alarm. For the calibration, each half of the newer windows is scored by
+    a model that has not seen it (cross-conformal prediction: Vovk, 2015), including alarms that are not far
+    above the threshold. The medians of the evidence come from the newer windows alone. The tail comes from
+    past scores too: few points lie in it, and in units of the median it changes slowly.
 
     Args:
         engine: a fitted model whose networks are solved, not trained.

@@ -396,12 +396,14 @@ class Series(Source):
         return {"kind": self.kind, **asdict(self)}
 
     def check(self) -> None:
-        require(all(v is None or isinstance(v, str) for v in (self.time, self.by)), "the time column")
-        require(is_finite_number(self.step) and self.step >= 0, "the step of the series")
-        require(type(self.end) is int, "the end of the series")
-        require(type(self.length) is int and self.length >= 2, "the length of the windows")
+        require(
+            all(v is None or isinstance(v, str) for v in (self.time, self.by)), "time column or series column"
+        )
+        require(is_finite_number(self.step) and self.step >= 0, "step of the series")
+        require(type(self.end) is int, "end of the series")
+        require(type(self.length) is int and self.length >= 2, "length of the windows")
         names = (self.extra_columns, self.channels, self.types, self.series_names)
-        require(all(is_text_list(v) for v in names), "the channels of the series")
+        require(all(is_text_list(v) for v in names), "channels of the series")
 
     def _times(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         if self.time is None:
