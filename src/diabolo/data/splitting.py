@@ -12,7 +12,7 @@ HELD_OUT_SHARE, MAX_HELD_OUT_ROWS = 0.1, 1_000
 MIN_ROWS_TO_SPLIT = 40  # of a table; fewer rows are all used for everything
 MIN_ROWS_TO_HOLD_OUT = 200  # of a table; fewer rows choose no weights
 MIN_WINDOWS_TO_SPLIT = 16  # of a series, in lengths of a window
-CALIBRATION_BLOCKS = 4  # of a series: neighbouring windows are nearly the same, so they are set aside together
+CALIBRATION_BLOCKS = 4  # of a series: neighbouring windows are nearly the same, set aside together
 
 
 @dataclass(frozen=True)

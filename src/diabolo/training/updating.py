@@ -18,12 +18,12 @@ from diabolo.networks.window_base import WindowBase
 from diabolo.training.fitting import PreparedData, build_engine, train_networks
 from diabolo.utils.sampling import evenly_spaced
 
-# Past windows for each newer one, at most: with a third of all windows, the newer ones reach the quartiles
+# Past windows for each newer one, at most: with a third of all windows, newer ones reach the quartiles
 # by which the usual levels are measured.
 MAX_PAST_RATIO = 2
 MIN_WINDOW_LENGTHS = 10  # lengths of a window in the newer points: one anomalous segment affects two of them
-# Anomalies are rare: where this share of the windows covers alarms, what is normal has changed. Measured: with
-# half, the tails of a slow drift were taken for anomalies, and then an eighth of the later points were alarms
+# Anomalies are rare: where this share of the windows covers alarms, what is normal has changed. Measured:
+# with half, the tails of a slow drift were taken for anomalies, and an eighth of the later points were alarms
 # instead of .01.
 MIN_CHANGED_SHARE = 0.25
 FAR_FACTOR = 2  # multiple of the bits of an alarm that is rare among alarms too; a choice

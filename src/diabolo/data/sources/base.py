@@ -103,7 +103,7 @@ class Source(ABC):
 
     @abstractmethod
     def fit(self, user_table: UserTable) -> Self:
-        """Return a copy fitted to the data: it knows all that new data of the same kind has in common with it."""
+        """Return a copy fitted to the data: with all that stays the same from one data set to the next."""
 
     @abstractmethod
     def read(self, user_table: UserTable) -> Frame:
@@ -120,7 +120,7 @@ class Source(ABC):
 
     @abstractmethod
     def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
-        """Return the part of a frame that answers about some of the user's rows need, neighbours included.
+        """Return the part of a frame that is needed for some of the user's rows, neighbours included.
 
         Args:
             frame: the data.
@@ -149,7 +149,7 @@ class Source(ABC):
         """
 
     def independent(self, rows: int) -> float:
-        """Return the number of independent rows among this number of user rows: overlapping windows are not."""
+        """Return the number of independent rows among user rows: overlapping windows are not independent."""
         return rows / self.length
 
     @abstractmethod
