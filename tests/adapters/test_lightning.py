@@ -20,7 +20,7 @@ from diabolo import Autoencoder, load
 from diabolo.data.sources import read_user_table
 from diabolo.errors import MissingExtraError, OptionError
 from diabolo.networks.recipes import RECIPES
-from diabolo.training.settings import LOWEST, SCHEDULES
+from diabolo.training.settings import MIN_LEARNING_RATE, SCHEDULES
 from diabolo.utils.torch_state import forked_rng
 from tests import made
 
@@ -105,7 +105,11 @@ def test_other_schedules_go_by_steps(plain: pa.Table, tmp_path: Path, schedule: 
     trainer(tmp_path, max_epochs=2, callbacks=[rates], enable_checkpointing=False).fit(module, data)
     steps, lr = 2 * len(data.train_dataloader()), module.settings.lr
     assert rates.seen == pytest.approx(
-        [LOWEST + (lr - LOWEST) * SCHEDULES[schedule](i / steps, 0) for i in range(steps)], rel=1e-6
+        [
+            MIN_LEARNING_RATE + (lr - MIN_LEARNING_RATE) * SCHEDULES[schedule](i / steps, 0)
+            for i in range(steps)
+        ],
+        rel=1e-6,
     )
 
 

@@ -58,7 +58,7 @@ def test_a_hostile_file_is_refused(small: tuple[Autoencoder, bytes], tmp_path: P
 def test_a_hostile_series_is_refused(series: bytes, tmp_path: Path, name: str) -> None:
     path = tmp_path / "m.diabolo"
     path.write_bytes(SERIES[name](Parts.of(series)))
-    with pytest.raises(ModelFileError, match=r"m\.diabolo (is damaged|does not fit together)"):
+    with pytest.raises(ModelFileError, match=r"m\.diabolo (is damaged|is inconsistent)"):
         diabolo.load(path)
 
 

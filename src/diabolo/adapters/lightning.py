@@ -231,7 +231,7 @@ class DataModule(pl.LightningDataModule):
         schema, made = self.prepared.schema.to_json(), {}
         with forked_rng(self.model.seed):
             for name, member in self.members.items():
-                settings = asdict(self.settings[name].suited(self._count_training_rows()))
+                settings = asdict(self.settings[name].adapted_to(self._count_training_rows()))
                 made[name] = Module(schema, member.to_json(), settings, name)
                 made[name].network.initialise(self.prepared.batch)
         return made

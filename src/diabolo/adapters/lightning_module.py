@@ -16,8 +16,8 @@ from diabolo.errors import DataError, OptionError, need
 from diabolo.networks.member import Member
 from diabolo.networks.network import Network
 from diabolo.networks.prediction import Loss, Prediction
-from diabolo.training.settings import LOWEST, OPTIMIZERS, SCHEDULES, Training
-from diabolo.training.trainer import LONGEST, ema_weight
+from diabolo.training.settings import MIN_LEARNING_RATE, OPTIMIZERS, SCHEDULES, Training
+from diabolo.training.trainer import MAX_GRADIENT_NORM, ema_weight
 from diabolo.utils.torch_state import forked_rng
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ class Module(pl.LightningModule):
 
         def factor(done: int) -> float:
             # One schedule depends on the epoch only, the others on the share of all steps.
-            return (LOWEST + (settings.lr - LOWEST) * rate(min(done / total, 1.0), done)) / settings.lr
+            return (
+                MIN_LEARNING_RATE + (settings.lr - MIN_LEARNING_RATE) * rate(min(done / total, 1.0), done)
+            ) / settings.lr
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return [optimizer], [{"scheduler": schedule, "interval": "epoch" if by_epoch else "step"}]
@@ -143,7 +145,7 @@ class Module(pl.LightningModule):
             gradient_clip_val: largest norm; None for that of this library.
             gradient_clip_algorithm: the algorithm; None for clipping by the norm.
         """
-        self.clip_gradients(optimizer, gradient_clip_val or LONGEST, gradient_clip_algorithm)
+        self.clip_gradients(optimizer, gradient_clip_val or MAX_GRADIENT_NORM, gradient_clip_algorithm)
 
     def configure_callbacks(self) -> Any:
         """Return the callback that averages the weights, if the settings ask for it."""

@@ -1,4 +1,4 @@
-"""Which rows of a fit are used for what: training, choosing the best weights, and calibration."""
+"""Split the rows of a fit by their use: training, choosing the best weights, and calibration."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ HELD_OUT_SHARE, MAX_HELD_OUT_ROWS = 0.1, 1_000
 MIN_ROWS_TO_SPLIT = 40  # of a table; fewer rows are all used for everything
 MIN_ROWS_TO_HOLD_OUT = 200  # of a table; fewer rows choose no weights
 MIN_WINDOWS_TO_SPLIT = 16  # of a series, in lengths of a window
-CALIBRATION_BLOCKS = (
-    4  # of a series: neighbouring windows are nearly the same, so they are set aside together
-)
+CALIBRATION_BLOCKS = 4  # of a series: neighbouring windows are nearly the same, set aside together
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ def split_windows(positions: np.ndarray, length: int) -> Split:
     """
     rows = len(positions)
     if rows < MIN_WINDOWS_TO_SPLIT * length:
-        every = np.arange(rows)
-        return Split(every, every[:0], every, shared=True)
+        everything = np.arange(rows)
+        return Split(everything, everything[:0], everything, shared=True)
     blocks = CALIBRATION_BLOCKS
     size = int(CALIBRATION_SHARE * rows / blocks)
     starts = ((np.arange(blocks) + 0.5) * rows / blocks - size / 2).astype(int)
@@ -90,10 +88,10 @@ def overlaps_any(positions: np.ndarray, chosen: np.ndarray, length: int) -> np.n
         chosen: (windows,) flags.
         length: points in a window.
     """
-    there = np.sort(positions[chosen])
-    if len(there) == 0:
+    taken = np.sort(positions[chosen])
+    if len(taken) == 0:
         return chosen
-    place = np.searchsorted(there, positions)
-    before = positions - there[np.maximum(place - 1, 0)]
-    after = there[np.minimum(place, len(there) - 1)] - positions
+    place = np.searchsorted(taken, positions)
+    before = positions - taken[np.maximum(place - 1, 0)]
+    after = taken[np.minimum(place, len(taken) - 1)] - positions
     return np.asarray(np.minimum(np.abs(before), np.abs(after)) < length)

@@ -119,13 +119,13 @@ class SurrogateColumn:
             ValueError: no fit can have learnt it.
         """
         alphabet = self.alphabet
-        require(is_text_list(alphabet) and all(alphabet), "the alphabet of an id")
-        require(len(alphabet) <= MAX_ID_LENGTH, "the length of an id")
-        require(max(map(len, alphabet), default=0) <= MAX_ALPHABET, "the alphabet of an id")
-        require(type(self.start) is int and type(self.step) is int, "the first of its numbers")
-        require(is_finite_number(self.missing), "the share of its missing values")
-        require(self.constant is None or isinstance(self.constant, str), "the constant")
-        require(len(self.make(0, 2, 0)) == 2, "the column")
+        require(is_text_list(alphabet) and all(alphabet), "alphabet of an id")
+        require(len(alphabet) <= MAX_ID_LENGTH, "length of an id")
+        require(max(map(len, alphabet), default=0) <= MAX_ALPHABET, "alphabet of an id")
+        require(type(self.start) is int and type(self.step) is int, "first of the numbers")
+        require(is_finite_number(self.missing), "share of missing values")
+        require(self.constant is None or isinstance(self.constant, str), "constant")
+        require(len(self.make(0, 2, 0)) == 2, "column of ids")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for a model file."""

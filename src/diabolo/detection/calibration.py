@@ -142,8 +142,8 @@ class Calibration:
             names: of the evidence.
         """
         sizes = [*self.medians.values(), self.slope]
-        require(all(is_finite_number(v) and v > 0 for v in sizes), "its calibration")
-        require(set(self.medians) == set(names), "its evidence")
+        require(all(is_finite_number(v) and v > 0 for v in sizes), "calibration")
+        require(set(self.medians) == set(names), "evidence")
 
     def to_json(self) -> dict[str, Any]:
         """Return what is not an array, for a model file."""

@@ -75,16 +75,16 @@ class CellErrorModel:
         Raises:
             ValueError: the values cannot be right.
         """
-        require(is_finite_number(state["rate"]) and 0 < state["rate"] < 1, "its rate of errors")
+        require(is_finite_number(state["rate"]) and 0 < state["rate"] < 1, "rate of errors")
         knots, log_odds, types = state["knots"], state["log_odds"], state["error_types"]
         for part in (knots, log_odds):
-            require(isinstance(part, list) and all(map(is_finite_number, part)), "its log odds")
+            require(isinstance(part, list) and all(map(is_finite_number, part)), "log odds")
         ascending = all(a < b for a, b in pairwise(knots))
-        require(len(knots) == len(log_odds) <= MAX_KNOTS and ascending, "its log odds")
-        require(isinstance(types, dict) and types.keys() <= N_TYPES.keys(), "its types of errors")
+        require(len(knots) == len(log_odds) <= MAX_KNOTS and ascending, "log odds")
+        require(isinstance(types, dict) and types.keys() <= N_TYPES.keys(), "types of errors")
         for kind, shares in types.items():
             known = isinstance(shares, list) and len(shares) == N_TYPES[kind]
             known = known and all(map(is_finite_number, shares))
-            require(known and min(shares) > 0, "its types of errors")
+            require(known and min(shares) > 0, "types of errors")
         shares_of = {k: tuple(v) for k, v in types.items()}
         return cls(state["rate"], shares_of, tuple(knots), tuple(log_odds))

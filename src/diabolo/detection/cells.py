@@ -1,4 +1,4 @@
-"""What is expected in the cells of rows."""
+"""Predictions of the cells of rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from diabolo.data.fields import Batch
 
 @dataclass
 class CellPredictions:
-    """What is expected in each cell, given the other cells of its row; kind -> (rows, fields, *cell).
+    """Prediction of each cell from the other cells of its row; kind -> (rows, fields, *cell).
 
     Attributes:
         expected, low, high: mean (or most likely symbol) and 5 % and 95 % quantiles, in codes.
@@ -27,7 +27,7 @@ class CellPredictions:
 
     @classmethod
     def empty(cls, batch: Batch) -> CellPredictions:
-        """Nothing expected yet."""
+        """Return predictions for a batch that are not known yet: NaN, and a surprise of 0."""
 
         def table(value: float) -> dict[str, np.ndarray]:
             return {k: np.full(tuple(v.shape), value) for k, v in batch.values.items()}
@@ -35,11 +35,16 @@ class CellPredictions:
         return cls(table(np.nan), table(np.nan), table(np.nan), table(np.nan), table(0.0))
 
     def head(self, rows: int) -> CellPredictions:
-        """Only the first rows."""
+        """Return the predictions of the first rows."""
         return CellPredictions(*({k: v[:rows] for k, v in table.items()} for table in self.__dict__.values()))
 
     def update(self, other: CellPredictions, rows: np.ndarray) -> None:
-        """Overwrite some rows."""
-        for mine, theirs in zip(self.__dict__.values(), other.__dict__.values(), strict=True):
-            for kind in mine:
-                mine[kind][rows] = theirs[kind]
+        """Overwrite the predictions of some rows.
+
+        Args:
+            other: predictions of these rows, in their order.
+            rows: (rows of `other`,) the numbers of the rows to overwrite.
+        """
+        for own, new in zip(self.__dict__.values(), other.__dict__.values(), strict=True):
+            for kind in own:
+                own[kind][rows] = new[kind]

@@ -81,7 +81,7 @@ class Level(RowEvidence):
         Raises:
             ValueError: a fence has no width.
         """
-        require(bool((arrays["fence"] > 0).all()), "the range of the levels")
+        require(bool((arrays["fence"] > 0).all()), "range of the levels")
         return cls(**arrays)
 
     @classmethod
@@ -96,7 +96,7 @@ class Level(RowEvidence):
         Raises:
             ValueError: the model is none of windows.
         """
-        require(source.overlaps, "the range of the levels")
+        require(source.overlaps, "range of the levels")
         return {name: ("F64", (len(schema.fields[Curve.kind]),)) for name in ("low", "high", "fence")}
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -81,7 +81,7 @@ class Residual(RowEvidence):
             ValueError: a scale is not above 0.
         """
         for name in {Real.kind, "largest_error"} & arrays.keys():
-            require(bool((arrays[name] > 0).all()), "the size of an error")
+            require(bool((arrays[name] > 0).all()), "size of an error")
         return cls(parts, arrays)
 
     @classmethod

@@ -91,7 +91,7 @@ class SeenRows(RowEvidence):
         """
         for name in ("fingerprints", "scores"):
             ascending = bool((arrays[name][1:] >= arrays[name][:-1]).all())
-            require(ascending, f"the order of {name!r}")
+            require(ascending, f"order of {name!r}")
         calibration = Calibration.from_json(state, arrays["scores"])
         calibration.check({cls.name, Residual.name})
         return cls(arrays["fingerprints"], calibration)
@@ -112,7 +112,7 @@ class SeenRows(RowEvidence):
         require(fits, "evidence on the rows of the fit")
         seen, ranked = (int(np.prod(shapes[name])) for name in ("fingerprints", "scores"))
         sizes = 1 <= seen <= MAX_CALIBRATION_ROWS and 1 <= ranked <= MAX_CALIBRATION_ROWS
-        require(sizes, "the number of its rows")
+        require(sizes, "number of rows")
         return {"fingerprints": ("I32", (seen,)), "scores": ("F64", (ranked,))}
 
     def arrays(self) -> dict[str, np.ndarray]:

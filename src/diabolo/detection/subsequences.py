@@ -145,9 +145,9 @@ class Subsequences(PointEvidence):
             ValueError: a scale is not above 0, or the covariance is none.
         """
         for name in ("error", "distance", "stillness"):
-            require(bool((arrays[name] > 0).all()), "the scales of subsequences")
+            require(bool((arrays[name] > 0).all()), "scales of subsequences")
         covariance = torch.from_numpy(arrays["covariance"]).double()
-        require(bool(torch.linalg.cholesky_ex(covariance).info == 0), "the covariance of subsequences")
+        require(bool(torch.linalg.cholesky_ex(covariance).info == 0), "covariance of subsequences")
         rest = {name: array for name, array in arrays.items() if name not in ("mean", "covariance")}
         return cls(JointNormal(arrays["mean"], arrays["covariance"]), **rest, threads=parts.threads)
 
@@ -163,10 +163,10 @@ class Subsequences(PointEvidence):
         Raises:
             ValueError: the model is none of windows, or remembers no subsequence or too many.
         """
-        require(source.overlaps, "its subsequences")
+        require(source.overlaps, "subsequences")
         channels, length = len(schema.fields[Curve.kind]), min(LENGTH, source.length // 2)
         kept, points = shapes["positions"][0], channels * length
-        require(1 <= kept <= MAX_REMEMBERED and length >= 2, "its subsequences")
+        require(1 <= kept <= MAX_REMEMBERED and length >= 2, "subsequences")
         return {
             "mean": ("F32", (points,)),
             "covariance": ("F32", (points, points)),

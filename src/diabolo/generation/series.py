@@ -16,7 +16,7 @@ from diabolo.data.columns.convert import from_seconds
 from diabolo.data.fields import Curve
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Series
-from diabolo.data.sources.series import SERIES_OFFSET
+from diabolo.data.sources.grid import SERIES_OFFSET
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.base import Fitted, Request, Sampler, Table
 from diabolo.generation.sampling import decode_batch, sampling_mode

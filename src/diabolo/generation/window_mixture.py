@@ -10,6 +10,10 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Batch, Curve
+from diabolo.data.sources import Frame
+from diabolo.data.splitting import Split
+from diabolo.detection import ModelParts
+from diabolo.generation.context import context_features
 from diabolo.generation.missing_patterns import MAX_PATTERNS, fit_missing_patterns, sample_missing_patterns
 from diabolo.generation.mixtures import fit_gaussian_mixture
 from diabolo.generation.normal_scores import MIN_SCORE_DEVIATION, NormalScores
@@ -198,6 +202,26 @@ class WindowMixture:
         if "presence_patterns" not in self.arrays:
             return np.zeros((rows, points, len(self.arrays["curves"])), bool)
         return sample_missing_patterns(self.arrays, rows, points, random)
+
+
+def fit_window_mixture(
+    parts: ModelParts, frame: Frame, split: Split, windows: Batch, seed: int
+) -> WindowMixture:
+    """Fit a mixture over the windows of a series, those that no network was trained on among them.
+
+    Args:
+        parts: of the model.
+        frame: all windows of the fit.
+        split: which of them networks were trained on.
+        windows: the windows that networks were trained on, without missing values.
+        seed: of the mixture.
+    """
+    aside = np.setdiff1d(np.concatenate([split.held_out, split.calibration]), split.fit)
+    aside = aside[evenly_spaced(len(aside), len(aside) * len(windows) // max(len(split.fit), 1))]
+    if len(aside):
+        windows = Batch.concatenate([windows, parts.complete_windows(parts.schema.encode(frame[aside]))])
+    context, _ = context_features(windows, parts.schema.fields, parts.schema.scored_fields)
+    return WindowMixture.fit(windows, context, parts.source.present_values(frame), seed)
 
 
 def expected_arrays(

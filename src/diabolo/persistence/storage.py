@@ -1,4 +1,4 @@
-"""One .diabolo file: tensors (safetensors) and a card (JSON, in its metadata). Never a pickle."""
+"""Write and read .diabolo files: tensors (safetensors) and a card (JSON, in its metadata), never a pickle."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ from diabolo.utils.files import select_prefix, write_atomic
 from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_file, pack, parse_json
 from diabolo.utils.torch_state import forked_rng
 
-FORMAT = 3
-LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
+FORMAT = 3  # of the files that this version writes
+MAX_REASON_LENGTH = 300  # characters of an error from a file that a message shows
+RECORDED_LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds beside the engine.
+    """The contents of a model file.
 
     Attributes:
         engine: the fitted model.
@@ -50,7 +51,16 @@ class Stored:
 
 
 def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version: str) -> Path:
-    """Write a model, whole or not at all: beside its place, flushed to the disk, then renamed.
+    """Write a model completely or not at all: to a temporary file, flushed to the disk, then renamed.
+
+    Args:
+        path: of the file.
+        engine: the fitted model.
+        options: of the estimator: its arguments, the names of the columns, the library of the table.
+        version: of diabolo.
+
+    Returns:
+        the path.
 
     Raises:
         DataError: the folder does not exist or cannot be written to, or the model cannot be stored.
@@ -66,7 +76,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
     card = {
         "format": FORMAT,
         "diabolo": version,
-        "libraries": {"python": platform.python_version(), **{n: version_of(n) for n in LIBRARIES}},
+        "libraries": {"python": platform.python_version(), **{n: version_of(n) for n in RECORDED_LIBRARIES}},
         "options": dict(options),
         "source": engine.source.to_json(),
         "schema": engine.schema.to_json(),
@@ -91,16 +101,21 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
 def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> Stored:
     """Read a model.
 
-    The header is checked first, by itself and against the card, so that a forged file costs no memory;
-    then the checksum, then what the tensors hold.
+    The header is checked first, by itself and against the card, so that a forged file takes no memory; then
+    the checksum, then the values of the tensors.
+
+    Args:
+        path: of the file.
+        device: "cpu", "cuda" or "mps".
+        threads: of torch; None for its own choice.
 
     Raises:
-        ModelFileError: there is no such file, it is no model, it is damaged, or a newer version wrote it.
+        ModelFileError: the file does not exist, is no model, is damaged, or was written by a newer version.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file")
-    wrong = "is no diabolo model, or is damaged"
+    problem = "is no diabolo model, or is damaged"
     try:
         if file_format(path)[0] in FORMATS and not is_tensor_file(path):
             raise ModelFileError(
@@ -111,41 +126,43 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
         with open_tensor_file(path) as file:
             card = parse_json(file.card)
             _check_format(path, card)
-            wrong = "is damaged, or does not fit together"
+            problem = "is damaged, or is inconsistent"
             card, names = _present_names(card, file)
             plan = make_plan(card, {names[k]: v for k, v in file.specs.items() if k in names})
-            wrong = "is damaged"
+            problem = "is damaged"
             tensors = {names[k]: v for k, v in file.tensors().items() if k in names}
-        wrong = "does not fit together"
+        problem = "is inconsistent"
         check_values(plan, tensors)
         return Stored(_restored(card, plan, tensors, device, threads), card["options"])
     except ModelFileError:
         raise
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # whatever a forged file provokes: it is refused all the same
-        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:300]
-        raise ModelFileError(f"{path} {wrong}: {said}", hint="take a copy that is whole") from error
+    except Exception as error:  # a forged file can provoke any kind of exception
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:MAX_REASON_LENGTH]
+        hint = "the file is damaged or was changed; copy it again from its source"
+        raise ModelFileError(f"{path} {problem}: {reason}", hint=hint) from error
 
 
 def _present_names(card: Mapping[str, Any], file: TensorFile) -> tuple[Mapping[str, Any], dict[str, str]]:
-    """Return the card in the present format, and name in the file -> present name of a tensor."""
+    """Return the card in the present format, and stored name -> present name of each tensor."""
     if card["format"] == FORMAT:
         return card, {name: name for name in file.specs}
     card = upgrade_card(card, file.specs)
     found = ((name, upgrade_tensor_name(name, card["evidence"])) for name in file.specs)
     names = {old: new for old, new in found if new is not None}
     if len(set(names.values())) != len(names):
-        raise ValueError("two tensors have one name")  # only a forged file can have such
+        raise ValueError("two tensors have the same name")  # only in a forged file
     return card, names
 
 
 def _check_format(path: Path, card: Any) -> None:
+    """Raise an error if the file has no format number, or that of a newer version."""
     number = card["format"]
     if type(number) is not int or number < 1:
-        raise ValueError("it has no format")
+        raise ValueError("it has no valid format number")
     if number > FORMAT:
-        # The hint is made to be pasted: only a version goes into it.
+        # The hint can be pasted into a shell: nothing but a version number goes into it.
         version = str(card.get("diabolo"))
         known = re.fullmatch(r"[0-9]+(\.[0-9a-z]+){0,5}", version)
         raise ModelFileError(
@@ -155,13 +172,14 @@ def _check_format(path: Path, card: Any) -> None:
 
 
 def _tensors(engine: Engine) -> dict[str, Tensor]:
+    """Return the name -> tensor of everything that is stored."""
     arrays: dict[str, Any] = {}
     for name, network in engine.networks.items():
-        # Weights that two modules share are stored once: under the name that comes first.
+        # Weights that two modules share are stored once, under the first name.
         arrays |= {f"network/{name}/{k}": v.cpu() for k, v in network.state_dict().items()}
     memory = engine.memory
     for kind, values in memory.rows.values.items():
-        # No field has as many symbols as would need more: half of a file would be zeros.
+        # 16 bits hold the symbols of any field; with more, half of the file would be zeros.
         arrays[f"memory/values/{kind}"] = values.to(torch.int16) if kind == Symbol.kind else values
     arrays |= {f"memory/visible/{k}": v for k, v in memory.rows.visible.items()}
     arrays |= {f"memory/{name}": array for name, array in memory.arrays().items()}
@@ -178,15 +196,16 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
 def _restored(
     card: Mapping[str, Any], plan: Plan, tensors: dict[str, Tensor], device: str, threads: int | None
 ) -> Engine:
+    """Return the model that a checked file describes."""
     schema, networks, known = plan.schema, {}, 0
-    with forked_rng(0):  # fresh weights are drawn, and then replaced
+    with forked_rng(0):  # random weights are sampled, and then replaced
         for name, member in plan.members.items():
             network = Network(schema.fields, schema.scored_fields, member, schema.can_be_missing)
             fill_network(network, name, tensors)
             networks[name] = network.to(device).eval()
             known += len(network.state_dict())
     if known != len(select_prefix(tensors, "network/")):
-        raise ValueError("it holds weights of no network")
+        raise ValueError("it holds weights that belong to no network")
     remembered = select_prefix(tensors, "memory/values/")
     remembered |= {k: v.long() for k, v in remembered.items() if k == Symbol.kind}
     memory = Memory.restore(
@@ -219,11 +238,12 @@ def _restored(
 
 
 def _arrays(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray]:
+    """Return the arrays whose names begin with a prefix, by the rest of their names."""
     return {name: tensor.numpy() for name, tensor in select_prefix(tensors, prefix).items()}
 
 
 def _finite(value: Any) -> Any:
-    """Plain values that JSON can hold: it has no infinity."""
+    """Return plain values that JSON can hold; infinity and NaN become None."""
     if isinstance(value, Mapping):
         return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

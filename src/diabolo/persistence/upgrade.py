@@ -1,6 +1,6 @@
-"""Read the cards and tensors of earlier formats as those of the present one.
+"""Translate the cards and tensor names of earlier formats to the present one.
 
-Format 3 gave what is stored the names that the code has; formats 1 and 2 hold the same under older names.
+Format 3 uses the names of the code; formats 1 and 2 hold the same values under older names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 SOURCE = {"beside": "extra_columns", "groups": "series_names"}
 MEMBER = {"full": "full_distribution", "linear": "window_filter", "white": "whiten"}
-# Parts of the names of a network's tensors; the first that fits counts.
+# Parts of the names of a network's tensors; the first match is used.
 NETWORK_KEYS = {
     "white.colour": "base.whitening.unwhitening",
     "white.linear": "base.whitening.window_filter",
@@ -26,7 +26,7 @@ WINDOW_MIXTURE_NAMES = {
     "gaps": "presence_patterns",
     "turns": "transitions",
 }
-# Prefixes of other tensors, and names behind them.
+# Prefixes of the other tensors, and the names that follow them.
 PREFIXES = {
     "residuals/": "evidence/residual/",
     "level/": "evidence/level/",
@@ -50,11 +50,11 @@ def upgrade_card(card: Mapping[str, Any], tensors: Collection[str]) -> dict[str,
     """Return a card of format 3 for one of format 1 or 2.
 
     Args:
-        card: as it stands in the file.
+        card: as it is in the file.
         tensors: the names of the file's tensors.
 
     Raises:
-        Exception: the card is not one of these formats; a forged one can provoke any.
+        Exception: the card has none of these formats; a forged one can provoke any kind of exception.
     """
     card = dict(card)
     card["source"] = {SOURCE.get(k, k): v for k, v in card["source"].items()}
@@ -90,7 +90,7 @@ def upgrade_tensor_name(name: str, evidence: Collection[str]) -> str | None:
     prefix = next((p for p in PREFIXES if name.startswith(p)), None)
     if prefix is None:
         return name
-    # Models that predict masked points of windows stored the sizes of errors that no score used.
+    # Models that predict masked points of windows stored error sizes that no score used.
     if prefix == "residuals/" and "residual" not in evidence:
         return None
     rest, names = name.removeprefix(prefix), WINDOW_MIXTURE_NAMES if prefix == "loom/" else NAMES
@@ -98,6 +98,7 @@ def upgrade_tensor_name(name: str, evidence: Collection[str]) -> str | None:
 
 
 def _upgrade_network_key(key: str) -> str:
+    """Return the present name of a tensor within its network."""
     padded = f".{key}."
     for old, new in NETWORK_KEYS.items():
         if f".{old}." in padded:
@@ -106,6 +107,7 @@ def _upgrade_network_key(key: str) -> str:
 
 
 def _upgrade_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the present form of one column of the schema."""
     entry = dict(entry)
     surrogate = entry.pop("filler", None)
     if surrogate is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diabolo import tasks
-from diabolo.data.sources.series import SERIES_OFFSET
+from diabolo.data.sources.grid import SERIES_OFFSET
 from diabolo.detection.calibration import severity
 from diabolo.report.cards import MAX_CARDS, Card, make_card
 from diabolo.report.drawing import timeline

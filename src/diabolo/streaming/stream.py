@@ -16,7 +16,7 @@ import pyarrow as pa
 from diabolo.data.columns import Values
 from diabolo.data.columns.convert import from_seconds
 from diabolo.data.sources import Series
-from diabolo.data.sources.series import SERIES_OFFSET
+from diabolo.data.sources.grid import SERIES_OFFSET
 from diabolo.detection import EncodedRows
 from diabolo.detection.calibration import severity
 from diabolo.engine import Engine

@@ -17,7 +17,7 @@ from diabolo.errors import DiaboloError, OptionError
 from diabolo.streaming.feeds import Feed, Message, make_feed
 from diabolo.streaming.stream import Point, Stream
 from diabolo.tasks import Model
-from diabolo.training.updating import FEWEST, check_updatable
+from diabolo.training.updating import MIN_WINDOW_LENGTHS, check_updatable
 
 # A choice: the state is saved at most this often, since each save waits for the disk.
 SAVE_INTERVAL_SECONDS = 1.0
@@ -175,9 +175,9 @@ def _check_refresh(stream: Stream, refresh: int) -> None:
     if refresh == 0:
         return
     check_updatable(stream.engine)
-    if refresh < (fewest := FEWEST * stream.source.length):
+    if refresh < (fewest := MIN_WINDOW_LENGTHS * stream.source.length):
         raise OptionError(
-            f"refresh={refresh}: an update needs at least {FEWEST} windows of points",
+            f"refresh={refresh}: an update needs at least {MIN_WINDOW_LENGTHS} windows of points",
             hint=f"--refresh {fewest}",
         )
 

@@ -1,4 +1,4 @@
-"""Runs that were cut off go on as if they had not been."""
+"""Save training runs, so that interrupted ones can be resumed exactly."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from diabolo.utils.tensor_file import open_tensor_file, pack
 
 
 class Checkpoint:
-    """A file from which a run that was cut off goes on as if it had not been.
+    """Files from which an interrupted fit is resumed, with the same result as without the interruption.
 
     Args:
-        path: the file; each network's run has its own beside it.
+        path: the file; each network has one of its own, whose name starts with this one.
         every: seconds between two savings.
-        key: stands for the data and the options: a file with another key is not gone on from.
+        key: digest of the data and the options; a file with another key is refused.
     """
 
     def __init__(self, path: str | Path, every: float, key: str) -> None:
@@ -27,26 +27,31 @@ class Checkpoint:
         self.saved = time.perf_counter()
         self.files: list[Path] = []
 
-    def keep(self, run: Trainer, *, now: bool = False) -> None:
-        """Save the run, if it is time to."""
+    def save(self, run: Trainer, *, now: bool = False) -> None:
+        """Save the run if the last saving is long enough ago.
+
+        Args:
+            run: to save.
+            now: save in any case.
+        """
         if not now and time.perf_counter() - self.saved < self.every:
             return
         values, tensors = run.state()
-        values = {**values, "best": None if math.isinf(run.best) else run.best}
+        values = {**values, "best_loss": None if math.isinf(run.best_loss) else run.best_loss}
         card = json.dumps({"key": self.key, "values": values})
         write_atomic(self._file(run), pack(tensors, card))
         self.saved = time.perf_counter()
 
     def restore(self, run: Trainer) -> None:
-        """Go on from the file, if there is one.
+        """Restore the state of the run from its file, if there is one.
 
         Raises:
-            OptionError: it was written for other data or other options, or is damaged.
+            OptionError: the file was written for other data or other options, or is damaged.
         """
         file = self._file(run)
         if not file.exists():
             return
-        hint = f"remove {file} to start afresh"
+        hint = f"delete {file} to start again"
         try:
             with open_tensor_file(file) as stored:
                 card, tensors = json.loads(stored.card), stored.tensors()
@@ -54,15 +59,19 @@ class Checkpoint:
         except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
             raise OptionError(f"checkpoint={str(self.path)!r} cannot be read: {error}", hint=hint) from error
         if key != self.key:
-            raise OptionError(f"checkpoint={str(self.path)!r} is of other data or other options", hint=hint)
-        run.restore({**values, "best": math.inf if values["best"] is None else values["best"]}, tensors)
+            raise OptionError(
+                f"checkpoint={str(self.path)!r} belongs to other data or other options", hint=hint
+            )
+        best_loss = math.inf if values["best_loss"] is None else values["best_loss"]
+        run.restore({**values, "best_loss": best_loss}, tensors)
 
     def remove(self) -> None:
-        """The fit has ended: there is nothing left to go on from."""
+        """Delete the files: the fit has ended."""
         for file in self.files:
             file.unlink(missing_ok=True)
 
     def _file(self, run: Trainer) -> Path:
+        """Return the file of a run, and remember that it belongs to this fit."""
         file = self.path.with_name(f"{self.path.name}.{run.name}")
         if file not in self.files:
             self.files.append(file)

@@ -1,4 +1,4 @@
-"""Estimate how many cells of the data are wrong, and what the evidence of a cell is worth."""
+"""Estimate how many cells of the data are wrong, and calibrate the evidence of a cell."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ from diabolo.utils.torch_state import forked_rng
 MAX_ROWS_FOR_ERRORS = 2048  # rows that errors are planted into
 MAX_WINDOWS_FOR_RATE = 256  # windows whose points an error rate is estimated from
 PLANTED_SHARE = 0.05  # of the cells, that errors are planted into in one round
-MAX_TRIES = 10  # at planting an error that changes the cell
-ENOUGH_PLANTED, MAX_ROUNDS = 5_000, 8  # errors after which no more are planted, and rounds of planting
-MIN_PLANTED = 30  # errors; of fewer nothing is learnt
+MAX_TRIES = 10  # attempts to plant an error that changes the cell
+ENOUGH_PLANTED, MAX_ROUNDS = 5_000, 8  # errors after which planting stops, and rounds of planting
+MIN_PLANTED = 30  # errors; nothing is learnt from fewer
 # Nats: if the strongest tenth of planted evidence is no stronger, errors cannot be told from the rest ...
 WEAK_EVIDENCE = 1.0
 MAX_RATE_IF_WEAK = 0.01  # ... and the error rate is taken to be this at most (a choice)
+INITIAL_RATE = 0.05  # of wrong points, from which expectation maximisation starts
+MIN_RATE, MAX_RATE = 1e-4, 0.5  # of wrong cells; choices
 KNOT_QUANTILES = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # of planted evidence
-MAX_PROBABILITY = 0.98  # as far as a curve through few cells can be trusted
-MIN_NUMBERS = 50  # from which the mix of error types is learnt
-PRIOR_SHARE = 0.001  # of cells that are taken to be wrong, in each way alike, before any is observed
+MIN_PROBABILITY, MAX_PROBABILITY = 1e-5, 0.98  # as far as a curve through few cells can be trusted
+MIN_NUMBERS = 50  # numbers that the mix of error types is learnt from at least
+PRIOR_SHARE = 0.001  # of wrong cells, equal for all error types, before any is observed
 
 
 def fit_cell_errors(
     parts: ModelParts, frame: Frame, split: Split, sample: Batch, seed: int
 ) -> CellErrorModel:
-    """Learn what wrong cells are like: a full model for single values, an error rate for points and pixels.
+    """Fit the model of wrong cells: a full model for single values, an error rate for points and pixels.
 
     Errors planted into single points or pixels would be easier to see than those of a sensor or a camera,
     which come in segments and patches.
@@ -51,11 +53,11 @@ def fit_cell_errors(
     """
     predictor = CellPredictor(parts)
     if any(fields[0].cell for fields in parts.schema.fields.values()):
-        few = MAX_WINDOWS_FOR_RATE if parts.source.overlaps else MAX_ROWS_FOR_ERRORS
-        return CellErrorModel(estimate_error_rate(predictor, sample[:few]))
-    fresh = split.set_aside
-    fresh = fresh[evenly_spaced(len(fresh), MAX_ROWS_FOR_ERRORS)]
-    return fit_cell_error_model(predictor, parts.schema.encode(frame[fresh]), seed)
+        most = MAX_WINDOWS_FOR_RATE if parts.source.overlaps else MAX_ROWS_FOR_ERRORS
+        return CellErrorModel(estimate_error_rate(predictor, sample[:most]))
+    aside = split.set_aside
+    aside = aside[evenly_spaced(len(aside), MAX_ROWS_FOR_ERRORS)]
+    return fit_cell_error_model(predictor, parts.schema.encode(frame[aside]), seed)
 
 
 def estimate_error_rate(predictor: CellPredictor, batch: Batch) -> float:
@@ -63,25 +65,25 @@ def estimate_error_rate(predictor: CellPredictor, batch: Batch) -> float:
 
     Args:
         predictor: of cells.
-        batch: rows.
+        batch: rows of windows or images.
     """
     nats = np.concatenate([n.ravel() for n in predictor.predict(batch, recheck=False).nats.values()])
     nats = nats[~np.isnan(nats)]
-    rate = 0.05
+    rate = INITIAL_RATE
     for _ in range(50):
         odds = np.exp(np.clip(nats, -50, 50)) * rate / (1 - rate)
-        rate = float(np.clip((odds / (1 + odds)).mean(), 1e-4, 0.5)) if len(nats) else 1e-4
+        rate = float(np.clip((odds / (1 + odds)).mean(), MIN_RATE, MAX_RATE)) if len(nats) else MIN_RATE
     return rate
 
 
 def fit_cell_error_model(predictor: CellPredictor, batch: Batch, seed: int) -> CellErrorModel:
-    """Learn how many cells are wrong, by which types of error, and what their evidence is worth.
+    """Learn the share of wrong cells, the types of errors, and the probability of an error by its evidence.
 
     Errors are planted into rows that were not trained on. Where their evidence is strongest, the data's own
     errors are found too: the share of wrong cells is how often such evidence occurs in the data, over how
     often in planted cells, at its lowest (Scott, "A rate of convergence for mixture proportion estimation",
-    2015). That is a bound, and a poor one where columns say little of each other, so that planted errors look
-    like the rest: there one cell in a hundred is taken to be wrong, or fewer.
+    2015). That is an upper bound, and a poor one where columns say little of each other, so that planted
+    errors resemble the other cells: there at most one cell in a hundred is taken to be wrong.
 
     Given its evidence, a cell is wrong with probability rate * planted / observed, densities of evidence
     whose ratio is a rising curve (isotonic regression: Zadrozny and Elkan, "Transforming classifier scores
@@ -106,7 +108,7 @@ def fit_cell_error_model(predictor: CellPredictor, batch: Batch, seed: int) -> C
         return model
     levels = np.quantile(planted, np.linspace(0.5, 0.9, 9))
     bounds = [(observed >= level).mean() / (planted >= level).mean() for level in levels]
-    rate = float(np.clip(min(bounds), 1e-4, 0.5))
+    rate = float(np.clip(min(bounds), MIN_RATE, MAX_RATE))
     # Many real errors weaken all evidence, but they occur as often as planted ones at every strength of it.
     falling = min(bounds) < bounds[0] / 2
     if levels[-1] < WEAK_EVIDENCE or (levels[-1] < 2 * WEAK_EVIDENCE and falling):
@@ -128,15 +130,15 @@ def _probability_curve(
     )
     knots = np.unique(np.quantile(planted, KNOT_QUANTILES))
     share = curve.predict(knots)
-    return knots, np.clip(share / (1 - share + 1e-9), 1e-5, MAX_PROBABILITY)
+    return knots, np.clip(share / (1 - share + 1e-9), MIN_PROBABILITY, MAX_PROBABILITY)
 
 
 def _error_types(predictor: CellPredictor, batch: Batch) -> dict[str, tuple[float, ...]]:
     """Return the shares of the types of errors in numbers, by expectation maximisation.
 
-    A number that its row does not predict is another row's value, or was moved, or is anything: which, its
-    distance from the usual values says. Labels have none, and a network that was fitted on wrong labels
-    expects those that anything would bring: labels are taken to be swapped as often as numbers.
+    A number that its row does not predict is the value of another row, a shifted value or an arbitrary one;
+    its distance from the usual values tells which. Labels have no distance, and a network that was fitted on
+    wrong labels predicts arbitrary ones too: labels are taken to be swapped as often as numbers.
     """
     if Real.kind not in batch.values:
         return {}
@@ -145,17 +147,17 @@ def _error_types(predictor: CellPredictor, batch: Batch) -> dict[str, tuple[floa
     values, visible = batch.values[Real.kind].numpy(), batch.visible[Real.kind].numpy()
     columns = []
     for index in np.flatnonzero(schema.scored_fields[Real.kind]):
-        there = visible[:, index]
-        log_q = schema.fields[Real.kind][index].log_prob_if_wrong(values[there, index])
-        columns.append(np.concatenate([-surprise[None, there, index], log_q]))
-    likely = np.exp(np.concatenate(columns, 1)) if columns else np.zeros((4, 0))
-    if likely.shape[1] < MIN_NUMBERS:
+        present = visible[:, index]
+        log_q = schema.fields[Real.kind][index].log_prob_if_wrong(values[present, index])
+        columns.append(np.concatenate([-surprise[None, present, index], log_q]))
+    likelihoods = np.exp(np.concatenate(columns, 1)) if columns else np.zeros((4, 0))
+    if likelihoods.shape[1] < MIN_NUMBERS:
         return {}
-    shares = np.full(len(likely), 0.01)
+    shares = np.full(len(likelihoods), 0.01)
     shares[0] = 1 - shares[1:].sum()
     for _ in range(100):
-        blame = shares[:, None] * likely
-        shares = (blame / blame.sum(0)).mean(1)
+        joint = shares[:, None] * likelihoods
+        shares = (joint / joint.sum(0)).mean(1)
     # As if a few cells of each type had been observed, so that none is ruled out.
     types = shares[1:] + PRIOR_SHARE / len(shares[1:])
     types = types / types.sum()
@@ -163,7 +165,7 @@ def _error_types(predictor: CellPredictor, batch: Batch) -> dict[str, tuple[floa
 
 
 def _by_column(predictor: CellPredictor, batch: Batch) -> np.ndarray:
-    """Return (rows, scored columns) the evidence of each cell, of all its fields together."""
+    """Return (rows, scored columns) the evidence of each cell: the sum over its fields, in nats."""
     schema, nats = predictor.parts.schema, predictor.predict(batch, recheck=False).nats
     columns = [sum(nats[s.kind][:, s.index] for s in schema.slots_of(name)) for name in schema.scored]
     return np.stack(columns, axis=1)
@@ -172,7 +174,8 @@ def _by_column(predictor: CellPredictor, batch: Batch) -> np.ndarray:
 def corrupt_cells(schema: Schema, model: CellErrorModel, batch: Batch, seed: int) -> tuple[Batch, np.ndarray]:
     """Plant errors into a few of the scored cells of rows.
 
-    Values of other rows, and numbers moved by noise or labels sampled at random, as often as in the model.
+    A wrong value comes from another row, or is a number with noise added or a label sampled at random, in the
+    shares of the model.
 
     Args:
         schema: of the rows.
@@ -188,9 +191,9 @@ def corrupt_cells(schema: Schema, model: CellErrorModel, batch: Batch, seed: int
     with forked_rng(seed):
         for column, name in enumerate(schema.scored):
             slots = schema.slots_of(name)
-            there = torch.stack([batch.visible[s.kind][:, s.index] for s in slots]).all(0)
-            hit = (torch.rand(len(batch)) < PLANTED_SHARE) & there
-            # A sample that changes nothing is repeated: every column gets as many errors.
+            present = torch.stack([batch.visible[s.kind][:, s.index] for s in slots]).all(0)
+            hit = (torch.rand(len(batch)) < PLANTED_SHARE) & present
+            # A sample that changes nothing is repeated: every column gets the same share of errors.
             for _ in range(MAX_TRIES):
                 other, changed = torch.randperm(len(batch)), torch.zeros(len(batch), dtype=torch.bool)
                 for slot in slots:
@@ -209,11 +212,11 @@ def corrupt_cells(schema: Schema, model: CellErrorModel, batch: Batch, seed: int
 
 
 def _unusual(schema: Schema, slot: Slot, value: torch.Tensor) -> torch.Tensor:
-    """Return numbers moved by noise, or labels sampled at random."""
+    """Return numbers with noise added, or labels sampled at random."""
     field: Any = schema.fields[slot.kind][slot.index]
     if not value.is_floating_point():
-        # Symbol 0 is what was never seen.
+        # Symbol 0 stands for values that were not seen in the fit.
         return torch.randint(1, max(len(field.counts), 2), value.shape)
-    # The range of the data with its errors.
+    # Within the range of the data, wrong values included.
     low, high = float(field.edges[0]), float(field.edges[-1])
     return (value + SHIFT_STDEV * torch.randn_like(value)).clamp(low, high)

@@ -1,4 +1,4 @@
-"""From data to an engine: prepare, train, build."""
+"""From data to an engine: prepare the data, train the networks, build the engine."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from diabolo.detection import CellPredictor, ModelParts, RowScorer, TrainingRows
 from diabolo.detection.memory import Memory
 from diabolo.detection.metrics import MAX_ROWS
 from diabolo.engine import Engine
+from diabolo.generation.window_mixture import fit_window_mixture
 from diabolo.networks.completion import complete_windows
 from diabolo.networks.member import Member
 from diabolo.networks.network import Network
@@ -29,18 +30,17 @@ from diabolo.training.checkpoint import Checkpoint
 from diabolo.training.error_rates import fit_cell_errors
 from diabolo.training.settings import Training
 from diabolo.training.trainer import CheckpointStore, Log, train
-from diabolo.training.window_mixture import fit_window_mixture
 from diabolo.utils.progress import Progress
 from diabolo.utils.sampling import evenly_spaced
 from diabolo.utils.torch_state import forked_rng, torch_threads
 
+# Choices:
 MAX_AXES = 16  # principal components of the latent codes
-MAX_ROWS_FOR_SCALES = 8192  # rows that the size of errors is learnt from
-MAX_WINDOWS_FOR_SCALES = 1024  # the same of windows, which overlap
+MAX_ROWS_FOR_SCALES = 8192  # rows that the sizes of errors are learnt from
+MAX_WINDOWS_FOR_SCALES = 1024  # the same for windows, which overlap
 MAX_HELD_OUT_ROWS = 4096  # rows that weights are chosen by
-# After Ctrl-C, members not yet started get one in twenty of their steps.
-INTERRUPTED_PART = 20
-MIN_BUDGET = 0.05  # seconds for a member, whatever the ones before it took
+INTERRUPTED_DIVISOR = 20  # after Ctrl-C, the steps of networks that are not yet trained are divided by this
+MIN_BUDGET = 0.05  # seconds for a network, whatever those before it took
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class PreparedData:
     """Data that is read and split: all that training and building need.
 
     Attributes:
-        frame, source, schema: what was read, how, and what its columns are.
+        frame, source, schema: the data, what read it, and what its columns are.
         split: which rows are used for what.
-        batch: rows that networks are trained on: of very many windows, an even choice.
+        batch: rows that networks are trained on; a sample at equal distances if there are very many windows.
         positions: (rows,) their positions in time; None for a table.
         held_out: rows to choose the best weights by; None if there are too few to spare.
         seed: of every random number.
@@ -67,13 +67,13 @@ class PreparedData:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of every row: their order counts too, another one gives other batches."""
+        """SHA-256 of all rows in their order, which decides about the batches."""
         rows = [fingerprints(part) for part in (self.batch, self.held_out) if part is not None]
         return hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()
 
     @property
     def sample(self) -> Batch:
-        """An even choice of the training rows, small enough to be read by a network."""
+        """Training rows at equal distances, few enough for one pass through a network."""
         most = MAX_WINDOWS_FOR_SCALES if self.source.overlaps else MAX_ROWS_FOR_SCALES
         return self.batch[torch.from_numpy(evenly_spaced(len(self.batch), most))]
 
@@ -98,7 +98,7 @@ def prepare(frame: Frame, source: Source, schema: Schema, *, seed: int) -> Prepa
 
 @dataclass
 class TrainedNetworks:
-    """Networks, and what happened while they were trained.
+    """Networks, and the records of their training.
 
     Attributes:
         networks: name -> network.
@@ -133,7 +133,7 @@ def train_networks(
         device: "cpu", "cuda" or "mps".
         thread_count: of torch; None for its own choice.
         progress: called with the progress.
-        store: keeps runs that are cut off.
+        store: where runs are saved to and resumed from; None for neither.
         log: called with each line of history.
     """
     began, budget = time.perf_counter(), training.get("budget")
@@ -147,7 +147,7 @@ def train_networks(
                 left = max(budget - (time.perf_counter() - began), MIN_BUDGET)
                 settings = replace(settings, budget=left / (len(members) - number))
             if trained.interrupted:
-                steps = settings.steps(len(batch)) // INTERRUPTED_PART + 1
+                steps = settings.steps(len(batch)) // INTERRUPTED_DIVISOR + 1
                 settings = replace(settings, max_steps=steps)
             schema = data.schema
             network = Network(schema.fields, schema.scored_fields, member, schema.can_be_missing)
@@ -174,11 +174,11 @@ def train_networks(
 def build_engine(
     data: PreparedData, trained: TrainedNetworks, *, device: str, thread_count: int | None
 ) -> Engine:
-    """Remember rows, learn what evidence is usual, and calibrate: trained networks become a model.
+    """Build a model from trained networks: its memory, its evidence and its calibration.
 
     Args:
         data: what the networks were trained on.
-        trained: networks.
+        trained: the networks.
         device: where they are.
         thread_count: of torch; None for its own choice.
     """
@@ -188,7 +188,7 @@ def build_engine(
         cell_network = list(trained.networks.values())[-1]
         remembered = complete_windows(cell_network, data.batch, device)
     else:
-        # Calibration rows too: no row counts as its own neighbour, so their distances are those of new rows.
+        # Rows of the calibration too: no row is its own neighbour, so their distances are those of new rows.
         remembered = schema.encode(frame[evenly_spaced(frame.rows, MAX_ROWS)])
     memory = Memory.fit(remembered, scored, data.positions)
     parts = ModelParts(source, schema, trained.networks, memory, device, thread_count)
@@ -197,7 +197,9 @@ def build_engine(
     cell_errors = fit_cell_errors(parts, frame, split, data.sample, data.seed)
     notes = [*source.notes, schema.doubts_note(), schema.ignored_note(), *trained.notes]
     if split.shared:
-        notes.append("too little data to set some aside: alarms are calibrated on the rows of the fit")
+        notes.append(
+            "there is too little data to set rows aside: alarms are calibrated on the rows of the fit"
+        )
     engine = Engine(parts, scorer, CellPredictor(parts, cell_errors), history=trained.history)
     if source.overlaps and not engine.samples_latents:
         mixture = fit_window_mixture(parts, frame, split, remembered, data.seed)
@@ -242,7 +244,7 @@ def fit_engine(
         device: "cpu", "cuda" or "mps".
         thread_count: of torch; None for its own choice.
         progress: called with the progress.
-        checkpoint: a file to resume from if the fit is cut off, and seconds between two savings.
+        checkpoint: a file to resume from if the fit is interrupted, and seconds between two savings.
         log: called with each line of history.
     """
     began, cpu = time.perf_counter(), time.process_time()

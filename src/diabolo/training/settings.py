@@ -13,28 +13,32 @@ from diabolo.errors import OptionError
 
 
 def _onecycle(progress: float, epoch: float) -> float:
-    """Up in the first tenth, then down along a cosine (Smith and Topin, "Super-convergence", 2018)."""
+    """Rise in the first tenth, then fall along a cosine (Smith and Topin, "Super-convergence", 2018)."""
     if progress < 0.1:
         return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * progress / 0.1))
     return 1e-4 + 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
 
 
 def _cosine(progress: float, epoch: float) -> float:
+    """Fall along a cosine."""
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _restarts(progress: float, epoch: float) -> float:
-    """A cosine by epochs that starts again every 25 (Loshchilov and Hutter, "SGDR", 2017)."""
-    return 0.5 * (1 + math.cos(math.pi * (int(epoch) % RESTART) / RESTART))
+    """Fall along a cosine of epochs, which starts again every 25 (Loshchilov and Hutter, "SGDR", 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * (int(epoch) % EPOCHS_PER_RESTART) / EPOCHS_PER_RESTART))
 
 
 def _constant(progress: float, epoch: float) -> float:
+    """Stay at the highest rate."""
     return 1.0
 
 
+# Share of the highest learning rate, by the share of the run that is done and by the epoch.
 SCHEDULES = {"onecycle": _onecycle, "cosine": _cosine, "cosine_restarts": _restarts, "constant": _constant}
-LEAST = 32  # rows in a step, whatever share they are
-RESTART, LOWEST = 25, 1e-9  # epochs between two restarts; the learning rate never falls below
+MIN_BATCH_SIZE = 32  # rows in a step, whatever their share of all rows; a choice
+EPOCHS_PER_RESTART = 25  # of "cosine_restarts"; a choice
+MIN_LEARNING_RATE = 1e-9  # at the end of a schedule
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
@@ -44,22 +48,22 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained.
+    """Settings of the training of one network.
 
     Attributes:
         optimizer: a name in `OPTIMIZERS`.
         schedule: a name in `SCHEDULES`: how the learning rate changes.
         lr: the highest learning rate.
         weight_decay, eps: of the optimiser.
-        reference: the rows that `lr` and `weight_decay` are meant for, see `suited`; 0 for any number.
+        reference: the number of rows that `lr` and `weight_decay` are meant for, see `adapted_to`; 0 for any.
         batch_size: rows in a step.
-        batch_share: the share of all rows that a step has at most: small tables learn from small batches.
-        epochs: passes over the rows, 0 to leave a network as it starts; a small table is passed as often as
-            it takes for `min_steps`.
+        batch_share: largest share of all rows in a step: small tables learn from small batches.
+        epochs: passes over the rows, 0 to leave a network untrained; small tables are passed over more often
+            to reach `min_steps`.
         min_steps, max_steps: bounds on the number of steps, whatever the epochs; 0 for none.
         average: keep a moving average of the weights, and use that in the end.
-        patience: stop after so many looks at held-out rows without an improvement (there are 20 in a
-            run); 0 to never stop early.
+        patience: stop after this number of validations without an improvement (a run has 20); 0 to never
+            stop early.
         budget: seconds after which the run ends, its schedule complete; None for no bound.
     """
 
@@ -94,20 +98,26 @@ class Training:
             raise OptionError(f"budget={self.budget!r}: expected seconds above 0")
 
     def change(self, options: Mapping[str, Any]) -> Training:
-        """The same with some settings exchanged; a learning rate or a decay that is asked for is kept to."""
+        """Return the settings with some of them replaced.
+
+        A requested learning rate or weight decay is used as it is, whatever the number of rows.
+
+        Raises:
+            OptionError: a name or a value is not known.
+        """
         known = {f.name for f in fields(self)}
         unknown = set(options) - known
         if unknown:
             raise OptionError(f"unknown training settings: {', '.join(sorted(unknown))}")
-        asked = {"lr", "weight_decay"} & set(options)
-        return replace(self, **{**({"reference": 0} if asked else {}), **options})
+        requested = {"lr", "weight_decay"} & set(options)
+        return replace(self, **{**({"reference": 0} if requested else {}), **options})
 
-    def suited(self, rows: int) -> Training:
-        """The same for so many rows: more of them need smaller steps and hold weights back by themselves.
+    def adapted_to(self, rows: int) -> Training:
+        """Return the settings for a number of rows: more rows need smaller steps and less weight decay.
 
-        A run that is k times as long as one over the `reference` takes a learning rate smaller by the root of
-        k, and k times as many rows a decay smaller by the square of k. As a prior of the same strength it
-        would be smaller by k; held-out loss and generated rows are better so.
+        A run with k times the steps of one over the `reference` rows has its learning rate divided by the
+        square root of k; k times the rows have the weight decay divided by the square of k. A prior of the
+        same strength would divide it by k; held-out loss and generated rows are better with the square.
         """
         if not 0 < self.reference < rows:
             return self
@@ -116,11 +126,11 @@ class Training:
         return replace(self, lr=self.lr / math.sqrt(longer), weight_decay=decay)
 
     def batch_size_for(self, rows: int) -> int:
-        """How many of so many rows a step has."""
-        return min(self.batch_size, max(math.ceil(self.batch_share * rows), LEAST), rows)
+        """Return the number of rows in a step, if there are `rows` in all."""
+        return min(self.batch_size, max(math.ceil(self.batch_share * rows), MIN_BATCH_SIZE), rows)
 
     def steps(self, rows: int) -> int:
-        """How many steps a run over so many rows takes."""
+        """Return the number of steps of a run over `rows` rows."""
         if self.epochs == 0:
             return 0
         steps = math.ceil(self.epochs * rows / self.batch_size_for(rows))

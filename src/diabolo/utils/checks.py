@@ -55,14 +55,17 @@ def check_fraction(name: str, value: object) -> float:
 
 
 def require(fits: bool, what: str) -> None:
-    """Raise `ValueError` if a part of a model file cannot be right.
+    """Raise `ValueError` if a part of a model file is invalid.
 
     Args:
-        fits: whether it can.
-        what: the part, for the message.
+        fits: whether the part is valid.
+        what: noun of the part, for the message.
+
+    Raises:
+        ValueError: `fits` is False.
     """
     if not fits:
-        raise ValueError(f"{what} cannot be")
+        raise ValueError(f"invalid {what}")
 
 
 def is_finite_number(value: Any) -> bool:

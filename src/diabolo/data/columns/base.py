@@ -125,7 +125,7 @@ def require_scale(mean: Any, scale: Any) -> None:
         mean: the stored mean of a column.
         scale: its stored standard deviation.
     """
-    require(is_finite_number(mean) and is_finite_number(scale) and scale > 0, "the mean and the scale")
+    require(is_finite_number(mean) and is_finite_number(scale) and scale > 0, "mean or scale")
 
 
 def _plain(value: Any) -> Any:

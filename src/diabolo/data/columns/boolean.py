@@ -86,7 +86,7 @@ class Boolean(Column):
         return pa.array(parts[0] == 2)
 
     def check(self) -> None:
-        require(len(self.counts) == N_SYMBOLS, "the number of flags")
+        require(len(self.counts) == N_SYMBOLS, "number of flags")
 
     def describe(self) -> str:
         return f"true in {self.counts[2] / max(self.counts.sum(), 1):.1%}"

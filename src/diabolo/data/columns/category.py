@@ -143,10 +143,10 @@ class Category(Column):
         """
         require(
             is_text_list(self.levels) and self.symbols.shape == (len(self.levels),) and len(self.levels) > 0,
-            "the labels",
+            "labels",
         )
         known = (self.symbols > 0) & (self.symbols < len(self.counts))
-        require(bool(known.all()), "the symbols of the labels")
+        require(bool(known.all()), "symbols of labels")
 
     def describe(self) -> str:
         shown = ", ".join(self.levels[:N_SHOWN_LEVELS])

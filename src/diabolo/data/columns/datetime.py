@@ -163,8 +163,8 @@ class Datetime(Column):
             ValueError: one of them cannot have been learnt.
         """
         sizes = all(self.counts[p].shape == (CYCLES[p][0] + 1,) for p in self.parts)
-        require(sizes, "the cycles of its dates")
-        require(is_finite_number(self.unit) and self.unit >= 0, "the unit of its dates")
+        require(sizes, "cycles of dates")
+        require(is_finite_number(self.unit) and self.unit >= 0, "unit of dates")
         self.clock.check()
 
     def describe(self) -> str:

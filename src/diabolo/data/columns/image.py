@@ -181,11 +181,9 @@ class Image(Column):
             ValueError: one of them cannot have been learnt.
         """
         sizes = self.shape
-        require(
-            len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), "the image size"
-        )
-        require(self.layout in LAYOUTS and self.type in PIXEL_TYPES, "the layout or the type of its images")
-        require(self.layout != "HW" or sizes[0] == 1, "the number of channels")
+        require(len(sizes) == 3 and all(type(v) is int and 0 < v <= MAX_SIDE for v in sizes), "image size")
+        require(self.layout in LAYOUTS and self.type in PIXEL_TYPES, "layout or type of images")
+        require(self.layout != "HW" or sizes[0] == 1, "number of channels")
         require_scale(self.mean, self.scale)
 
     def describe(self) -> str:

@@ -1,4 +1,4 @@
-"""Sources read the user's data and give answers back on the user's own rows."""
+"""Sources read the user's data, and map answers back to the user's rows."""
 
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.sources.series import Series

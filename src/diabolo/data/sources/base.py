@@ -1,4 +1,4 @@
-"""What a source is, and the frame that it reads."""
+"""The base class of sources, and the frames that they read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Frame:
         columns: name -> an arrow array, or (rows, length) numbers.
         rows: the number of rows.
         user_table: the user's own table.
-        positions: (rows,) positions in time, where rows close in time are alike; None for a table.
+        positions: (rows,) positions in time, if neighbours in time are similar; None for a table.
         layout: what the source needs to give answers back on the user's rows.
     """
 
@@ -66,7 +66,7 @@ class Source(ABC):
     length: int = 1
     """Points in a row of the frame."""
     notes: tuple[str, ...] = ()
-    """What `fit` saw that the user should know."""
+    """What the user should know about the data of the fit."""
 
     @property
     def overlaps(self) -> bool:
@@ -103,7 +103,7 @@ class Source(ABC):
 
     @abstractmethod
     def fit(self, user_table: UserTable) -> Self:
-        """Learn what does not change from one data set to the next; return a fitted copy."""
+        """Return a copy fitted to the data: with all that stays the same from one data set to the next."""
 
     @abstractmethod
     def read(self, user_table: UserTable) -> Frame:
@@ -114,16 +114,16 @@ class Source(ABC):
         """Split the rows of a frame into those for training, for choosing weights and for calibration.
 
         Args:
-            frame: what was read.
+            frame: the data.
             seed: of random splits.
         """
 
     @abstractmethod
     def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
-        """Read only what some of the user's rows need, and what their surroundings need.
+        """Return the part of a frame that is needed for some of the user's rows, neighbours included.
 
         Args:
-            frame: what was read.
+            frame: the data.
             rows: the user's rows, counted from 0.
 
         Returns:
@@ -135,7 +135,7 @@ class Source(ABC):
         """Return the rows of the frame that answers about some of the user's rows come from.
 
         Args:
-            frame: what was read.
+            frame: the data.
             rows: the user's rows, counted from 0.
         """
 
@@ -144,12 +144,12 @@ class Source(ABC):
         """Return as few rows of the frame as cover all user rows, at most `every` points apart.
 
         Args:
-            frame: what was read.
+            frame: the data.
             every: points from one window to the next.
         """
 
     def independent(self, rows: int) -> float:
-        """Return how many of a number of user rows say something of their own: overlapping windows do not."""
+        """Return the number of independent rows among user rows: overlapping windows are not independent."""
         return rows / self.length
 
     @abstractmethod
@@ -157,8 +157,8 @@ class Source(ABC):
         """Return (user rows, ...): the mean of the answers of the frame rows that cover each user row.
 
         Args:
-            frame: what was read.
-            answers: (frame rows, ...); of windows (frame rows,) or (frame rows, length).
+            frame: the data.
+            answers: (frame rows, ...); for windows, (frame rows,) or (frame rows, length).
         """
 
     @abstractmethod
@@ -166,7 +166,7 @@ class Source(ABC):
         """Return (user rows, ...): for each user row, the answer of the frame row centred on it.
 
         Args:
-            frame: what was read.
+            frame: the data.
             answers: (frame rows, ...).
         """
 
@@ -175,25 +175,25 @@ class Source(ABC):
         """Return the user rows of each episode, in its order.
 
         Args:
-            frame: what was read.
+            frame: the data.
             alarms: (user rows,) flags.
         """
 
     @abstractmethod
     def starts(self, positions: np.ndarray, frame: Frame) -> dict[str, Any]:
-        """Return when rows at these positions begin, under the names of the frame's time and key columns.
+        """Return the times of the first points of rows, under the names of the time and key columns.
 
         Args:
             positions: (rows,) positions in time.
-            frame: what was read: its columns say how times are written.
+            frame: the data; its columns say how times are written.
         """
 
     def peaks(self, frame: Frame, bits: np.ndarray, threshold: float) -> np.ndarray | None:
         """Return (frame rows, length) which points lie at the top of an alarm; None for a table.
 
         Args:
-            frame: what was read.
-            bits: (user rows,) anomaly scores; NaN where they are not known.
+            frame: the data.
+            bits: (user rows,) anomaly scores; NaN where there is none.
             threshold: bits above which a point is an alarm.
         """
         return None
@@ -204,7 +204,7 @@ class Source(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Return options and what was learnt as plain values, under the kind's name."""
+        """Return the options and the fitted values as plain values, with the name of the kind."""
 
     def check(self) -> None:  # noqa: B027  # a kind without options has nothing to check
-        """Raise `ValueError` if what was read from a model file cannot be a source of this kind."""
+        """Raise `ValueError` if the values from a model file are invalid for a source of this kind."""

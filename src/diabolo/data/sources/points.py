@@ -1,4 +1,4 @@
-"""The points that windows cover, each once, in the order of time."""
+"""The points of a series that windows cover, as one array."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class CoveredPoints:
 
     Args:
         starts: (windows,) the first point of each window, in any order; starts may repeat.
-        positions: (windows,) the same in time.
+        positions: (windows,) the position in time of that point.
         length: points of a window.
         channels: the number of channels.
 
     Attributes:
         values: (cells, channels) in standard units, NaN where a value is missing; runs of consecutive points
             lie a cell apart.
-        at: (cells,) the point of each cell, counted as `starts` are; -1 between runs.
+        at: (cells,) the number of the point in each cell, in the units of `starts`; -1 between runs.
         positions: (cells,) the position of each cell in time.
     """
 
@@ -40,7 +40,7 @@ class CoveredPoints:
 
     @classmethod
     def of(cls, frame: Frame, length: int, channels: int, rows: slice | np.ndarray = slice(None)) -> Self:
-        """Make room for the points of all or some windows of a frame.
+        """Return empty cells for the points of all or some windows of a frame.
 
         Args:
             frame: windows of a series.
@@ -55,25 +55,24 @@ class CoveredPoints:
         """Copy the points of some of the windows.
 
         Args:
-            windows: their numbers among the windows that room was made for.
+            windows: their numbers among the windows of these cells.
             batch: the same windows, encoded.
         """
-        values, seen = batch.values[Curve.kind], batch.visible[Curve.kind]
+        values, visible = batch.values[Curve.kind], batch.visible[Curve.kind]
         cells = self._first[windows][:, None] + self._offsets
-        self.values[cells] = torch.where(seen, values, torch.nan).transpose(1, 2).numpy()
-        for places, first in zip((self.at, self.positions), self._windows, strict=True):
-            places[cells] = first[windows][:, None] + self._offsets
+        self.values[cells] = torch.where(visible, values, torch.nan).transpose(1, 2).numpy()
+        for numbers, first in zip((self.at, self.positions), self._windows, strict=True):
+            numbers[cells] = first[windows][:, None] + self._offsets
 
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
         """Return (user rows, channels): the answers at each user row; 0 where no window covers it.
 
         Args:
-            frame: the windows that room was made for.
+            frame: the windows of these cells.
             answers: (cells, channels).
         """
-        table = np.zeros(
-            (frame.layout.points + 1, answers.shape[1])
-        )  # the last row is for cells between runs
+        # The last row is for the cells between runs.
+        table = np.zeros((frame.layout.points + 1, answers.shape[1]))
         table[self.at] = answers
         return np.asarray(table[frame.layout.point])
 

@@ -1,4 +1,4 @@
-"""Series: every row is a point in time, and what counts is the stretch around it."""
+"""Series: every row is a point in time and is read with the points around it, as windows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from diabolo.data.columns.convert import (
     find_date_formats,
     format_in_words,
     from_seconds,
-    is_text,
     to_float,
     to_moments,
     to_seconds,
@@ -24,57 +23,47 @@ from diabolo.data.columns.convert import (
 )
 from diabolo.data.columns.number import Number
 from diabolo.data.sources.base import Frame, Source
+from diabolo.data.sources.channels import find_channels
+from diabolo.data.sources.grid import (
+    SERIES_OFFSET,
+    grid_step,
+    lay_out_windows,
+    mean_at_points,
+    rows_by_series,
+)
 from diabolo.data.splitting import Split, split_windows
 from diabolo.data.user_table import UserTable
 from diabolo.errors import ColumnError, DataError, OptionError
 from diabolo.utils.checks import is_finite_number, is_text_list, require
 
-WINDOW = 128
-PEAK_SHARE = 0.8  # of the highest bits of an episode: points above are its peak
-MAX_TRAINING_WINDOWS = 20_000  # of very many, which overlap, evenly spaced ones are enough
-# Series of one table are this many steps apart, so that their windows are never neighbours in time.
-SERIES_OFFSET = 1 << 40
-
-
-@dataclass(frozen=True)
-class WindowLayout:
-    """Where the user's rows lie on the grid of points, and where the windows start.
-
-    Attributes:
-        point: (user rows,) each row's point.
-        start: (windows,) the first point of each window.
-        points: how many points there are, with those of gaps and of padding.
-    """
-
-    point: np.ndarray
-    start: np.ndarray
-    points: int
-
-    def only(self, windows: np.ndarray) -> WindowLayout:
-        """The place of some of the windows."""
-        return replace(self, start=self.start[windows])
+DEFAULT_LENGTH = 128  # points of a window, if the series is long enough; a choice
+PEAK_SHARE = 0.8  # of the highest bits of an episode; points above belong to its peak
+MAX_TRAINING_WINDOWS = 20_000  # evenly spaced; windows overlap, so that more add little
+MIN_SERIES_LENGTH = 8  # points of the longest series; a choice
+MIN_LENGTH = 4  # of a window whose length is chosen from the data
+MAX_SHARED_TIMES = 0.05  # share of rows with the time of another row, above which a note says so
 
 
 @dataclass
 class Series(Source):
-    """Windows of a series with one channel or more, one series or several.
+    """Windows of one series or several, each with one or more channels.
 
     Args:
-        time: the name of the time column; None if the rows are equally spaced as they stand.
-        by: the name of the column that says which series a row belongs to.
+        time: name of the time column; None if the rows are equally spaced in their order.
+        by: name of the column that tells which series a row belongs to; None if there is one series.
         window: points in a window; None for a length that suits the data (128, less for short series).
-        beside: channels that are not windows: read as they are at the middle of each window.
+        extra_columns: names of columns that are no channels: read at the middle of each window.
 
     Attributes:
-        step: seconds (or units of a numeric time column) from one point to the next; 0 where the
-            times are too irregular for a grid, and the points simply follow each other.
+        step: seconds (or units of a numeric time column) from one point to the next; 0 if the times are
+            too irregular for a grid, and the points simply follow each other.
         length: points in a window.
-        channels: the names of the columns that windows are made of.
+        channels: names of the columns that windows are made of.
         types: their arrow types.
-        groups: the names of the series that were seen; each has its own place in time.
-        form: how the times are written, where they are text.
-        end: the step after the last one that was seen.
-        notes: what is worth knowing about the times.
+        series_names: names of the series of the fit; each has its own place in time.
+        form: the date format of times that are text; empty for others.
+        end: the step after the last one of the fit.
+        notes: what the user should know about the times.
     """
 
     time: str | None = None
@@ -141,36 +130,25 @@ class Series(Source):
                 raise OptionError(
                     f"{option}={name!r} is not a column of the data", hint=f"the columns are: {shown}"
                 )
-        beside = {self.time, self.by, *self.extra_columns}
-        channels = tuple(
-            n for n, v in columns.items() if n not in beside and Number.claims(v) and v.null_count < len(v)
-        )
-        if not channels:
-            text = [n for n, v in columns.items() if n not in beside and is_text(v.type)]
-            left = [n for n in self.extra_columns if n in columns and Number.claims(columns[n])]
-            hint = "a series needs a value column beside its time"
-            raise DataError(
-                "the series has no column of numbers"
-                + (f"; {text[0]!r} is text" if text else "")
-                + (f"; {left[0]!r} is an id, or was left out" if left else ""),
-                hint=hint + (f"; scored=[{left[0]!r}] makes it one" if left else ""),
-            )
+        channels = find_channels(columns, self.reserved_columns, self.extra_columns)
         forms = find_date_formats(columns[self.time]) if self.time is not None else []
         form = forms[0] if forms else ""
-        times, groups = replace(self, form=form)._times(columns), self._groups(columns)
-        longest = max(len(rows) for _, rows in _apart(groups))
-        if longest < 8:
+        times, series_of_row = replace(self, form=form)._times(columns), self._series_of_rows(columns)
+        longest = max(len(rows) for _, rows in rows_by_series(series_of_row))
+        if longest < MIN_SERIES_LENGTH:
             raise DataError(
-                f"the longest series has {longest} points; at least 8 are needed",
+                f"the longest series has {longest} points; at least {MIN_SERIES_LENGTH} are needed",
                 hint="more points, or no time=... to read it as a table",
             )
-        length = self.window if self.window is not None else int(np.clip(longest // 3, 4, WINDOW))
+        length = (
+            self.window if self.window is not None else int(np.clip(longest // 3, MIN_LENGTH, DEFAULT_LENGTH))
+        )
         if not 2 <= length <= longest:
             raise OptionError(
                 f"window={length} does not fit a series of {longest} points",
-                hint=f"window={min(max(longest // 3, 2), WINDOW)}",
+                hint=f"window={min(max(longest // 3, 2), DEFAULT_LENGTH)}",
             )
-        seen, step = tuple(np.unique(groups).tolist()), _step(times, groups)
+        step = grid_step(times, series_of_row)
         last = len(times) - 1 if not step else round(float(times.max()) / step)
         return replace(
             self,
@@ -179,30 +157,30 @@ class Series(Source):
             length=length,
             channels=channels,
             types=tuple(str(columns[name].type) for name in channels),
-            series_names=seen,
+            series_names=tuple(np.unique(series_of_row).tolist()),
             form=form,
-            notes=tuple(self._notes(forms, times, groups)),
+            notes=tuple(self._notes(forms, times, series_of_row)),
         )
 
     def extend(self, user_table: UserTable) -> Self:
-        """The same series, with newer rows behind those that were seen.
+        """Return the source with newer rows after those of the fit.
 
         Raises:
-            DataError: they have another spacing.
+            DataError: the spacing of the newer rows differs.
         """
         columns = user_table.columns()
-        times, groups = self._times(columns), self._groups(columns)
-        step = _step(times, groups)
+        times, series_of_row = self._times(columns), self._series_of_rows(columns)
+        step = grid_step(times, series_of_row)
         if abs(step - self.step) > 0.1 * self.step:
             raise DataError(
-                f"the newer rows lie {step:g} apart, those of the fit {self.step:g}",
-                hint="bring them to the spacing of the fit, or fit a new model on them",
+                f"the newer rows have a step of {step:g}, those of the fit {self.step:g}",
+                hint="resample them to the step of the fit, or fit a new model on them",
             )
         end = self.end + len(times) if self.has_no_clock else round(float(times.max()) / self.step) + 1
         return replace(
             self,
             end=max(self.end, end),
-            series_names=tuple(dict.fromkeys([*self.series_names, *np.unique(groups).tolist()])),
+            series_names=tuple(dict.fromkeys([*self.series_names, *np.unique(series_of_row).tolist()])),
         )
 
     @property
@@ -220,7 +198,7 @@ class Series(Source):
         return split_windows(frame.positions, self.length)
 
     def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
-        """Take the windows that cover the rows, and those a window around them.
+        """Return the windows within a window's length of the rows.
 
         Args:
             frame: windows.
@@ -258,7 +236,7 @@ class Series(Source):
 
     @property
     def has_no_clock(self) -> bool:
-        """Whether rows have no times that tell their places: then newer ones simply follow."""
+        """Whether rows have no times that determine their positions: newer ones then simply follow."""
         return self.time is None or not self.step
 
     def read(self, user_table: UserTable) -> Frame:
@@ -268,105 +246,78 @@ class Series(Source):
                 raise DataError(
                     f"the series has no column {name!r}", hint=f"it has {', '.join(list(columns)[:20])}"
                 )
-        times, groups = self._times(columns), self._groups(columns)
-        point = np.empty(user_table.rows, np.int64)
-        starts, positions, clocks, total = [], [], [], 0
-        parts = _apart(groups)
-        several = len(parts) > 1
-        known = {name: number for number, name in enumerate(self.series_names)}
-        for group, rows in parts:
-            number = known.setdefault(group, len(known))
-            order = rows[np.argsort(times[rows], kind="stable")]
-            if self.step:
-                tick = np.round(times[order] / self.step).astype(np.int64)
-                index, first = tick - tick[0], int(tick[0])
-            else:
-                index, first = np.arange(len(order)), 0
-            size = max(int(index[-1]) + 1, self.length)
-            if size > 20 * len(order) + 10_000:
-                raise DataError(
-                    f"at a step of {self.step:g} the series would have {size} points; {len(order)} are there",
-                    hint="fit on data that is spaced like this, or cut the series at its longest gap",
-                )
-            point[order] = total + index
-            start = total + np.arange(size - self.length + 1)
-            starts.append(start)
-            positions.append(number * SERIES_OFFSET + first + start - total)
-            clocks.append(np.interp(start - total + self.length // 2, index, times[order]))
-            # Series of one table lie a window apart, so that no stretch runs from one into the next.
-            total += size + self.length * several
-        start = np.concatenate(starts)
+        times, series_of_row = self._times(columns), self._series_of_rows(columns)
+        layout, positions, middle_times = lay_out_windows(
+            times, series_of_row, self.series_names, self.step, self.length
+        )
         frame: dict[str, Values] = {}
         for name in self.channels:
-            windows = sliding_window_view(_on_grid(to_float(columns[name], name), point, total), self.length)
-            frame[name] = windows[start] if several else windows
-        row_at = np.full(total, -1, np.int64)
-        row_at[point] = np.arange(user_table.rows)
-        middle = row_at[start + self.length // 2]
+            values = mean_at_points(to_float(columns[name], name), layout.point, layout.points)
+            windows = sliding_window_view(values, self.length)
+            frame[name] = windows if len(windows) == len(layout.start) else windows[layout.start]
+        row_at = np.full(layout.points, -1, np.int64)
+        row_at[layout.point] = np.arange(user_table.rows)
+        middle = row_at[layout.start + self.length // 2]
         taken = pa.array(middle, mask=middle < 0)
-        for name, values in columns.items():
+        for name, column in columns.items():
             if name == self.time:
-                if not Number.claims(values):
-                    frame[name] = from_seconds(np.concatenate(clocks), getattr(values.type, "tz", None))
+                if not Number.claims(column):
+                    frame[name] = from_seconds(middle_times, getattr(column.type, "tz", None))
             elif name not in self.channels:
-                frame[name] = values.take(taken)
-        return Frame(
-            frame, len(start), user_table, np.concatenate(positions), WindowLayout(point, start, total)
-        )
+                frame[name] = column.take(taken)
+        return Frame(frame, len(layout.start), user_table, positions, layout)
 
     def fold(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
-        """The mean over the windows that cover a point: (windows,) or (windows, length) -> (user rows,)."""
-        place: WindowLayout = frame.layout
-        answers = np.asarray(answers, dtype=float)
-        total, count = np.zeros(place.points + 1), np.zeros(place.points + 1)
-        if answers.ndim == 1:
-            known = np.isfinite(answers)
-            value, one = np.where(known, answers, 0.0), known.astype(float)
-            for sums, part in ((total, value), (count, one)):
-                sums[place.start] += part
-                sums[place.start + self.length] -= part
-            total, count = np.cumsum(total), np.cumsum(count)
-        else:
-            for offset in range(self.length):
-                part = answers[:, offset]
-                known = np.isfinite(part)
-                total[place.start[known] + offset] += part[known]
-                count[place.start[known] + offset] += 1
-        mean = np.divide(total, count, out=np.full(place.points + 1, np.nan), where=count > 0.5)
-        return np.asarray(mean[place.point])
+        """Return (user rows,): the mean of the answers of the windows that cover each point.
+
+        Args:
+            frame: windows.
+            answers: (windows,) or (windows, length); those that are not finite are left out.
+        """
+        return np.asarray(frame.layout.fold(answers, self.length))
 
     def at_centre(self, frame: Frame, answers: np.ndarray) -> np.ndarray:
-        # The nearest window, at the ends of a series.
-        start = frame.layout.start
-        wanted = frame.layout.point - self.length // 2
-        after = np.clip(np.searchsorted(start, wanted), 0, len(start) - 1)
-        before = np.maximum(after - 1, 0)
-        nearest = np.where(np.abs(start[before] - wanted) < np.abs(start[after] - wanted), before, after)
-        return np.asarray(answers[nearest])
+        """Return (user rows, ...): the answer of the window centred on each point, or of the nearest one.
+
+        Args:
+            frame: windows.
+            answers: (windows, ...).
+        """
+        return np.asarray(answers[frame.layout.centred(self.length)])
 
     def starts(self, positions: np.ndarray, frame: Frame) -> dict[str, Any]:
-        """When windows at these positions start, under the names of the time and key columns of a frame."""
+        """Return the times of the first points of windows, under the names of the time and key columns.
+
+        Args:
+            positions: (windows,) positions in time.
+            frame: the data; its columns say how times are written.
+        """
         number, step = np.divmod(positions, SERIES_OFFSET)
         names = dict(enumerate(self.series_names))
-        found: dict[str, Any] = {}
+        columns: dict[str, Any] = {}
         if self.by is not None:
-            found[self.by] = pa.array([names.get(int(n)) for n in number], pa.string())
+            columns[self.by] = pa.array([names.get(int(n)) for n in number], pa.string())
         if self.time is None or not self.step:
-            # Points that simply follow each other are counted.
-            found["point"] = pa.array(step)
+            # Points that simply follow each other are numbered.
+            columns["point"] = pa.array(step)
         elif Number.claims(frame.user_table.columns()[self.time]):
-            found[self.time] = pa.array(step * self.step)
+            columns[self.time] = pa.array(step * self.step)
         else:
-            found[self.time] = from_seconds(step * self.step)
-        return found
+            columns[self.time] = from_seconds(step * self.step)
+        return columns
 
-    def group_alarms(self, frame: Frame, chosen: np.ndarray) -> list[np.ndarray]:
-        rows = np.flatnonzero(chosen)
+    def group_alarms(self, frame: Frame, alarms: np.ndarray) -> list[np.ndarray]:
+        """Return the user rows of each episode: alarms less than half a window apart belong together.
+
+        Args:
+            frame: windows.
+            alarms: (user rows,) flags.
+        """
+        rows = np.flatnonzero(alarms)
         if len(rows) == 0:
             return []
         points = frame.layout.point[rows]
         order = np.argsort(points, kind="stable")
-        # Alarms less than half a window apart are one event: a window sees both.
         breaks = np.flatnonzero(np.diff(points[order]) > max(self.length // 2, 1)) + 1
         return np.split(rows[order], breaks)
 
@@ -377,7 +328,7 @@ class Series(Source):
 
         Args:
             frame: windows.
-            bits: (user rows,) anomaly scores; NaN where they are not known.
+            bits: (user rows,) anomaly scores; NaN where there is none.
             threshold: bits above which a point is an alarm.
         """
         layout = frame.layout
@@ -394,23 +345,26 @@ class Series(Source):
         return {"kind": self.kind, **asdict(self)}
 
     def check(self) -> None:
-        require(all(v is None or isinstance(v, str) for v in (self.time, self.by)), "the time column")
-        require(is_finite_number(self.step) and self.step >= 0, "the step of the series")
-        require(type(self.end) is int, "the end of the series")
-        require(type(self.length) is int and self.length >= 2, "the length of the windows")
+        require(
+            all(v is None or isinstance(v, str) for v in (self.time, self.by)), "time column or series column"
+        )
+        require(is_finite_number(self.step) and self.step >= 0, "step of the series")
+        require(type(self.end) is int, "end of the series")
+        require(type(self.length) is int and self.length >= 2, "length of the windows")
         names = (self.extra_columns, self.channels, self.types, self.series_names)
-        require(all(is_text_list(v) for v in names), "the channels of the series")
+        require(all(is_text_list(v) for v in names), "channels of the series")
 
     def _times(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+        """Return (rows,) the times as numbers; without a time column, the numbers of the rows."""
         if self.time is None:
             return np.arange(len(next(iter(columns.values()))), dtype=float)
         return self.seconds(columns[self.time])
 
     def seconds(self, values: pa.Array) -> np.ndarray:
-        """(rows,) what a time column says, as a number: of moments, the seconds since 1970.
+        """Return (rows,) the values of a time column as numbers; for dates, the seconds since 1970.
 
         Raises:
-            ColumnError: a value is no time, or is not there.
+            ColumnError: a value is missing or is not a time.
         """
         name = str(self.time)
         seconds = (
@@ -425,47 +379,21 @@ class Series(Source):
             )
         return seconds
 
-    def _notes(self, forms: list[str], times: np.ndarray, groups: np.ndarray) -> list[str]:
+    def _notes(self, forms: list[str], times: np.ndarray, series_of_row: np.ndarray) -> list[str]:
+        """Return notes on date formats that are ambiguous, and on rows that share their time."""
         notes = []
         if len(forms) > 1:
             first, other = format_in_words(forms[0]), format_in_words(forms[1])
             notes.append(f"the times in {self.time!r} are read as {first}; {other} would fit too")
-        shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in _apart(groups))
-        if shared > len(times) / 20:
-            hint = "" if self.by else '; by="..." names the column that tells several series apart'
-            said = f"{shared:,} of {len(times):,} rows have the time of another, and are read as their mean"
-            notes.append(said + hint)
+        shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in rows_by_series(series_of_row))
+        if shared > MAX_SHARED_TIMES * len(times):
+            hint = "" if self.by else '; by="..." names the column that distinguishes several series'
+            note = f"{shared:,} of {len(times):,} rows have the time of another, and are read as their mean"
+            notes.append(note + hint)
         return notes
 
-    def _groups(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+    def _series_of_rows(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+        """Return (rows,) the name of the series that each row belongs to; empty without `by`."""
         if self.by is None:
             return np.full(len(next(iter(columns.values()))), "")
         return np.asarray(pc.fill_null(to_text(columns[self.by], self.by), ""), dtype=str)
-
-
-def _apart(groups: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """The series' names, and the rows of each."""
-    names, start = np.unique(np.sort(groups), return_index=True)
-    rows = np.split(np.argsort(groups, kind="stable"), start[1:])
-    return list(zip(names.tolist(), rows, strict=True))
-
-
-def _step(times: np.ndarray, groups: np.ndarray) -> float:
-    """The spacing of the grid, or 0 if the times do not lie on one."""
-    gaps = np.concatenate([np.diff(np.sort(times[rows])) for _, rows in _apart(groups)])
-    gaps = gaps[gaps > 0]
-    if len(gaps) == 0:
-        return 0.0
-    step = float(np.median(gaps))
-    off = np.abs(gaps / step - np.round(gaps / step))
-    on_grid = float((off < 0.1).mean())
-    sparse = float(np.minimum(gaps / step, 1e6).sum()) > 5 * len(gaps) + 1_000
-    return step if on_grid >= 0.9 and not sparse else 0.0
-
-
-def _on_grid(values: np.ndarray, point: np.ndarray, points: int) -> np.ndarray:
-    """The mean of the values at each point; NaN where there is none."""
-    known = np.isfinite(values)
-    total = np.bincount(point[known], weights=values[known], minlength=points)
-    count = np.bincount(point[known], minlength=points)
-    return np.asarray(np.divide(total, count, out=np.full(points, np.nan), where=count > 0))

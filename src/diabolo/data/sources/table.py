@@ -1,4 +1,4 @@
-"""Tables: every row stands for itself."""
+"""Tables: every row is independent of the others."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Table(Source):
         return np.arange(frame.rows)
 
     def thin(self, frame: Frame, every: int) -> np.ndarray:
-        """Return all rows: each stands for itself.
+        """Return all rows: each is independent of the others.
 
         Args:
             frame: the table.
