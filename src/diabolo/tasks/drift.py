@@ -126,7 +126,7 @@ def drift(model: Model, data: Any) -> Drift:
     # Each column is tested at its part of the level (Bonferroni).
     level = SIGNIFICANCE_LEVEL / len(found)
     moved = [n for n, c in found.items() if c.index >= MIN_DRIFT_INDEX and c.p_value < level]
-    # A point is scored from all windows that cover it: points share none if they are nearly two windows apart.
+    # A point is scored from all windows that cover it; points that share none are nearly two windows apart.
     alarms, apart = float((bits > threshold).mean()), 2 * engine.source.length - 1
     return Drift(
         frame.user_table,
@@ -152,7 +152,7 @@ def _alarms_p_value(share: float, rows: float, rate: float, calibration_rows: fl
 def _column_drift(
     engine: Engine, name: str, batch: Batch, missing: tuple[float, float], noise: float
 ) -> ColumnDrift:
-    """Compare one column in the memory and in a batch; of several fields, that with the largest index counts."""
+    """Compare a column in the memory and in a batch; of its fields, that with the largest index counts."""
     column, index, p_value = engine.schema[name], 0.0, 1.0
     mean: Pair = (None, None)
     std: Pair = (None, None)
