@@ -138,7 +138,7 @@ def test_a_series_is_answered_row_for_row(task: Any, channels_model: Autoencoder
     if task.func is traverse:
         pytest.skip("a series is not decoded from coordinates")
     if task.func is drawn:
-        pytest.skip("a series is not drawn column by column")
+        pytest.skip("a series is not sampled column by column")
     if task.func is match:
         task = functools.partial(match, gallery=table.slice(100, 300))
     order = np.random.default_rng(0).permutation(table.num_rows)

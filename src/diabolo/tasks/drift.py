@@ -21,7 +21,7 @@ Pair = tuple[float | None, float | None]
 
 N_QUANTILE_BINS = 10  # of a number, with equal shares of the remembered values; usual for the index
 PSEUDO_COUNT = 0.5  # rows added to each bin, so that none is empty
-MIN_DRIFT_INDEX = 0.25  # from which on a column is usually said to have drifted (Siddiqi, 2006)
+MIN_DRIFT_INDEX = 0.25  # from which on a column is usually considered to have drifted (Siddiqi, 2006)
 SIGNIFICANCE_LEVEL = 0.01  # of p-values, for all columns together
 
 
