@@ -1,4 +1,4 @@
-"""What every task promises: an answer in the caller's own dataframe library, row for row."""
+"""Contracts of all tasks: answers are in the caller's dataframe library, row for row."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests import made
 
 
 def drawn(model: Autoencoder, data: Any) -> Any:
-    """The holes filled with draws: whatever a row's company, they are the same."""
+    """Fill missing values with samples, which do not depend on other rows."""
     return repair(model, data, value="draw", seed=3)
 
 
-# Every task but these says something of each row: `generate` is given none, the others tell of pairs of rows
-# and of columns.
+# All other tasks return lines for each row: `generate` has no rows as input, the others are about pairs of
+# rows or about columns.
 OF_ROWS = [*(task for task in TASKS if task not in (generate, interpolate, compare, drift)), drawn]
 OPTIONS: dict[Any, dict[str, Any]] = {
     match: {"gallery": made.mixed(60, seed=2)},
@@ -32,7 +32,7 @@ OPTIONS: dict[Any, dict[str, Any]] = {
 
 
 def alike(one: list[Any], other: list[Any]) -> bool:
-    """Equal but for the rounding of 32-bit numbers; a moment is a number of seconds."""
+    """Return whether values are equal up to the rounding of 32-bit numbers, also of dates, in seconds."""
 
     def agree(a: Any, b: Any) -> bool:
         if isinstance(a, float) and isinstance(b, float):
@@ -71,7 +71,7 @@ def test_answers_in_the_library_of_the_question(
     names = list(frame.columns) if library != "pyarrow" else frame.column_names
     assert names == plain.column_names
     if library == "pandas":
-        # A pandas column of whole numbers or flags with holes holds floats or objects.
+        # A pandas column of whole numbers or flags with missing values holds floats or objects.
         names = [n for n in names if n not in ("observed", "count", "flag")]
     for name in names:
         got, wanted = made.values_of(frame, name), made.values_of(plain, name)
@@ -136,9 +136,9 @@ def test_new_columns_and_their_order_do_not_matter(task: Any, model: Autoencoder
 def test_a_series_is_answered_row_for_row(task: Any, channels_model: Autoencoder) -> None:
     table = made.two_channels(seed=3)
     if task.func is traverse:
-        pytest.skip("there is no way back to a series")
+        pytest.skip("a series is not decoded from coordinates")
     if task.func is drawn:
-        pytest.skip("a series is not drawn column by column")
+        pytest.skip("a series is not sampled column by column")
     if task.func is match:
         task = functools.partial(match, gallery=table.slice(100, 300))
     order = np.random.default_rng(0).permutation(table.num_rows)

@@ -1,4 +1,4 @@
-"""Which cell is odd, and what was expected there."""
+"""Explanations: the anomalous cells of a row, the expected values, and the most similar rows."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests import made
 from tests.fits import fitted
 
 
-def usual(fresh: pa.Table) -> int:
-    """A row without holes, in the middle of what is usual."""
+def usual_row(fresh: pa.Table) -> int:
+    """Return a row without missing values, near the mean."""
     return next(
         i for i, r in enumerate(fresh.to_pylist()) if None not in r.values() and abs(r["number"]) < 0.3
     )
@@ -35,14 +35,14 @@ def usual(fresh: pa.Table) -> int:
         ("city", "Rome"),
     ],
 )
-def test_an_odd_cell_is_found(model: Autoencoder, fresh: pa.Table, name: str, value: Any) -> None:
-    row = usual(fresh)
+def test_an_anomalous_cell_is_found(model: Autoencoder, fresh: pa.Table, name: str, value: Any) -> None:
+    row = usual_row(fresh)
     if name == "city":
         row = next(i for i, r in enumerate(fresh.to_pylist()) if None not in r.values() and r["number"] > 1)
-    odd = made.with_cell(fresh, name, row, value)
-    assert model.anomaly_score(odd)[row] > model.anomaly_score(fresh)[row] + 1.5
-    answer = model.explain(odd, rows=[row])
-    # The cell that is wrong is named, and the others are not accused in its place.
+    anomalous = made.with_cell(fresh, name, row, value)
+    assert model.anomaly_score(anomalous)[row] > model.anomaly_score(fresh)[row] + 1.5
+    answer = model.explain(anomalous, rows=[row])
+    # The wrong cell has the most evidence, and the others have little.
     assert answer.names[int(answer.bits[0].argmax())] == name
     others = [i for i, n in enumerate(answer.names) if n != name]
     assert answer.p_wrong[0, others].max() < 0.5
@@ -51,27 +51,27 @@ def test_an_odd_cell_is_found(model: Autoencoder, fresh: pa.Table, name: str, va
 
 
 @pytest.mark.parametrize("value", [5.0, -6.0])
-def test_a_cell_that_is_only_odd_in_its_row_is_suspected(
+def test_a_cell_that_is_anomalous_only_in_its_row_is_found(
     model: Autoencoder, fresh: pa.Table, value: float
 ) -> None:
-    row = usual(fresh)
-    odd = made.with_cell(fresh, "double", row, value)
-    assert model.anomaly_score(odd)[row] > model.anomaly_score(fresh)[row] + 1.5
-    answer, sane = model.explain(odd, rows=[row]), model.explain(fresh, rows=[row])
+    row = usual_row(fresh)
+    anomalous = made.with_cell(fresh, "double", row, value)
+    assert model.anomaly_score(anomalous)[row] > model.anomaly_score(fresh)[row] + 1.5
+    answer, sane = model.explain(anomalous, rows=[row]), model.explain(fresh, rows=[row])
     place = answer.names.index("double")
     assert place in np.argsort(-answer.bits[0])[:2] and answer.bits[0, place] > sane.bits[0, place] + 2
     assert answer.names[int(answer.share[0].argmax())] == "double"
 
 
 def test_cells_that_contradict_each_other_are_found(model: Autoencoder, fresh: pa.Table) -> None:
-    """The flag says whether the count is above 4: one of the two is wrong, and nothing says which."""
-    row = usual(fresh)
-    odd = made.with_cell(fresh, "flag", row, not fresh["flag"][row].as_py())
-    answer = model.explain(odd, rows=[row])
+    """The flag is whether the count is above 4: one of the two is wrong, and it is unknown which."""
+    row = usual_row(fresh)
+    anomalous = made.with_cell(fresh, "flag", row, not fresh["flag"][row].as_py())
+    answer = model.explain(anomalous, rows=[row])
     assert {answer.names[i] for i in np.argsort(-answer.bits[0])[:2]} == {"flag", "count"}
 
 
-def test_what_was_expected_is_said(model: Autoencoder, fresh: pa.Table) -> None:
+def test_expected_values_and_ranges(model: Autoencoder, fresh: pa.Table) -> None:
     row = next(i for i, r in enumerate(fresh.to_pylist()) if None not in r.values() and 1 < r["number"] < 1.5)
     number = fresh["number"][row].as_py()
     answer = model.explain(made.with_cell(fresh, "double", row, -3.0), rows=[row])
@@ -82,28 +82,28 @@ def test_what_was_expected_is_said(model: Autoencoder, fresh: pa.Table) -> None:
     assert answer.low["city"] is None and answer.expected["city"].to_pylist()[0] in ("Oslo", "Lima", "Rome")
 
 
-def test_an_unseen_label_is_surprising(any_model: Autoencoder, fresh: pa.Table) -> None:
+def test_an_unseen_label_is_anomalous(any_model: Autoencoder, fresh: pa.Table) -> None:
     known = np.flatnonzero(fresh["city"].is_valid().to_numpy())
     unseen = pa.array([None if v is None else "Atlantis" for v in fresh["city"].to_pylist()])
-    odd = fresh.set_column(fresh.column_names.index("city"), "city", unseen)
-    before, after = any_model.anomaly_score(fresh)[known], any_model.anomaly_score(odd)[known]
+    anomalous = fresh.set_column(fresh.column_names.index("city"), "city", unseen)
+    before, after = any_model.anomaly_score(fresh)[known], any_model.anomaly_score(anomalous)[known]
     assert (after > before).mean() > 0.95 and np.median(after - before) > 1
-    answer = any_model.explain(odd, rows=known[:20].tolist())
+    answer = any_model.explain(anomalous, rows=known[:20].tolist())
     place = answer.names.index("city")
     assert (answer.bits[:, place] > any_model.explain(fresh, rows=known[:20].tolist()).bits[:, place]).all()
     assert answer.observed["city"].to_pylist() == ["Atlantis"] * 20
 
 
-def test_infinities_are_odd_and_not_holes(model: Autoencoder, fresh: pa.Table) -> None:
-    odd = made.with_cell(made.with_cell(fresh, "double", 3, float("inf")), "double", 4, float("-inf"))
-    bits = model.anomaly_score(odd)
+def test_infinities_are_anomalous_and_not_missing(model: Autoencoder, fresh: pa.Table) -> None:
+    anomalous = made.with_cell(made.with_cell(fresh, "double", 3, float("inf")), "double", 4, float("-inf"))
+    bits = model.anomaly_score(anomalous)
     assert np.isfinite(bits).all() and set(np.argsort(-bits)[:2]) == {3, 4}
-    answer = model.explain(odd, rows=[3, 4])
+    answer = model.explain(anomalous, rows=[3, 4])
     assert (answer.share[:, answer.names.index("double")] > 60).all()
     assert np.isfinite(answer.bits).all()
 
 
-def test_rows_of_holes_are_answered(any_model: Autoencoder, fresh: pa.Table) -> None:
+def test_rows_without_any_value_are_explained(any_model: Autoencoder, fresh: pa.Table) -> None:
     blank = pa.table(
         {
             n: pa.nulls(2, t) if n in made.SCORED else fresh[n].slice(0, 2)
@@ -133,7 +133,7 @@ def test_context_is_read_but_never_scored(table: pa.Table, fresh: pa.Table) -> N
     for slot in model.schema_.slots:
         if slot.name in ("city", "count"):
             assert not parts[slot.kind][:, slot.index].any()
-    # It is read: without the count, the flag cannot be known.
+    # The context is read: the flag is predicted from the count.
     row = next(i for i, r in enumerate(fresh.to_pylist()) if None not in r.values())
     wrong = made.with_cell(fresh, "flag", row, not fresh["flag"][row].as_py())
     assert model.explain(wrong, rows=[row]).bits[0, 2] > model.explain(fresh, rows=[row]).bits[0, 2] + 2
@@ -145,7 +145,7 @@ def test_ignored_columns_change_nothing(model: Autoencoder, fresh: pa.Table) -> 
     assert model.repair(other).to_frame()["id"].to_pylist() == ["strange"] * 120
 
 
-def test_shares_add_up(any_model: Autoencoder, fresh: pa.Table) -> None:
+def test_shares_sum_to_100(any_model: Autoencoder, fresh: pa.Table) -> None:
     answer = any_model.explain(fresh)
     assert np.allclose(answer.share.sum(1), 100) and (answer.share >= 0).all()
     assert answer.rows.tolist() == list(range(120))
@@ -156,7 +156,7 @@ def test_rows_can_be_picked(model: Autoencoder, fresh: pa.Table) -> None:
     assert np.allclose(some.bits, whole.bits[[7, 3, 7]], atol=1e-4)
     assert some.to_arrow()["row"].to_pylist() == np.repeat([7, 3, 7], 6).tolist()
     for rows in ([120], [-1], [5, 1_000]):
-        with pytest.raises(OptionError, match="row"):
+        with pytest.raises(OptionError, match=f"row {rows[-1]} is not in the data, which has 120 rows"):
             model.explain(fresh, rows=rows)
 
 
@@ -173,7 +173,7 @@ def test_similar_rows_are_shown(model: Autoencoder, table: pa.Table) -> None:
         shown = near.iloc[place]
         assert shown["distance"] >= 0
         assert abs(shown["double"] - known[row]["double"]) < 2
-        # It is a row of the fit, in its own values, and not the row itself.
+        # It is a row of the fit, with its own values, and another one than the explained row.
         twins = [i for i, k in enumerate(known) if abs(k["double"] - shown["double"]) < 1e-4]
         assert twins and twins != [row]
         when = known[twins[0]]["when"]
@@ -196,8 +196,8 @@ def test_without_neighbours_the_cells_are_the_same(
         "pictures": (picture_models["default"], made.pictures(20, seed=4)),
     }[kind]
     usual = asked.explain(data)
-    if kind != "series":  # it is asked how odd its points are, so that the heart of an alarm is known
-        monkeypatch.setattr(Memory, "search", lambda *_, **__: pytest.fail("it was looked up"))
+    if kind != "series":  # the points of a series are scored to find the peaks of alarms
+        monkeypatch.setattr(Memory, "search", lambda *_, **__: pytest.fail("the memory was searched"))
     lean = asked.explain(data, neighbours=0)
     assert np.array_equal(lean.bits, usual.bits) and np.array_equal(lean.p_wrong, usual.p_wrong)
     for name in lean.names:
@@ -208,7 +208,7 @@ def test_without_neighbours_the_cells_are_the_same(
         asked.explain(data, neighbours=-1)
 
 
-def test_the_nearest_window_of_a_series_is_told(wave_model: Autoencoder, wave: pa.Table) -> None:
+def test_the_start_of_the_nearest_window_of_a_series(wave_model: Autoencoder, wave: pa.Table) -> None:
     nearest = wave_model.explain(wave, rows=[100, 300], neighbours=2).nearest
     names = nearest.column_names if isinstance(nearest, pa.Table) else list(nearest.columns)
     assert names == ["row", "distance", "time"]

@@ -1,4 +1,4 @@
-"""Walks in latent space: along an axis, and from one row to the next."""
+"""Traversals along a latent axis, and interpolations between rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests import made
 
 
 @pytest.mark.parametrize("recipe", ["vanilla", "variational", "classic"])
-def test_an_axis_moves_and_the_others_stay(
+def test_one_axis_varies_and_the_others_are_kept(
     models: dict[str, Autoencoder], fresh: pa.Table, recipe: str
 ) -> None:
     model, few = models[recipe], fresh.slice(0, 4)
@@ -26,7 +26,7 @@ def test_an_axis_moves_and_the_others_stay(
     assert np.allclose(line, line[0]) and (np.diff(line[0]) > 0).all()
     deviation = model.transform(made.mixed()).std(0)[axis]
     assert line[0, 4] - line[0, 0] == pytest.approx(4 * deviation, rel=0.1)
-    # What is decoded is what the codes say.
+    # The rows are the decoded codes.
     codes = np.repeat(model.transform(few), 5, axis=0)
     codes[:, axis] = line.ravel()
     assert model.inverse_transform(codes)["double"].to_pylist() == pytest.approx(
@@ -35,17 +35,21 @@ def test_an_axis_moves_and_the_others_stay(
     assert len(set(frame["double"].to_pylist())) > 10 and z.shape[0] == 120
 
 
-def test_the_way_between_rows_begins_and_ends_there(models: dict[str, Autoencoder], fresh: pa.Table) -> None:
+def test_an_interpolation_starts_and_ends_at_the_reconstructions(
+    models: dict[str, Autoencoder], fresh: pa.Table
+) -> None:
     model, few = models["vanilla"], fresh.slice(0, 3)
     way = model.interpolate(few, steps=4).to_frame()
     assert way.num_rows == 8 and way["row"].to_pylist() == [0] * 4 + [1] * 4
     assert way["share"].to_pylist()[:4] == pytest.approx([0, 1 / 3, 2 / 3, 1])
     ends = model.reconstruct(few).to_frame()["double"].to_pylist()
-    got = way["double"].to_pylist()
-    assert [got[0], got[3], got[4], got[7]] == pytest.approx([ends[0], ends[1], ends[1], ends[2]], abs=1e-3)
+    double = way["double"].to_pylist()
+    assert [double[0], double[3], double[4], double[7]] == pytest.approx(
+        [ends[0], ends[1], ends[1], ends[2]], abs=1e-3
+    )
 
 
-def test_pictures_walk_in_strips(picture_models: dict[str, Autoencoder]) -> None:
+def test_images_are_returned_by_row_and_step(picture_models: dict[str, Autoencoder]) -> None:
     model, shown = picture_models["variational"], made.pictures(3, seed=8)
     strip = model.traverse(shown, axis=1, steps=5).to_array()
     assert strip.shape == (3, 5, 8, 6) and strip.dtype == np.uint8
@@ -60,7 +64,7 @@ def test_pictures_walk_in_strips(picture_models: dict[str, Autoencoder]) -> None
     assert back.dtype == np.uint8 and np.abs(back.astype(int) - rebuilt).max() <= 1
 
 
-def test_mistakes_are_said(
+def test_invalid_requests_are_refused(
     models: dict[str, Autoencoder],
     model: Autoencoder,
     wave_model: Autoencoder,

@@ -13,7 +13,7 @@ from tests import made
 
 def test_a_row_is_nearest_to_itself(any_model: Autoencoder, fresh: pa.Table) -> None:
     found = any_model.match(fresh, gallery=fresh, k=3)
-    # Rounding aside: rows that are nearly alike may change places.
+    # Up to rounding: rows that are nearly equal may be swapped.
     assert (found.nearest[:, 0] == np.arange(120)).mean() > 0.95
     assert np.allclose(found.distance[:, 0], 0, atol=1e-3) and np.allclose(
         found.similarity[:, 0], 1, atol=1e-3
@@ -24,7 +24,7 @@ def test_a_row_is_nearest_to_itself(any_model: Autoencoder, fresh: pa.Table) -> 
 def test_a_similarity_is_a_cosine(any_model: Autoencoder, fresh: pa.Table) -> None:
     found = any_model.match(fresh, gallery=fresh, k=120)
     assert found.similarity.max() <= 1 and found.similarity.min() >= -1
-    # Rounding takes some of the rows that are compared with themselves beyond 1.
+    # By rounding, the cosine of some rows with themselves would be above 1.
     assert found.similarity.max() == 1
 
 
@@ -36,13 +36,13 @@ def test_the_answer_has_k_lines_for_each_row(models: dict[str, Autoencoder], fre
     assert set(frame["gallery"].to_pylist()) <= set(range(50))
 
 
-def test_it_is_the_nearest_in_latent_coordinates(models: dict[str, Autoencoder], fresh: pa.Table) -> None:
-    model, asked, gallery = models["vanilla"], fresh.slice(0, 20), fresh.slice(20)
-    apart = np.linalg.norm(model.transform(asked)[:, None] - model.transform(gallery)[None], axis=2)
-    found = model.match(asked, gallery=gallery, k=100)
+def test_matches_are_nearest_in_latent_coordinates(models: dict[str, Autoencoder], fresh: pa.Table) -> None:
+    model, queries, gallery = models["vanilla"], fresh.slice(0, 20), fresh.slice(20)
+    apart = np.linalg.norm(model.transform(queries)[:, None] - model.transform(gallery)[None], axis=2)
+    found = model.match(queries, gallery=gallery, k=100)
     assert np.array_equal(found.nearest[:, 0], apart.argmin(1))
     assert sorted(found.nearest[0].tolist()) == list(range(100))
-    # Distances are of one unit: that of two rows that have nothing to do with each other.
+    # All distances are in the same unit, that of two unrelated rows.
     ratio = found.distance[:, 0] / apart.min(1)
     assert np.allclose(ratio, ratio[0]) and 0.5 < found.distance.mean() < 2
 
@@ -55,7 +55,7 @@ def test_pictures_match_pictures(picture_models: dict[str, Autoencoder]) -> None
     assert found.to_array().shape == (80, 5)
 
 
-def test_a_small_gallery_is_said(models: dict[str, Autoencoder], fresh: pa.Table) -> None:
+def test_a_gallery_with_too_few_rows_is_refused(models: dict[str, Autoencoder], fresh: pa.Table) -> None:
     with pytest.raises(OptionError, match="the gallery has 2 rows"):
         models["vanilla"].match(fresh, gallery=fresh.slice(0, 2), k=3)
     with pytest.raises(OptionError, match="k=0"):

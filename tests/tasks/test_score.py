@@ -24,7 +24,7 @@ def test_alarm_rates(table: pa.Table, model: Autoencoder, fresh: pa.Table) -> No
             fitted(table, "denoising", epochs=1, alarm_rate=rate)
 
 
-def test_score_rows_says_it_in_three_ways(model: Autoencoder, fresh: pa.Table) -> None:
+def test_score_rows_returns_bits_severity_and_alarm(model: Autoencoder, fresh: pa.Table) -> None:
     frame = model.score_rows(fresh.to_pandas())
     assert list(frame.columns) == ["bits", "severity", "alarm"]
     assert np.array_equal(frame["bits"], model.anomaly_score(fresh))

@@ -142,7 +142,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
             return cast(Self, self.fit(X, y))
         frame = self._engine.read(X)
         drift, engine = tasks.drift(self, X), update(self._engine, frame, self.threshold_)
-        notes = [drift.verdict] if drift.moved or drift.odder else []
+        notes = [drift.verdict] if drift.moved or drift.more_alarms else []
         engine = engine.with_report(*notes, drift=drift.verdict)
         for note in engine.notes:
             if note not in self._engine.notes:

@@ -1,4 +1,4 @@
-"""The questions that a fitted model answers: one file, one function, one typed answer each."""
+"""The tasks of a fitted model: for each, one module with one function and the class of its answer."""
 
 from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.compare import Comparison, compare

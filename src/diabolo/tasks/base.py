@@ -1,4 +1,4 @@
-"""What a task and its answer are."""
+"""The base class of answers, the model that tasks read, and the decoding of values that tasks share."""
 
 from __future__ import annotations
 
@@ -23,52 +23,60 @@ from diabolo.utils.torch_state import torch_threads
 
 
 class Model(Protocol):
-    """What a task needs of a model."""
+    """The part of a fitted model that tasks use.
+
+    Attributes:
+        alarm_rate: the share of normal rows that may be alarms; None for the default.
+    """
 
     alarm_rate: float | None
 
     @property
     def library_(self) -> str:
-        """The dataframe library of the fit."""
+        """The name of the dataframe library of the fit."""
 
     @property
     def engine_(self) -> Engine:
-        """What was fitted; raises `NotFittedError` before the fit."""
+        """The fitted engine.
+
+        Raises:
+            NotFittedError: the model is not fitted.
+        """
 
 
 class Answer(ABC):
-    """What a task answers. It remembers the dataframe library of the question.
+    """The answer of a task, which can be returned in the dataframe library of the caller.
 
     Attributes:
-        native: the user's data.
+        user_table: the data that the caller passed.
     """
 
     user_table: UserTable
 
     @abstractmethod
     def columns(self) -> dict[str, Any]:
-        """Name -> values, one for each row of the answer's frame."""
+        """Return name -> values, one for each row of the answer."""
 
     def to_frame(self) -> Any:
-        """The answer as a dataframe of the caller's own library; arrow, if the data was a file or array."""
+        """Return a dataframe of the caller's library; an Arrow table if the data was a file or an array."""
         columns = self.columns()
         aligned = len(next(iter(columns.values()))) == self.user_table.rows
         return self.user_table.to_native(columns, aligned=aligned)
 
     def to_arrow(self) -> pa.Table:
-        """The answer as an arrow table."""
+        """Return an Arrow table."""
         return UserTable(self.user_table.table).to_native(self.columns())
 
     def to_array(self) -> np.ndarray:
-        """Its pictures, in the layout and type of the fit; or (rows, columns) numbers, NaN for holes.
+        """Return the images, in the layout and type of the fit; or (rows, columns) numbers, NaN if missing.
 
         Raises:
-            UnsupportedError: it has a column that is neither, or pictures in several columns.
+            UnsupportedError: a column holds neither numbers nor images, or several columns hold images.
         """
         columns = {n: pa.array(v) for n, v in self.columns().items()}
-        pictures = [v for v in columns.values() if is_image(v.type)]
-        if len(pictures) == 1:
-            return to_pixels(pictures[0])
+        images = [v for v in columns.values() if is_image(v.type)]
+        if len(images) == 1:
+            return to_pixels(images[0])
         for name, values in columns.items():
             if not Number.claims(values) and not pa.types.is_boolean(values.type):
                 raise UnsupportedError(
@@ -77,8 +85,8 @@ class Answer(ABC):
         return np.stack([to_float(values, name) for name, values in columns.items()], axis=1)
 
 
-def nothing_asked(library: str) -> UserTable:
-    """What an answer remembers that is not about rows of the user: only the library to answer in."""
+def placeholder_table(library: str) -> UserTable:
+    """Return the `user_table` of answers that are not about rows of the caller: only its library counts."""
     return UserTable(pa.table({"_": [0]}), library)
 
 
@@ -90,15 +98,16 @@ def decode_column(
     rows: np.ndarray,
     weights: Mapping[str, np.ndarray] | None = None,
 ) -> pa.Array:
-    """Return one column's own values from encoded ones, on some of the user's rows.
+    """Return a column in its own type from encoded values, for some of the user's rows.
 
     Args:
-        engine: the fitted model.
-        frame: what was read.
+        engine: the fitted engine.
+        frame: the rows that were read.
         name: the column.
         codes: kind -> (frame rows, fields, *cell) encoded values.
-        rows: the user's rows.
-        weights: kind -> (frame rows, fields, *cell) weights of each window's answer about a point.
+        rows: the user's rows, counted from 0.
+        weights: kind -> (frame rows, fields, *cell) weights of the predictions of overlapping windows for one
+            point; None for equal ones.
     """
     parts = []
     for slot in engine.schema.slots_of(name):
@@ -111,33 +120,40 @@ def decode_column(
 
 
 def precision_weights(low: Mapping[str, np.ndarray], high: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return kind -> weights of each window's answer about a point: one over its variance.
+    """Return kind -> weights of the predictions of overlapping windows for one point: inverse variances.
 
-    A window that has the point at its edge, or a missing value next to it, knows less of it.
+    A window that has the point at its edge, or a missing value next to it, predicts it less precisely.
 
     Args:
         low: kind -> (windows, fields, length) lower quantile of the prediction.
-        high: likewise, the upper one.
+        high: kind -> (windows, fields, length) upper quantile.
     """
     kinds = [f.kind for f in FIELDS if f.follows_time and f.kind in low]
     return {kind: np.asarray(1 / np.maximum(high[kind] - low[kind], 1e-6) ** 2) for kind in kinds}
 
 
 def mean_of(network: Network) -> Callable[[Batch], Mapping[str, Tensor]]:
-    """What a network makes of rows: the mean of each cell, or the likeliest label."""
-    return lambda batch: {kind: said.mean for kind, said in network(batch).likelihoods.items()}
+    """Return a function of a batch: kind -> the predicted mean of each cell, or its most likely label."""
+    return lambda batch: {kind: predicted.mean for kind, predicted in network(batch).likelihoods.items()}
 
 
 def decode_rows(
-    engine: Engine, frame: Frame, read: Callable[[Batch], Mapping[str, Tensor]]
+    engine: Engine, frame: Frame, predict: Callable[[Batch], Mapping[str, Tensor]]
 ) -> dict[str, pa.Array]:
-    """Scored column -> what is made of each of the user's rows, as `read` has it of rows without holes."""
+    """Return scored column -> predicted values of each of the user's rows.
+
+    Args:
+        engine: the fitted engine.
+        frame: the rows that were read.
+        predict: returns kind -> (rows, fields, *cell) encoded values of a batch, whose missing values are
+            filled.
+    """
     found: dict[str, list[np.ndarray]] = {}
     for _, batch in engine.chunks(frame):
         with torch.no_grad(), torch_threads(engine.threads):
-            said = read(engine.fill_missing(batch).padded().to(engine.device))
-        for kind, mean in said.items():
+            predicted = predict(engine.fill_missing(batch).padded().to(engine.device))
+        for kind, mean in predicted.items():
             found.setdefault(kind, []).append(mean.cpu().numpy()[: len(batch)])
-    whole = {k: np.concatenate(v) for k, v in found.items()}
-    every = np.arange(frame.user_table.rows)
-    return {name: decode_column(engine, frame, name, whole, every) for name in engine.schema.scored}
+    codes = {k: np.concatenate(v) for k, v in found.items()}
+    rows = np.arange(frame.user_table.rows)
+    return {name: decode_column(engine, frame, name, codes, rows) for name in engine.schema.scored}

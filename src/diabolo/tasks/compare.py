@@ -15,7 +15,7 @@ from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import DataError, OptionError, UnsupportedError
 from diabolo.evaluation import PrivacyReport, Table, TwoSampleResult
-from diabolo.tasks.base import Answer, Model, nothing_asked
+from diabolo.tasks.base import Answer, Model, placeholder_table
 
 MIN_ROWS = 20  # of each table: a choice
 
@@ -126,7 +126,7 @@ def compare(
     random = np.random.default_rng(seed)
     shuffled, new_shuffled = _shuffle(real, random), _shuffle(new, random)
     return Comparison(
-        user_table=nothing_asked(model.library_),
+        user_table=placeholder_table(model.library_),
         real=real,
         synthetic=new,
         against="fitted" if others is None else "unseen",

@@ -1,4 +1,4 @@
-"""What is the clean version?"""
+"""Denoise rows: return the values that the decoder predicts behind the noise."""
 
 from __future__ import annotations
 
@@ -21,57 +21,63 @@ from diabolo.tasks.base import Answer, Model, decode_rows, mean_of
 
 @dataclass
 class Denoised(Answer):
-    """Rows without their noise.
+    """Denoised rows.
 
     Attributes:
-        table: scored column -> values.
+        table: scored column -> denoised values.
     """
 
     user_table: UserTable
     table: dict[str, Any]
 
     def columns(self) -> dict[str, Any]:
-        """The scored columns."""
+        """Return the scored columns."""
         return self.table
 
 
 def denoise(model: Model, data: Any) -> Denoised:
-    """Take the noise out of rows, windows or pictures: what the decoder expects behind them.
+    """Remove the noise from rows, windows or images.
 
-    A network that was trained with noise answers; without one, a network with a bottleneck, which has no
-    room for noise. How much noise is taken out is what the network was trained with: `noise=0.5`. Windows of
-    a series whose distribution was solved lose as much as the median direction of the fit's windows holds.
+    A network that was trained with noise is used; if there is none, a network with a bottleneck, which is too
+    narrow to encode noise. The amount of noise that is removed is the one of the training: `noise=0.5`.
+    For windows of a series whose distribution was fitted in closed form, the noise variance is the median of
+    the variances of the fit's windows along their principal directions.
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
 
+    Returns:
+        The scored columns without noise.
+
     Raises:
-        UnsupportedError: the model only guesses hidden cells, and would copy noise.
+        UnsupportedError: no network of the model removes noise; one that only predicts hidden cells does not.
+        DataError: the data cannot be read, or columns are missing.
     """
     engine = model.engine_
-    read = _reader(engine)
+    predict = _denoiser(engine)
     frame = engine.read(data)
-    return Denoised(frame.user_table, decode_rows(engine, frame, read))
+    return Denoised(frame.user_table, decode_rows(engine, frame, predict))
 
 
-def _reader(engine: Engine) -> Callable[[Batch], Mapping[str, Tensor]]:
+def _denoiser(engine: Engine) -> Callable[[Batch], Mapping[str, Tensor]]:
+    """Return a function of a batch: kind -> denoised values, by the most suitable network of the model."""
     networks = engine.networks.values()
-    noisy = [n for n in networks if isinstance(n.corruption, Noise)]
-    narrow = [n for n in networks if not isinstance(n.bottleneck, Identity)]
-    if noisy or narrow:
-        return mean_of((noisy or narrow)[0])
-    solved = [n for n in networks if isinstance(n.base, WindowBase)]
-    if not solved:
+    with_noise = [n for n in networks if isinstance(n.corruption, Noise)]
+    with_bottleneck = [n for n in networks if not isinstance(n.bottleneck, Identity)]
+    if with_noise or with_bottleneck:
+        return mean_of((with_noise or with_bottleneck)[0])
+    with_windows = [n for n in networks if isinstance(n.base, WindowBase)]
+    if not with_windows:
         raise UnsupportedError(
-            "no network of this model has learnt what noise is",
+            "no network of this model was trained to remove noise",
             hint='Autoencoder("denoising"), or one with a bottleneck: Autoencoder("vanilla", latent=8)',
         )
-    return lambda batch: _smoothed(solved[0], batch)
+    return lambda batch: _denoise_windows(with_windows[0], batch)
 
 
-def _smoothed(network: Network, batch: Batch) -> dict[str, Tensor]:
-    """Windows without what their usual noise is taken for; what is read beside them as it is expected."""
+def _denoise_windows(network: Network, batch: Batch) -> dict[str, Tensor]:
+    """Return the denoised windows, and the predicted values of all other fields."""
     found = dict(mean_of(network)(batch))
     assert isinstance(network.base, WindowBase)
     found[Curve.kind] = network.base.denoise(batch)

@@ -1,4 +1,4 @@
-"""Has the data moved away from the fit?"""
+"""Detect drift: compare new rows with those of the fit, column by column and by their alarms."""
 
 from __future__ import annotations
 
@@ -19,51 +19,55 @@ from diabolo.utils.sampling import evenly_spaced
 
 Pair = tuple[float | None, float | None]
 
-PARTS = 10  # of the values of a number, alike in the past; the usual number for the index
-HALF = 0.5  # a row more in each part, so that none is empty
-MUCH = 0.25  # the index from which on a column is usually said to have moved (Siddiqi, 2006)
-CHANCE = 0.01  # p-values below are no chance, of all that are looked at together
+N_QUANTILE_BINS = 10  # of a number, with equal shares of the remembered values; usual for the index
+PSEUDO_COUNT = 0.5  # rows added to each bin, so that none is empty
+MIN_DRIFT_INDEX = 0.25  # from which on a column is usually considered to have drifted (Siddiqi, 2006)
+SIGNIFICANCE_LEVEL = 0.01  # of p-values, for all columns together
 
 
 @dataclass(frozen=True)
-class Moved:
-    """How one scored column was among the remembered rows, and is.
+class ColumnDrift:
+    """The distribution of one scored column in the fit, and in the new data.
 
     Attributes:
-        mean_then, mean_now, deviation_then, deviation_now: of numbers; None of others.
-        holes_then, holes_now: the share of rows without a value.
-        index: population stability index, `sum (p - q) ln (p / q)` over the parts of its values: a tenth of
-            those remembered each, or one for each label; p now, q then. 0 for alike; from 0.25 on a lot
-            (Siddiqi, "Credit risk scorecards", 2006).
-        p_value: how often as much is seen by chance: without a change the index is chi-squared, times
-            `1 / n + 1 / m` for n and m rows (Yurdakul and Naranjo, "Statistical properties of the population
-            stability index", 2020).
+        mean_fit, mean_new: the means, in the column's own units; None unless it holds numbers.
+        std_fit, std_new: the standard deviations; likewise.
+        missing_fit, missing_new: the share of rows without a value.
+        index: population stability index, `sum (p - q) ln (p / q)` over bins of its values, each with a tenth
+            of the remembered ones, or over labels; p is the share of the new values in a bin, q that of the
+            remembered ones. 0 for equal distributions; 0.25 or more for a large change (Siddiqi, "Credit risk
+            scorecards", 2006).
+        p_value: the probability of an index at least as large without a change: the index is then
+            chi-squared, times `1 / n + 1 / m` for n and m rows (Yurdakul and Naranjo, "Statistical properties
+            of the population stability index", 2020).
     """
 
-    mean_then: float | None
-    mean_now: float | None
-    deviation_then: float | None
-    deviation_now: float | None
-    holes_then: float
-    holes_now: float
+    mean_fit: float | None
+    mean_new: float | None
+    std_fit: float | None
+    std_new: float | None
+    missing_fit: float
+    missing_new: float
     index: float
     p_value: float
 
 
 @dataclass
 class Drift(Answer):
-    """How far the data has moved away from what a model was fitted on.
+    """How far new data has drifted from the data of the fit.
 
     Attributes:
-        of: scored column -> how it was and is.
-        alarms, alarm_rate: the share of alarms, and the one that was promised.
-        p_value: how often there are so many alarms by chance. Points whose windows overlap count once.
-        bits: their mean; that of normal rows is 1.44.
-        moved: the columns that have, first those that have most.
+        per_column: scored column -> its distributions in the fit and in the new data.
+        alarms: the share of the new rows that are alarms.
+        alarm_rate: the expected share.
+        p_value: the probability of at least that share of alarms without a change. Points whose windows
+            overlap are not independent, and count accordingly.
+        bits: the mean anomaly score; that of normal rows is 1.44.
+        moved: the columns that have drifted, by falling index.
     """
 
     user_table: UserTable
-    of: dict[str, Moved]
+    per_column: dict[str, ColumnDrift]
     alarms: float
     alarm_rate: float
     p_value: float
@@ -71,35 +75,35 @@ class Drift(Answer):
     moved: list[str]
 
     @property
-    def odder(self) -> bool:
-        """Whether there are more alarms than chance makes."""
-        return self.p_value < CHANCE
+    def more_alarms(self) -> bool:
+        """Whether there are significantly more alarms than expected."""
+        return self.p_value < SIGNIFICANCE_LEVEL
 
     @property
     def verdict(self) -> str:
-        """What to make of it, in a sentence."""
+        """The result in one sentence."""
         shown = ", ".join(self.moved[:5]) + (" and others" if len(self.moved) > 5 else "")
-        where = f"{shown} moved" if shown else "no column moved"
-        alarms = f"{100 * self.alarms:.3g} % of the rows are alarms, {100 * self.alarm_rate:.2g} % is usual"
-        return (
-            f"{where}; {'more is odd than before' if self.odder else 'no more is odd than before'}: {alarms}"
-        )
+        columns = f"{shown} moved" if shown else "no column moved"
+        alarms = "more alarms than expected" if self.more_alarms else "no more alarms than expected"
+        shares = f"{100 * self.alarms:.3g} % of the rows, expected {100 * self.alarm_rate:.2g} %"
+        return f"{columns}; {alarms}: {shares}"
 
     def columns(self) -> dict[str, Any]:
-        """A line for each scored column."""
-        told = {f.name: [getattr(m, f.name) for m in self.of.values()] for f in fields(Moved)}
-        return {"column": list(self.of), **told, "moved": [name in self.moved for name in self.of]}
+        """Return a row for each scored column: its name, the fields of `ColumnDrift`, and `moved`."""
+        found = {f.name: [getattr(c, f.name) for c in self.per_column.values()] for f in fields(ColumnDrift)}
+        moved = [name in self.moved for name in self.per_column]
+        return {"column": list(self.per_column), **found, "moved": moved}
 
 
 def drift(model: Model, data: Any) -> Drift:
-    """Has the data moved away from what the model was fitted on?
+    """Measure how far new data has drifted from the data of the fit.
 
     Args:
         model: a fitted model.
-        data: rows with the columns of the fit, newer ones say.
+        data: new rows with the columns of the fit.
 
     Returns:
-        how each scored column was and is, whether more rows are odd than promised, and a verdict.
+        The distributions of each scored column, whether there are more alarms than expected, and a verdict.
 
     Raises:
         DataError: the data cannot be read, or columns are missing.
@@ -108,71 +112,78 @@ def drift(model: Model, data: Any) -> Drift:
     frame = engine.read(data)
     rate, threshold = engine.calibration.alarm(model.alarm_rate)
     bits = engine.bits(frame)
-    now = evenly_spaced(frame.rows, len(engine.memory))
-    batch = engine.schema.encode(frame[now])
-    # Rows that each say something of their own: windows that overlap do not.
+    sampled = evenly_spaced(frame.rows, len(engine.memory))
+    batch = engine.schema.encode(frame[sampled])
+    # Windows that overlap are not independent: of n windows, fewer than n count.
     independent = engine.source.independent
     sizes = (
-        min(max(independent(len(bits)), 1.0), len(now)),
+        min(max(independent(len(bits)), 1.0), len(sampled)),
         min(max(independent(engine.facts["rows_trained_on"]), 1.0), len(engine.memory)),
     )
     noise = sum(1 / size for size in sizes)
     missing = {e.name: (e.missing, missing_share(frame.columns[e.name])) for e in engine.schema.used}
-    of = {name: _moved(engine, name, batch, missing[name], noise) for name in engine.schema.scored}
-    sure = [n for n, m in of.items() if m.index >= MUCH and m.p_value < CHANCE / len(of)]
-    # A point is judged by all windows that cover it: the next one of its own is nearly two windows away.
-    alarms, seen = float((bits > threshold).mean()), 2 * engine.source.length - 1
+    found = {name: _column_drift(engine, name, batch, missing[name], noise) for name in engine.schema.scored}
+    # Each column is tested at its part of the level (Bonferroni).
+    level = SIGNIFICANCE_LEVEL / len(found)
+    moved = [n for n, c in found.items() if c.index >= MIN_DRIFT_INDEX and c.p_value < level]
+    # A point is scored from all windows that cover it; points that share none are nearly two windows apart.
+    alarms, apart = float((bits > threshold).mean()), 2 * engine.source.length - 1
     return Drift(
         frame.user_table,
-        of,
+        found,
         alarms,
         rate,
-        _by_chance(alarms, len(bits) / seen, rate, len(engine.calibration.scores) / seen),
+        _alarms_p_value(alarms, len(bits) / apart, rate, len(engine.calibration.scores) / apart),
         float(bits.mean()),
-        sorted(sure, key=lambda n: -of[n].index),
+        sorted(moved, key=lambda n: -found[n].index),
     )
 
 
-def _by_chance(share: float, rows: float, rate: float, ranked: float) -> float:
-    """The chance of so large a share of alarms or a larger one, if the level was set on so many rows.
+def _alarms_p_value(share: float, rows: float, rate: float, calibration_rows: float) -> float:
+    """Return the probability of at least this share of alarms without a change.
 
-    The share beyond a quantile of n rows is a beta distribution; so the number of alarms is beta-binomial.
+    The share of rows beyond a quantile of n calibration rows follows a beta distribution; so the number of
+    alarms is beta-binomial.
     """
-    n = max(round(rows), 1)
-    return float(betabinom.sf(round(share * n) - 1, n, rate * (ranked + 1), (1 - rate) * (ranked + 1)))
+    n, ranks = max(round(rows), 1), calibration_rows + 1
+    return float(betabinom.sf(round(share * n) - 1, n, rate * ranks, (1 - rate) * ranks))
 
 
-def _moved(engine: Engine, name: str, batch: Batch, holes: tuple[float, float], noise: float) -> Moved:
-    """How one column was, and is; of its parts, the one that has moved most counts."""
+def _column_drift(
+    engine: Engine, name: str, batch: Batch, missing: tuple[float, float], noise: float
+) -> ColumnDrift:
+    """Compare a column in the memory and in a batch; of its fields, that with the largest index counts."""
     column, index, p_value = engine.schema[name], 0.0, 1.0
     mean: Pair = (None, None)
-    deviation: Pair = (None, None)
+    std: Pair = (None, None)
     for slot in engine.schema.slots_of(name):
-        then, now = (
-            c.values[slot.kind][:, slot.index][c.visible[slot.kind][:, slot.index]].double().numpy()
-            for c in (engine.memory.rows, batch)
+        fit, new = (
+            rows.values[slot.kind][:, slot.index][rows.visible[slot.kind][:, slot.index]].double().numpy()
+            for rows in (engine.memory.rows, batch)
         )
-        if len(then) == 0 or len(now) == 0:
+        if len(fit) == 0 or len(new) == 0:
             continue
-        found, parts = _index(then, now, slot.kind == Symbol.kind)
+        found, bins = _stability_index(fit, new, labels=slot.kind == Symbol.kind)
         if found >= index:
-            index, p_value = found, float(chdtrc(parts - 1, found / noise)) if parts > 1 else 1.0
+            index, p_value = found, float(chdtrc(bins - 1, found / noise)) if bins > 1 else 1.0
         if isinstance(column, Number | Window):
-            middle, size = column.mean, column.scale
-            mean = float(then.mean() * size + middle), float(now.mean() * size + middle)
-            deviation = float(then.std() * size), float(now.std() * size)
-    return Moved(*mean, *deviation, *holes, index, p_value)
+            centre, scale = column.mean, column.scale
+            mean = float(fit.mean() * scale + centre), float(new.mean() * scale + centre)
+            std = float(fit.std() * scale), float(new.std() * scale)
+    return ColumnDrift(*mean, *std, *missing, index, p_value)
 
 
-def _index(then: np.ndarray, now: np.ndarray, labels: bool) -> tuple[float, int]:
-    """The population stability index of two samples, and over how many parts."""
+def _stability_index(fit: np.ndarray, new: np.ndarray, *, labels: bool) -> tuple[float, int]:
+    """Return the population stability index of two samples, and the number of bins."""
     if labels:
-        parts = np.unique(np.concatenate([then, now]))
-        places = [np.searchsorted(parts, values) for values in (then, now)]
-        size = len(parts)
+        edges = np.unique(np.concatenate([fit, new]))
+        size = len(edges)
     else:
-        edges = np.unique(np.quantile(then, np.linspace(0, 1, PARTS + 1)[1:-1]))
-        places = [np.searchsorted(edges, values) for values in (then, now)]
+        edges = np.unique(np.quantile(fit, np.linspace(0, 1, N_QUANTILE_BINS + 1)[1:-1]))
         size = len(edges) + 1
-    q, p = ((np.bincount(place, minlength=size) + HALF) / (len(place) + HALF * size) for place in places)
+    q, p = (
+        (np.bincount(np.searchsorted(edges, values), minlength=size) + PSEUDO_COUNT)
+        / (len(values) + PSEUDO_COUNT * size)
+        for values in (fit, new)
+    )
     return float(((p - q) * np.log(p / q)).sum()), size

@@ -1,4 +1,4 @@
-"""What is the essence of it?"""
+"""Embed rows: return their latent coordinates; and decode such coordinates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from diabolo.utils.torch_state import torch_threads
 
 @dataclass
 class Embedding(Answer):
-    """Latent coordinates.
+    """The latent coordinates of rows.
 
     Attributes:
         z: (rows, latent) the coordinates.
@@ -28,20 +28,26 @@ class Embedding(Answer):
     z: np.ndarray
 
     def columns(self) -> dict[str, Any]:
-        """z0, z1, ... of each row."""
+        """Return z0, z1, ... of each row."""
         return {f"z{i}": self.z[:, i] for i in range(self.z.shape[1])}
 
 
 def embed(model: Model, data: Any) -> Embedding:
-    """The latent coordinates of each row.
+    """Return the latent coordinates of each row.
 
-    A model with a bottleneck gives its code (a variational one, its mean). A model without one gives the
-    first principal components of its middle layer. A point of a series gets the mean over the windows
-    that cover it.
+    Of a model with a bottleneck, these are the code (of a variational one, its mean); of a model without, the
+    first principal components of its middle layer. The coordinates of a point of a series are the mean over
+    the windows that cover it.
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
+
+    Returns:
+        The coordinates.
+
+    Raises:
+        DataError: the data cannot be read, or columns are missing.
     """
     engine = model.engine_
     frame = engine.read(data)
@@ -51,43 +57,57 @@ def embed(model: Model, data: Any) -> Embedding:
 
 
 def check_decodable(engine: Engine) -> None:
-    """Raise `UnsupportedError` if rows cannot be had from coordinates."""
+    """Raise `UnsupportedError` if the model cannot decode latent coordinates."""
     if not hasattr(engine.cell_network.bottleneck, "latent") or engine.source.overlaps:
         raise UnsupportedError(
-            "there is no way back from these coordinates",
-            hint='fit a table or pictures with a bottleneck: Autoencoder("vanilla", latent=8)',
+            "the latent coordinates of this model cannot be decoded",
+            hint='fit a table or images with a bottleneck: Autoencoder("vanilla", latent=8)',
         )
 
 
 def decode_latents(engine: Engine, z: Any) -> dict[str, Any]:
-    """Latent coordinates -> scored column -> values: the inverse of `embed`, as far as there is one."""
+    """Return scored column -> values decoded from latent coordinates.
+
+    Args:
+        engine: the fitted engine.
+        z: (rows, latent) coordinates.
+
+    Raises:
+        UnsupportedError: the model has no bottleneck, or reads a series.
+        DataError: the coordinates have another shape.
+    """
     check_decodable(engine)
     network = engine.cell_network
     codes = torch.as_tensor(np.asarray(z), dtype=torch.float32)
     latent = network.bottleneck.latent
     if codes.ndim != 2 or codes.shape[1] != latent:
-        raise DataError(f"expected codes of {latent} numbers, got shape {tuple(codes.shape)}")
+        raise DataError(f"expected latent coordinates of shape (rows, {latent}), got {tuple(codes.shape)}")
     means: dict[str, list[np.ndarray]] = {}
     with torch.no_grad(), torch_threads(engine.threads):
-        for some in torch.split(codes, ROWS_PER_READ):
-            for kind, likelihood in network.decode(some.to(engine.device)).items():
+        for part in torch.split(codes, ROWS_PER_READ):
+            for kind, likelihood in network.decode(part.to(engine.device)).items():
                 means.setdefault(kind, []).append(likelihood.mean.cpu().numpy())
-    whole = {kind: np.concatenate(parts) for kind, parts in means.items()}
-    return {name: engine.schema.decode(name, whole) for name in engine.schema.scored}
+    decoded = {kind: np.concatenate(parts) for kind, parts in means.items()}
+    return {name: engine.schema.decode(name, decoded) for name in engine.schema.scored}
 
 
 def latent_moments(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
-    """(latent,) mean and deviation of the coordinates of the remembered rows."""
+    """Return the means and standard deviations, (latent,) each, of the coordinates of the remembered rows."""
     z = np.concatenate([engine.coordinates(codes) for codes in engine.memory.rows.chunks(ROWS_PER_READ)])
     return z.mean(0), np.maximum(z.std(0), 1e-9)
 
 
-def steps_of(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """(rows, steps) -> the row and the step, from 0, of each line of an answer that walks through codes."""
+def step_columns(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Return the columns "row" and "step", counted from 0, of an answer of the shape (rows, steps)."""
     rows, steps = shape
     return {"row": np.repeat(np.arange(rows), steps), "step": np.tile(np.arange(steps), rows)}
 
 
-def by_step(lines: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Pictures of every line -> (rows, steps, height, width); numbers stay as they are."""
+def group_steps(lines: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return images as (rows, steps, height, width); numbers are returned unchanged.
+
+    Args:
+        lines: (rows * steps, height, width) images, or (rows * steps, columns) numbers.
+        shape: (rows, steps).
+    """
     return lines.reshape(*shape, *lines.shape[1:]) if lines.ndim > 2 else lines

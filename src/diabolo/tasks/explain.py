@@ -1,4 +1,4 @@
-"""Which cell is odd, and what was expected there?"""
+"""Explain rows: the evidence against each cell, the expected values, and the most similar rows of the fit."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ from diabolo.utils.checks import check_int
 
 @dataclass
 class Explanation(Answer):
-    """One line for each scored cell of each row asked for, row by row, in the order of the columns.
+    """An explanation of rows, with one line for each scored cell: row by row, in the order of the columns.
 
     Attributes:
-        row: (lines,) the row, counted from 0.
-        column: (lines,) the column.
-        got, expected, low, high: column -> (rows,) its value, what was expected (the median, or the most
-            likely label), and the range that holds nine values in ten; in the column's own type. A label has
-            no range.
-        bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value. Of a picture: that of
-            its oddest pixel.
+        rows: (rows,) the explained rows, counted from 0.
+        names: the scored columns.
+        observed: column -> (rows,) its values, in the column's own type.
+        expected: column -> (rows,) the predicted median, or the most likely label; likewise.
+        low, high: column -> (rows,) the 5 % and 95 % quantiles of the prediction; None for a label.
+        bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value. Of an image: that of
+            its most anomalous pixel.
         p_wrong: (rows, columns) probability that the cell is wrong.
-        share: (rows, columns) percent of the row's oddness that is the cell's; sums to 100 in each row.
-        maps: picture column -> (rows, height, width) the bits of each of its pixels.
-        nearest: the most similar remembered rows: row, distance, and their columns; for a series, when
-            the most similar window starts.
+        share: (rows, columns) the share of the cell in the evidence against its row, in percent; sums to 100
+            in each row.
+        neighbours: the columns of `nearest`: row, distance, and the values of the most similar remembered
+            rows; for a series, the time at which the most similar window starts.
+        maps: image column -> (rows, height, width) the bits of each pixel.
     """
 
     user_table: UserTable
@@ -56,11 +57,11 @@ class Explanation(Answer):
 
     @property
     def nearest(self) -> Any:
-        """The most similar remembered rows, as a dataframe."""
+        """The most similar remembered rows of each explained row, as a dataframe."""
         return self.user_table.to_native(self.neighbours, aligned=False)
 
     def first(self, count: int) -> Explanation:
-        """Only the first rows."""
+        """Return the explanation of the first `count` of the explained rows."""
 
         def cut(table: dict[str, Any]) -> dict[str, Any]:
             return {k: None if v is None else v[:count] for k, v in table.items()}
@@ -81,12 +82,12 @@ class Explanation(Answer):
         )
 
     def value(self, part: str, column: str, line: int) -> Any:
-        """Return one value.
+        """Return one value, or None for the range of a label.
 
         Args:
             part: "observed", "expected", "low" or "high".
-            column: its name.
-            line: of the explained rows, from 0.
+            column: the name of the column.
+            line: the position of the row among the explained ones.
         """
         values = getattr(self, part)[column]
         if values is None:
@@ -94,9 +95,9 @@ class Explanation(Answer):
         return to_pixels(values[line : line + 1])[0] if is_image(values.type) else values[line].as_py()
 
     def columns(self) -> dict[str, Any]:
-        """Row, column, got, expected, low, high, bits, p_wrong, share of each cell.
+        """Return row, column, observed, expected, low, high, bits, p_wrong and share of each cell.
 
-        The values are numbers if all columns are, else text, because a column of a frame has one type.
+        The values are numbers if all columns are, else text, because a column of a dataframe has one type.
         """
         numeric = all(
             pa.types.is_integer(v.type) or pa.types.is_floating(v.type) for v in self.observed.values()
@@ -105,10 +106,11 @@ class Explanation(Answer):
         lines = {"row": np.repeat(self.rows, len(self.names)), "column": self.names * len(self.rows)}
         for name in ("observed", "expected", "low", "high"):
             values = getattr(self, name)
-            blank = pa.nulls(len(self.rows), target)
-            made = [blank if values[n] is None else _plain(values[n], target) for n in self.names]
-            order = np.arange(len(made) * len(self.rows)).reshape(len(made), -1).T.ravel()
-            lines[name] = pa.concat_arrays(made).take(pa.array(order))
+            empty = pa.nulls(len(self.rows), target)
+            columns = [empty if values[n] is None else _to_type(values[n], target) for n in self.names]
+            # From column by column to row by row.
+            order = np.arange(len(columns) * len(self.rows)).reshape(len(columns), -1).T.ravel()
+            lines[name] = pa.concat_arrays(columns).take(pa.array(order))
         return {
             **lines,
             "bits": self.bits.ravel(),
@@ -120,20 +122,21 @@ class Explanation(Answer):
 def explain(
     model: Model, data: Any, *, rows: Sequence[int] | None = None, neighbours: int = 1
 ) -> Explanation:
-    """Which cells are odd, what was expected there, and which remembered rows are most alike?
+    """Explain rows: the evidence against each cell, the expected values, and the most similar rows.
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
-        rows: the rows to explain, counted from 0; all of them if not given.
-        neighbours: similar rows wanted for each row; with 0 there are none, which is faster, and
-            `share` leaves out how far the row is from the nearest one.
+        rows: the rows to explain, counted from 0; None for all.
+        neighbours: the number of similar remembered rows for each row; 0 is faster, and then `share` does not
+            include the distance to the nearest one.
 
     Returns:
-        one line for each scored cell of each row.
+        The explanation, with one line for each scored cell of each row.
 
     Raises:
-        OptionError: a row is not in the data, or an option cannot work.
+        OptionError: a row is not in the data, or `neighbours` is not an integer of at least 0.
+        DataError: the data cannot be read, or columns are missing.
     """
     engine, neighbours = model.engine_, check_int("neighbours", neighbours, least=0)
     frame = engine.read(data)
@@ -141,7 +144,11 @@ def explain(
         np.arange(frame.user_table.rows) if rows is None else np.asarray(rows, dtype=np.int64).reshape(-1)
     )
     if len(wanted) and (wanted.min() < 0 or wanted.max() >= frame.user_table.rows):
-        raise OptionError(f"rows: row {wanted.max()} is not in data of {frame.user_table.rows} rows")
+        outside = wanted.min() if wanted.min() < 0 else wanted.max()
+        raise OptionError(
+            f"rows: row {outside} is not in the data, which has {frame.user_table.rows} rows",
+            hint=f"rows are counted from 0 to {frame.user_table.rows - 1}",
+        )
     if len(wanted) == 0:
         return explain(model, data, rows=[0], neighbours=neighbours).first(0)
     origin = wanted
@@ -158,8 +165,10 @@ def explain(
     def decode(table: dict[str, np.ndarray]) -> dict[str, pa.Array]:
         return {n: decode_column(engine, frame, n, table, wanted, weights) for n in names}
 
-    ranged = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
-    low, high = ({n: v if ranged[n] else None for n, v in decode(t).items()} for t in (cells.low, cells.high))
+    has_range = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
+    low, high = (
+        {n: v if has_range[n] else None for n, v in decode(t).items()} for t in (cells.low, cells.high)
+    )
     return Explanation(
         user_table=frame.user_table,
         rows=origin,
@@ -179,16 +188,17 @@ def explain(
 def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> CellPredictions:
     """Predict the cells of the frame rows that cover the wanted rows.
 
-    The median: of a number that is mostly 0 and rarely large, hardly any row holds the mean.
+    The expected value is the median: of a number that is mostly 0 and rarely large, hardly any row has
+    the mean.
     """
     engine = model.engine_
-    predictions, some = CellPredictions.empty(batch), engine.source.covering(frame, wanted)
+    predictions, covering = CellPredictions.empty(batch), engine.source.covering(frame, wanted)
     suspects = None
     if engine.source.overlaps:
         suspects = suspect_points(model, frame, batch, engine.bits(frame))
-        suspects = suspects and {kind: points[some] for kind, points in suspects.items()}
-    found = engine.cells(batch[torch.from_numpy(some)], suspects=suspects, middle="median")
-    predictions.update(found, some)
+        suspects = suspects and {kind: points[covering] for kind, points in suspects.items()}
+    found = engine.cells(batch[torch.from_numpy(covering)], suspects=suspects, middle="median")
+    predictions.update(found, covering)
     return predictions
 
 
@@ -201,14 +211,14 @@ def _pixel_maps(engine: Engine, cells: CellPredictions) -> dict[str, np.ndarray]
 def suspect_points(
     model: Model, frame: Frame, batch: Batch, bits: np.ndarray
 ) -> dict[str, torch.Tensor] | None:
-    """Return kind -> (rows, fields, *cell) the points at the peak of an alarm; None for a table.
+    """Return kind -> (rows, fields, *cell) which points are at the peak of an alarm; None for a table.
 
-    What is expected there must be predicted from the other points.
+    The expected values of these points must be predicted from the other points.
 
     Args:
         model: a fitted model.
-        frame: what is read.
-        batch: its rows.
+        frame: the rows that were read.
+        batch: the same rows, encoded.
         bits: (user rows,) anomaly scores; NaN where they are not known.
     """
     engine = model.engine_
@@ -233,19 +243,20 @@ def _nearest(
     if engine.memory.positions is not None:
         return {**found, **engine.source.starts(engine.memory.positions[picked[known]], frame)}
     lines = np.arange(known.sum())
-    # Without any neighbour there is none to decode: the first remembered row says what the columns are like.
+    # Without neighbours, the first remembered row is decoded for the types of the columns.
     memory = engine.memory.rows[torch.from_numpy(picked[known] if len(lines) else np.zeros(1, np.int64))]
     values = {k: v.numpy() for k, v in memory.values.items()}
     for entry in engine.schema.used:
         slots = engine.schema.slots_of(entry.name)
-        seen = memory.visible[slots[0].kind][:, slots[0].index].numpy()
-        present = np.asarray(seen.any(axis=tuple(range(1, seen.ndim))))
+        visible = memory.visible[slots[0].kind][:, slots[0].index].numpy()
+        present = np.asarray(visible.any(axis=tuple(range(1, visible.ndim))))
         column = engine.schema.decode(entry.name, values)
         found[entry.name] = column.take(pa.array(lines, mask=~present[: len(lines)]))
     return found
 
 
-def _plain(values: pa.Array, target: pa.DataType) -> pa.Array:
+def _to_type(values: pa.Array, target: pa.DataType) -> pa.Array:
+    """Return values as numbers or text for display."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if is_image(values.type):

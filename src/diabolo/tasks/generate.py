@@ -11,7 +11,7 @@ import pyarrow as pa
 from diabolo.data.sources import UserTable
 from diabolo.generation import SAMPLERS, Fitted, Request, Sampler
 from diabolo.generation.base import Table
-from diabolo.tasks.base import Answer, Model, nothing_asked
+from diabolo.tasks.base import Answer, Model, placeholder_table
 
 
 @dataclass
@@ -100,7 +100,7 @@ def generate(
     table = batches[0]
     if len(batches) > 1:
         table = {name: pa.concat_arrays([batch[name] for batch in batches]) for name in table}
-    return Generated(nothing_asked(model.library_), table)
+    return Generated(placeholder_table(model.library_), table)
 
 
 def in_batches(

@@ -1,4 +1,4 @@
-"""What lies between them?"""
+"""Interpolate: decode the latent codes on the straight line between rows."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from diabolo.data.sources import UserTable
 from diabolo.errors import DataError
 from diabolo.tasks.base import Answer, Model
-from diabolo.tasks.embed import by_step, check_decodable, decode_latents, embed, steps_of
+from diabolo.tasks.embed import check_decodable, decode_latents, embed, group_steps, step_columns
 from diabolo.utils.checks import check_int
 
 
 @dataclass
 class Interpolation(Answer):
-    """The way from each row to the next one, `steps` lines for each pair.
+    """Rows decoded between each row and the next one, `steps` lines for each pair.
 
     Attributes:
-        share: (pairs, steps) of the way that is behind, from 0 to 1.
-        table: scored column -> values of every line.
+        share: (pairs, steps) the position on the line, from 0 at the first row to 1 at the next.
+        table: scored column -> (pairs * steps,) decoded values.
     """
 
     user_table: UserTable
@@ -28,12 +28,12 @@ class Interpolation(Answer):
     table: dict[str, Any]
 
     def columns(self) -> dict[str, Any]:
-        """The row it starts from, step from 0, share of the way, and the scored columns."""
-        return {**steps_of(self.share.shape), "share": self.share.ravel(), **self.table}
+        """Return the row where the line starts, the step from 0, the share, and the scored columns."""
+        return {**step_columns(self.share.shape), "share": self.share.ravel(), **self.table}
 
     def to_array(self) -> np.ndarray:
-        """(pairs, steps, height, width) pictures, in the layout of the fit; or (lines, columns) numbers."""
-        return by_step(super().to_array(), self.share.shape)
+        """Return (pairs, steps, height, width) images in the fit's layout, or (lines, columns) numbers."""
+        return group_steps(super().to_array(), self.share.shape)
 
 
 def interpolate(model: Model, data: Any, *, steps: int = 9) -> Interpolation:
@@ -42,17 +42,21 @@ def interpolate(model: Model, data: Any, *, steps: int = 9) -> Interpolation:
     Args:
         model: a fitted model with a bottleneck.
         data: two rows or more with the columns of the fit.
-        steps: places on the way, both ends included.
+        steps: the number of positions on each line, both ends included.
+
+    Returns:
+        The decoded rows.
 
     Raises:
         UnsupportedError: the model has no bottleneck, or reads a series.
-        DataError: there is one row only.
+        DataError: the data has only one row, or cannot be read.
+        OptionError: `steps` is not a positive integer.
     """
     engine = model.engine_
     check_decodable(engine)
     found = embed(model, data)
     if len(found.z) < 2:
-        raise DataError("there is one row: nothing lies between", hint="give two rows or more")
+        raise DataError("the data has one row; to interpolate, two are needed", hint="pass two rows or more")
     share = np.linspace(0, 1, check_int("steps", steps))
     starts, ends = found.z[:-1, None], found.z[1:, None]
     z = (starts + share[:, None] * (ends - starts)).reshape(-1, found.z.shape[1])

@@ -1,4 +1,4 @@
-"""Which one is it most like?"""
+"""Match rows: find the nearest rows of a gallery in latent coordinates."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.embed import embed, latent_moments
 from diabolo.utils.checks import check_int
 
-AT_ONCE = 4_000_000  # pairs that are compared in one matrix product
+MAX_PAIRS_AT_ONCE = 4_000_000  # of rows whose distances are computed in one matrix product: bounds memory
 
 
 @dataclass
 class Matches(Answer):
-    """The nearest rows of a gallery, `k` lines for each row asked for, nearest first.
+    """The nearest rows of a gallery, `k` lines for each row, nearest first.
 
     Attributes:
         nearest: (rows, k) rows of the gallery, counted from 0.
-        distance: (rows, k) to each; 1 is usual between rows that have nothing to do with each other.
-        similarity: (rows, k) cosine of the angle between them, seen from the mean: 1 for the same direction.
+        distance: (rows, k) the distance of each; 1 is the root mean square between unrelated rows.
+        similarity: (rows, k) cosine of the angle between the coordinates less their mean over the remembered
+            rows: 1 for the same direction.
     """
 
     user_table: UserTable
@@ -32,7 +33,7 @@ class Matches(Answer):
     similarity: np.ndarray
 
     def columns(self) -> dict[str, Any]:
-        """Row, rank from 1, row of the gallery, distance and similarity."""
+        """Return the row, the rank from 1, the row of the gallery, the distance and the similarity."""
         rows, k = self.nearest.shape
         return {
             "row": np.repeat(np.arange(rows), k),
@@ -44,38 +45,43 @@ class Matches(Answer):
 
 
 def match(model: Model, data: Any, *, gallery: Any, k: int = 1) -> Matches:
-    """Find the rows of a gallery that are nearest in latent coordinates: who is on this picture?
+    """Find the rows of a gallery that are nearest in latent coordinates.
 
-    The distance is that of the coordinates as they are: a coordinate that hardly varies says little, and to
-    bring all to one deviation would make it count as much as any (on handwritten digits, 97.5 against 96.7 %
-    of the nearest were of the same class; the cosine gave 97.1). A row of the gallery with the same content
-    counts, too.
+    The distance is Euclidean, of coordinates that are not standardized: a coordinate that hardly varies
+    contains little information, and standardizing would give it the same weight as any other (on handwritten
+    digits, 97.5 against 96.7 % of the nearest rows were of the same class; the cosine gave 97.1). Rows of the
+    gallery that are equal to the row are found, too.
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
-        gallery: rows to find; likewise.
-        k: rows wanted for each row of `data`.
+        gallery: the rows to search, with the columns of the fit.
+        k: the number of nearest rows for each row of `data`.
+
+    Returns:
+        The nearest rows, their distances and similarities.
 
     Raises:
-        OptionError: the gallery has fewer than `k` rows.
+        OptionError: the gallery has fewer than `k` rows, or `k` is not a positive integer.
+        DataError: the data or the gallery cannot be read, or columns are missing.
     """
     centre, scale = latent_moments(model.engine_)
-    asked, known = embed(model, data), embed(model, gallery)
+    queries, known = embed(model, data), embed(model, gallery)
     if check_int("k", k) > len(known.z):
-        raise OptionError(f"k={k}: the gallery has {len(known.z)} rows")
-    usual = np.sqrt(2 * (scale**2).sum())
-    mine, theirs = ((e.z - centre) / usual for e in (asked, known))
+        raise OptionError(f"k={k}: the gallery has {len(known.z)} rows", hint=f"k={len(known.z)}")
+    # The root mean square distance of two independent rows.
+    unit = np.sqrt(2 * (scale**2).sum())
+    rows, candidates = ((e.z - centre) / unit for e in (queries, known))
     nearest, distance = [], []
-    step = max(AT_ONCE // len(theirs), 1)
-    for start in range(0, len(mine), step):
-        some = mine[start : start + step]
-        squares = (some**2).sum(1)[:, None] - 2 * some @ theirs.T + (theirs**2).sum(1)
+    step = max(MAX_PAIRS_AT_ONCE // len(candidates), 1)
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        squares = (part**2).sum(1)[:, None] - 2 * part @ candidates.T + (candidates**2).sum(1)
         order = np.argsort(squares, axis=1, kind="stable")[:, :k]
         nearest.append(order)
-        distance.append(np.sqrt(((some[:, None] - theirs[order]) ** 2).sum(2)))
+        distance.append(np.sqrt(((part[:, None] - candidates[order]) ** 2).sum(2)))
     found = np.concatenate(nearest)
-    lengths = np.linalg.norm(mine, axis=1)[:, None] * np.linalg.norm(theirs, axis=1)[found]
-    similarity = (mine[:, None] * theirs[found]).sum(2) / np.maximum(lengths, 1e-12)
-    # Rounding takes that of equal rows beyond 1.
-    return Matches(asked.user_table, found, np.concatenate(distance), similarity.clip(-1, 1))
+    lengths = np.linalg.norm(rows, axis=1)[:, None] * np.linalg.norm(candidates, axis=1)[found]
+    similarity = (rows[:, None] * candidates[found]).sum(2) / np.maximum(lengths, 1e-12)
+    # Rounding may take the cosine of equal rows beyond 1.
+    return Matches(queries.user_table, found, np.concatenate(distance), similarity.clip(-1, 1))

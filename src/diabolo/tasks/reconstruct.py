@@ -1,4 +1,4 @@
-"""What does the model make of it?"""
+"""Reconstruct rows: encode and decode them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,32 @@ from diabolo.tasks.base import Answer, Model, decode_rows, mean_of
 
 @dataclass
 class Reconstruction(Answer):
-    """What the decoder makes of each row.
+    """Reconstructed rows.
 
     Attributes:
-        table: scored column -> values.
+        table: scored column -> reconstructed values.
     """
 
     user_table: UserTable
     table: dict[str, Any]
 
     def columns(self) -> dict[str, Any]:
-        """The scored columns."""
+        """Return the scored columns."""
         return self.table
 
 
 def reconstruct(model: Model, data: Any) -> Reconstruction:
-    """Encode and decode each row: the mean of each number, the most likely label.
+    """Encode and decode each row; the result is the mean of each number and the most likely label.
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
+
+    Returns:
+        The scored columns, reconstructed.
+
+    Raises:
+        DataError: the data cannot be read, or columns are missing.
     """
     engine = model.engine_
     frame = engine.read(data)

@@ -1,4 +1,4 @@
-"""What should stand there?"""
+"""Repair a table: fill missing values and replace suspicious cells."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from diabolo.generation.sampling import sample_missing, samples_columnwise
 from diabolo.generation.seeds import resolve_seed
 from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
 
-VALUES = ("mean", "median", "mode", "draw")
-READ = ("expected", "low", "high", "nats")
-MISSING_EVERY = 8  # windows over which the missing points of a series are predicted, in each length
-LINES = ("row", "column", "old", "new", "low", "high", "why", "p_wrong")
+VALUE_OPTIONS = ("mean", "median", "mode", "draw")
+PREDICTION_PARTS = ("expected", "low", "high", "nats")  # attributes of `CellPredictions` that are used
+N_WINDOWS_PER_POINT = 8  # that predict a missing point of a series
+CHANGE_COLUMNS = ("row", "column", "old", "new", "low", "high", "why", "p_wrong")
 
 
 @dataclass
 class Repaired(Answer):
-    """The user's own table with its holes filled, and suspicious cells replaced if asked.
+    """The user's table with missing values filled and, on request, suspicious cells replaced.
 
     Attributes:
-        table: column -> values; columns that are not scored are as they were.
-        changed: one line for each changed cell: row, column, old, new, low and high (the range that was
-            expected to hold nine values in ten; a label has none), why, p_wrong.
-        places: column -> (rows,) where it was changed.
+        table: column -> values; columns that are not scored are unchanged.
+        changed: a line for each changed cell: row, column, old, new, low and high (5 % and 95 % quantiles of
+            the prediction; None for a label), why ("missing" or "suspicious"), and p_wrong.
+        places: column -> (rows,) which rows were changed; columns without changes are left out.
     """
 
     user_table: UserTable
@@ -43,16 +43,16 @@ class Repaired(Answer):
     places: dict[str, np.ndarray]
 
     def to_frame(self) -> Any:
-        """The user's own table, repaired: types, index and whatever is not scored are as they were."""
+        """Return the repaired table; types, index and columns that are not scored are unchanged."""
         return self.user_table.replace_cells({name: self.table[name] for name in self.places}, self.places)
 
     @property
     def changes(self) -> Any:
-        """What was changed, as a dataframe."""
+        """The changed cells, as a dataframe."""
         return self.user_table.to_native(self.changed, aligned=False)
 
     def columns(self) -> dict[str, Any]:
-        """All columns of the data, in their order."""
+        """Return all columns of the data, in their order."""
         return self.table
 
 
@@ -64,59 +64,66 @@ def repair(
     value: str = "mean",
     seed: int | None = None,
 ) -> Repaired:
-    """Fill the holes of the scored columns; with a threshold, replace suspicious cells too.
+    """Fill the missing values of the scored columns; with a threshold, replace suspicious cells too.
 
-    What is put in comes from the distribution that is predicted for the cell from those of its row that are
-    there. The mean has the smallest squared error, the median the smallest absolute one, the mode is the
-    likeliest; the likeliest label is all three. A draw is as scattered as the data are, which means are not.
+    The new value comes from the distribution that is predicted for the cell, given the present cells of its
+    row. The mean has the smallest squared error, the median the smallest absolute error, and the mode is the
+    most likely value; of a label, all three are the most likely one. Samples vary as much as the data do;
+    means vary less.
 
-    The holes of a row are drawn one after the other, each given those before it, so that they fit together.
-    Tables drawn with several seeds are a multiple imputation: where they differ, nobody knows (Rubin,
-    "Multiple imputation for nonresponse in surveys", 1987).
+    The missing values of a row are sampled one after the other, each given those before it, so that they are
+    consistent. Tables sampled with several seeds are a multiple imputation: their differences show how
+    uncertain the values are (Rubin, "Multiple imputation for nonresponse in surveys", 1987).
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
-        threshold: replace cells that are wrong with at least this probability; None to fill holes only.
-        value: "mean", "median" or "mode" of the predicted distribution, or a "draw" from it; draws need a
-            masked network, which the default recipe has, and a table without pictures.
-        seed: of draws: the same seed puts the same values into the same rows; None for others each time.
+        threshold: replace cells that are wrong with at least this probability; None to fill missing values
+            only.
+        value: "mean", "median" or "mode" of the predicted distribution, or "draw" for a sample from it;
+            samples need a masked network, which the default recipe has, and a table without images.
+        seed: the seed of samples: the same seed puts the same values into the same rows; None for other
+            values at each call.
 
     Returns:
-        the data, repaired, and a list of what was changed.
+        The repaired data, and a list of the changes.
 
     Raises:
-        OptionError: an option cannot work.
-        UnsupportedError: the model cannot draw cells.
+        OptionError: `threshold` is no probability above 0, `value` is not known, or `seed` is invalid.
+        UnsupportedError: the model cannot sample cells.
+        DataError: the data cannot be read, or columns are missing.
     """
     if threshold is not None and not 0 < threshold <= 1:
         raise OptionError(f"threshold={threshold!r}: expected a probability above 0", hint="threshold=0.9")
-    if value not in VALUES:
-        raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUES)}")
+    if value not in VALUE_OPTIONS:
+        raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUE_OPTIONS)}")
     engine, seed = model.engine_, resolve_seed(seed)
     if value == "draw" and (not samples_columnwise(engine) or engine.source.overlaps):
         raise UnsupportedError(
-            "values can be drawn only where a table is read column by column",
+            'value="draw": this model cannot sample single cells; a masked network on a table can',
             hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
         )
     frame = engine.read(data)
-    predictions, frame = _predictions(engine, frame, threshold, "mean" if value == "draw" else value)
-    doubts = _doubts(engine, frame, predictions["nats"], threshold)
-    if value == "draw" and doubts:
-        unsure = {kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in predictions["nats"].items()}
-        replaced = {name: doubt.replaced for name, doubt in doubts.items()}
-        predictions["expected"] = sample_missing(engine, frame, replaced, unsure, seed)
-    return _replaced(engine, frame, predictions, doubts)
+    predictions, frame = _predict(engine, frame, threshold, "mean" if value == "draw" else value)
+    defects = _find_defects(engine, frame, predictions["nats"], threshold)
+    if value == "draw" and defects:
+        # Samples are not conditioned on cells that are probably wrong.
+        unreliable = {
+            kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in predictions["nats"].items()
+        }
+        replaced = {name: defect.replaced for name, defect in defects.items()}
+        predictions["expected"] = sample_missing(engine, frame, replaced, unreliable, seed)
+    return _replace(engine, frame, predictions, defects)
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """What is doubtful in a column: (rows, *pixels) each.
+class _Defects:
+    """The missing and suspicious cells of a column, (rows, *pixels) each.
 
     Attributes:
         missing: which cells have no value.
         p_wrong: the probability that each cell is wrong; 1 where it has no value.
-        replaced: which cells get another value.
+        replaced: which cells get a new value.
     """
 
     missing: np.ndarray
@@ -124,18 +131,18 @@ class Doubt:
     replaced: np.ndarray
 
 
-def _predictions(
+def _predict(
     engine: Engine, frame: Frame, threshold: float | None, middle: str
 ) -> tuple[dict[str, dict[str, np.ndarray]], Frame]:
-    """Return part -> kind -> (frame rows, fields, *cell), and the frame rows that were read."""
+    """Return part -> kind -> (frame rows, fields, *cell) predictions, and the frame rows they are of."""
     follows = (engine.schema.fields[s.kind][s.index].follows_time for s in engine.schema.slots)
     scored = (s.name in engine.schema.scored for s in engine.schema.slots)
     windows_alone = all(f for f, s in zip(follows, scored, strict=True) if s)
-    # Where nothing but missing points of windows is wanted, few windows answer, and no point is hidden.
+    # If only missing points of windows are needed, few windows predict them, and no present point is hidden.
     only_missing = windows_alone and threshold is None and engine.cell_network.corruption.masks
     if only_missing:
-        frame = frame.only(engine.source.thin(frame, max(engine.source.length // MISSING_EVERY, 1)))
-    tables: dict[str, dict[str, np.ndarray]] = {part: {} for part in READ}
+        frame = frame.only(engine.source.thin(frame, max(engine.source.length // N_WINDOWS_PER_POINT, 1)))
+    tables: dict[str, dict[str, np.ndarray]] = {part: {} for part in PREDICTION_PARTS}
     for rows, batch in engine.chunks(frame):
         cells = (
             engine.predictor.predict_missing(batch, middle)
@@ -150,11 +157,11 @@ def _predictions(
     return tables, frame
 
 
-def _doubts(
+def _find_defects(
     engine: Engine, frame: Frame, nats: Mapping[str, np.ndarray], threshold: float | None
-) -> dict[str, Doubt]:
-    """Return scored column -> what is to be replaced in it; columns without are left out."""
-    columns, doubts = frame.user_table.columns(), {}
+) -> dict[str, _Defects]:
+    """Return scored column -> its cells to replace; columns without any are left out."""
+    columns, defects = frame.user_table.columns(), {}
     for name in engine.schema.scored:
         slots = engine.schema.slots_of(name)
         evidence = sum(engine.to_user_rows(frame, s.kind, nats[s.kind][:, s.index]) for s in slots)
@@ -162,32 +169,30 @@ def _doubts(
         p_wrong = np.where(missing, 1.0, engine.cell_errors.wrong(np.asarray(evidence)))
         replaced = missing if threshold is None else missing | (p_wrong >= threshold)
         if replaced.any():
-            doubts[name] = Doubt(missing, p_wrong, replaced)
-    return doubts
+            defects[name] = _Defects(missing, p_wrong, replaced)
+    return defects
 
 
-def _replaced(
+def _replace(
     engine: Engine,
     frame: Frame,
     predictions: Mapping[str, dict[str, np.ndarray]],
-    doubts: Mapping[str, Doubt],
+    defects: Mapping[str, _Defects],
 ) -> Repaired:
-    """Return the user's table with the doubtful cells replaced, and a list of the changes."""
+    """Return the user's table with its defects replaced, and a list of the changes."""
     table: dict[str, Any] = dict(frame.user_table.columns())
     places: dict[str, np.ndarray] = {}
-    lines: dict[str, list[Any]] = {name: [] for name in LINES}
-    every, weights = (
-        np.arange(frame.user_table.rows),
-        precision_weights(predictions["low"], predictions["high"]),
-    )
-    for name, doubt in doubts.items():
+    lines: dict[str, list[Any]] = {name: [] for name in CHANGE_COLUMNS}
+    rows = np.arange(frame.user_table.rows)
+    weights = precision_weights(predictions["low"], predictions["high"])
+    for name, defect in defects.items():
         column, old = engine.schema[name], table[name]
-        new = decode_column(engine, frame, name, predictions["expected"], every, weights)
-        table[name] = column.replace_cells(old, new, doubt.replaced)
-        # An image has pixels: it is changed if one of them is, and as wrong as the worst of those.
+        new = decode_column(engine, frame, name, predictions["expected"], rows, weights)
+        table[name] = column.replace_cells(old, new, defect.replaced)
+        # An image is changed if one of its pixels is, and its p_wrong is the highest among those.
         places[name], missing, p_wrong = (
             part.reshape(len(part), -1).max(1)
-            for part in (doubt.replaced, doubt.missing, np.where(doubt.replaced, doubt.p_wrong, 0))
+            for part in (defect.replaced, defect.missing, np.where(defect.replaced, defect.p_wrong, 0))
         )
         picked = np.flatnonzero(places[name])
         shown = {"old": old.take(pa.array(picked)), "new": table[name].take(pa.array(picked))}
@@ -195,7 +200,7 @@ def _replaced(
             for part in ("low", "high"):
                 shown[part] = decode_column(engine, frame, name, predictions[part], picked, weights)
         for part in ("old", "new", "low", "high"):
-            lines[part] += _texts(column, shown[part]) if part in shown else [None] * len(picked)
+            lines[part] += _to_texts(column, shown[part]) if part in shown else [None] * len(picked)
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
         lines["why"] += np.where(missing[picked], "missing", "suspicious").tolist()
@@ -206,6 +211,7 @@ def _replaced(
     return Repaired(frame.user_table, table, changed, places)
 
 
-def _texts(column: Column, values: Values) -> list[str | None]:
-    words = to_array(column.to_display(values)).to_pylist()
-    return [None if word is None or word != word else str(word) for word in words]
+def _to_texts(column: Column, values: Values) -> list[str | None]:
+    """Return the values of a column as text for display; None for missing values and NaN."""
+    shown = to_array(column.to_display(values)).to_pylist()
+    return [None if value is None or value != value else str(value) for value in shown]

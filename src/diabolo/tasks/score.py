@@ -1,4 +1,4 @@
-"""How odd is this row?"""
+"""Score rows: how anomalous each one is, and which ones are alarms."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from diabolo.tasks.base import Answer, Model
 
 
 class Episode(NamedTuple):
-    """Alarms that belong together: one row of a table, or a stretch of a series.
+    """Alarms that belong together: one row of a table, or a segment of a series.
 
     Attributes:
-        start, end, peak: rows, counted from 0, in the order of time; `peak` is the oddest one.
-        bits, severity: of the peak.
+        start, end: the first and the last row in the order of time, counted from 0.
+        peak: the most anomalous row.
+        bits, severity: those of the peak.
     """
 
     start: int
@@ -29,13 +30,13 @@ class Episode(NamedTuple):
 
 @dataclass
 class Scores(Answer):
-    """How odd each row is.
+    """The anomaly score of each row.
 
     Attributes:
-        bits: (rows,) -log2 of the share of normal rows that are at least as odd.
-        severity: (rows,) the same from 0 to 100; 50 is one row in a thousand.
+        bits: (rows,) the anomaly score: -log2 of the share of normal rows that score at least as high.
+        severity: (rows,) the same on a scale from 0 to 100; 50 is one row in a thousand.
         alarm: (rows,) whether the row is an alarm.
-        threshold: bits above which a row is an alarm.
+        threshold: the bits above which a row is an alarm.
         alarm_rate: the share of normal rows that are alarms.
         episodes: alarms that belong together, in the order of time.
     """
@@ -49,23 +50,23 @@ class Scores(Answer):
     episodes: list[Episode]
 
     def columns(self) -> dict[str, Any]:
-        """bits, severity and alarm of each row."""
+        """Return the bits, the severity and the alarm of each row."""
         return {"bits": self.bits, "severity": self.severity, "alarm": self.alarm}
 
 
 def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores:
-    """How odd is each row?
+    """Return the anomaly score of each row, and which rows are alarms.
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
-        alarm_rate: the share of normal rows that may be alarms; the model's own if not given.
+        alarm_rate: the share of normal rows that may be alarms; None for that of the model.
 
     Returns:
-        bits, severity and alarm of each row.
+        Bits, severity and alarm of each row, and the episodes of alarms.
 
     Raises:
-        OptionError: the rate is lower than the model's calibration rows can support.
+        OptionError: the calibration rows of the model are too few for the rate, or it is not between 0 and 1.
         DataError: the data cannot be read, or columns are missing.
     """
     engine = model.engine_
@@ -75,9 +76,7 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores
     bits = engine.bits(frame)
     alarm, severe = bits > threshold, severity(bits)
     episodes = []
-    for stretch in engine.source.group_alarms(frame, alarm):
-        peak = int(stretch[np.argmax(bits[stretch])])
-        episodes.append(
-            Episode(int(stretch[0]), int(stretch[-1]), peak, float(bits[peak]), float(severe[peak]))
-        )
+    for rows in engine.source.group_alarms(frame, alarm):
+        peak = int(rows[np.argmax(bits[rows])])
+        episodes.append(Episode(int(rows[0]), int(rows[-1]), peak, float(bits[peak]), float(severe[peak])))
     return Scores(frame.user_table, bits, severe, alarm, threshold, rate, episodes)
