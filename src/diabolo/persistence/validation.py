@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.columns import Number, Window
+from diabolo.data.columns import Number
 from diabolo.data.entries import Entry
-from diabolo.data.fields import Curve, Field, Picture, Real, Symbol
-from diabolo.data.fields.real import MAX_SHARE
+from diabolo.data.fields import Curve, Real, Symbol
 from diabolo.data.schema import Schema
-from diabolo.data.sources import SOURCES, Series, Source
+from diabolo.data.sources import SOURCES, Source
 from diabolo.detection import EVIDENCE
 from diabolo.detection.calibration import MAX_CALIBRATION_ROWS
 from diabolo.detection.metrics import MAX_ROWS
@@ -34,7 +33,6 @@ from diabolo.utils.files import select_prefix
 from diabolo.utils.tensor_file import TensorSpec
 from diabolo.utils.torch_state import forked_rng
 
-MAX_SYMBOLS = 4096  # of one field; no kind of column makes more than a tenth of them
 MAX_EMBEDDING = 65_536  # width of an embedding
 SIZE_TOLERANCE = 16 << 20  # bytes by which the estimated size of a network may differ from the stored size
 MAX_SIZE_RATIO = 16  # factor by which it may differ besides; a choice
@@ -192,35 +190,11 @@ def _check_entry(entry: Entry, source: Source) -> None:
     if entry.surrogate is not None:
         require(column is None, name)
         entry.surrogate.check()
-    if isinstance(column, Window):
-        channels = source.channels if isinstance(source, Series) else ()
-        require(entry.name in channels and column.length == source.length, name)
     if column is not None:
         column.check()
+        require(source.fits(entry.name, column), name)
         for field in column.fields:
-            _check_field(field, name)
-
-
-def _check_field(field: Field, name: str) -> None:
-    """Check the tables or the bounds of one field of a column; the name is for the message."""
-    if isinstance(field, Symbol):
-        require(_is_finite_table(field.counts) and 2 <= len(field.counts) <= MAX_SYMBOLS, name)
-        require(field.counts.min() >= 0, name)
-    elif isinstance(field, Real):
-        bins = len(field.centres)
-        tables = (field.centres, field.low, field.high, field.counts)
-        require(all(_is_finite_table(t) and len(t) == bins for t in tables), name)
-        require(1 <= bins <= MAX_SYMBOLS and field.counts.min() >= 0, name)
-        require(_is_finite_table(field.edges) and len(field.edges) == bins + 1, name)
-        require(bool((np.diff(field.edges) >= 0).all()) and len(field.shares) in (0, bins), name)
-        require(bool(((field.shares >= 0) & (field.shares <= MAX_SHARE)).all()), name)
-    elif isinstance(field, Curve | Picture):
-        require(is_finite_number(field.low) and is_finite_number(field.high), name)
-
-
-def _is_finite_table(table: np.ndarray) -> bool:
-    """Return whether an array has one dimension and finite numbers."""
-    return table.ndim == 1 and bool(np.isfinite(table).all())
+            field.check()
 
 
 def _check_round_trip(entry: Entry) -> None:
@@ -317,7 +291,7 @@ def _expected_memory(schema: Schema, source: Source, specs: Mapping[str, TensorS
         expected[f"memory/visible/{kind}"] = ("BOOL", shape)
     if Real.kind in kinds:
         expected["memory/number_weights"] = ("F32", (len(kinds[Real.kind]),))
-    if isinstance(source, Series):
+    if source.overlaps:
         expected["memory/positions"] = ("I64", (rows,))
     points = len(kinds.get(Curve.kind, ())) * source.length
     if points:

@@ -31,6 +31,10 @@ class Field(ABC):
         return [()]
 
     @abstractmethod
+    def check(self) -> None:
+        """Raise `ValueError` if what was read from a model file cannot be a field of this kind."""
+
+    @abstractmethod
     def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         """Return log q(value), the log probability of each value in a cell that is wrong.
 
@@ -95,3 +99,11 @@ def _distribution_if_wrong(counts: np.ndarray, transition: np.ndarray | float, a
     moves = transition * (1 - alone * np.eye(len(frequencies)))
     probabilities = (frequencies / np.maximum(moves.sum(1), 1e-12)) @ moves
     return np.asarray(probabilities + 1e-12)
+
+
+MAX_SYMBOLS = 4096  # of one field, or bins; no kind of column makes more than a tenth of them
+
+
+def is_finite_table(table: np.ndarray) -> bool:
+    """Return whether an array has one dimension and finite numbers."""
+    return table.ndim == 1 and bool(np.isfinite(table).all())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diabolo.data.fields.base import Field, split_blocks
+from diabolo.utils.checks import is_finite_number, require
 
 
 @dataclass
@@ -33,6 +34,9 @@ class Curve(Field):
     def blocks(self) -> list[tuple[slice, ...]]:
         """Four segments: a point could be copied from its neighbours, so they are hidden together."""
         return split_blocks(self.length)
+
+    def check(self) -> None:
+        require(is_finite_number(self.low) and is_finite_number(self.high), "the range of a field")
 
     def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         """Return log q of each value: uniform, over three times the range of the training values.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diabolo.data.fields.base import Field, split_blocks
+from diabolo.utils.checks import is_finite_number, require
 
 
 @dataclass
@@ -33,6 +34,9 @@ class Picture(Field):
         """Sixteen patches: a pixel could be copied from its neighbours, so they are hidden together."""
         _, height, width = self.shape
         return [(slice(None), *patch) for patch in split_blocks(height, width)]
+
+    def check(self) -> None:
+        require(is_finite_number(self.low) and is_finite_number(self.high), "the range of a field")
 
     def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         """Return log q of each value: uniform, over the training range or ten times it.

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diabolo.data.fields.base import Field, log_prob_by_error_type
+from diabolo.data.fields.base import MAX_SYMBOLS, Field, is_finite_table, log_prob_by_error_type
+from diabolo.utils.checks import require
 
 SHIFT_STDEV = 2.0  # standard units: deviation of the error of a shifted value; a choice
 N_QUANTILES = 16  # equal parts of the training values of a bin, whose ends are kept
@@ -37,6 +38,16 @@ class Real(Field):
     shares: np.ndarray = field(default_factory=lambda: np.zeros((0, N_QUANTILES - 1), np.int64))
 
     kind = "real"
+
+    def check(self) -> None:
+        bins = len(self.centres)
+        tables = (self.centres, self.low, self.high, self.counts)
+        require(all(is_finite_table(t) and len(t) == bins for t in tables), "the bins of a number")
+        require(1 <= bins <= MAX_SYMBOLS and self.counts.min() >= 0, "the bins of a number")
+        require(is_finite_table(self.edges) and len(self.edges) == bins + 1, "the edges of a number")
+        ascending = bool((np.diff(self.edges) >= 0).all())
+        require(ascending and len(self.shares) in (0, bins), "the edges of a number")
+        require(bool(((self.shares >= 0) & (self.shares <= MAX_SHARE)).all()), "the quantiles of a number")
 
     def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         """Return log q of each value's bin: the value of another row, a shifted value, a value of any bin.

@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from diabolo.data.fields.base import Field, log_prob_by_error_type
+from diabolo.data.fields.base import MAX_SYMBOLS, Field, is_finite_table, log_prob_by_error_type
+from diabolo.utils.checks import require
 
 
 @dataclass
@@ -25,6 +26,12 @@ class Symbol(Field):
     size: int | None = None
 
     kind = "symbol"
+
+    def check(self) -> None:
+        require(
+            is_finite_table(self.counts) and 2 <= len(self.counts) <= MAX_SYMBOLS, "the symbols of a field"
+        )
+        require(self.counts.min() >= 0, "the counts of a field")
 
     def log_prob_if_wrong(self, values: np.ndarray, alone: bool = True) -> np.ndarray:
         """Return log q of each value: the label of another row, or any label.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns import Values
+from diabolo.data.columns import Column, Values, Window
 from diabolo.data.splitting import Split
 from diabolo.data.user_table import UserTable
 
@@ -205,6 +205,15 @@ class Source(ABC):
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """Return the options and the fitted values as plain values, with the name of the kind."""
+
+    def fits(self, name: str, column: Column) -> bool:
+        """Return whether a stored column can belong to a frame of this source.
+
+        Args:
+            name: of the column.
+            column: what was learnt of it.
+        """
+        return not isinstance(column, Window)
 
     def check(self) -> None:  # noqa: B027  # a kind without options has nothing to check
         """Raise `ValueError` if the values from a model file are invalid for a source of this kind."""

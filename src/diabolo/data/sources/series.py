@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 
-from diabolo.data.columns import Values
+from diabolo.data.columns import Column, Values, Window
 from diabolo.data.columns.convert import (
     find_date_formats,
     format_in_words,
@@ -343,6 +343,17 @@ class Series(Source):
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **asdict(self)}
+
+    def fits(self, name: str, column: Column) -> bool:
+        """Return whether a stored column can be a channel with windows of this length, or context.
+
+        Args:
+            name: of the column.
+            column: what was learnt of it.
+        """
+        if not isinstance(column, Window):
+            return True
+        return name in self.channels and column.length == self.length
 
     def check(self) -> None:
         require(
