@@ -235,7 +235,7 @@ def test_a_trained_module_is_an_ordinary_model(
 def test_networks_that_are_missing_are_named(plain: pa.Table) -> None:
     data = DataModule(plain, Autoencoder(**SMALL))
     noisy = data.modules()["noisy"]
-    with pytest.raises(OptionError, match="the networks noisy, masked, got noisy"):
+    with pytest.raises(OptionError, match="expected modules for noisy, masked, got noisy"):
         data.to_autoencoder(noisy)
 
 

@@ -70,7 +70,7 @@ def test_windows_that_overlap_are_joined_again(tmp_path: Path) -> None:
     assert sines.windows.shape == (10_000, STEPS, 5) and 0 <= sines.windows.min() <= sines.windows.max() <= 1
 
 
-@pytest.mark.filterwarnings("ignore:too little data")
+@pytest.mark.filterwarnings("ignore:there is too little data")
 def test_windows_apart_are_series_of_their_own() -> None:
     real = generate_series.Real(windows(series())[::10].astype(float), None)
     made = generate_series.ours("default", real, 0)

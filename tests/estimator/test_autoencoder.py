@@ -166,7 +166,7 @@ def test_named_columns_are_remembered(model: Autoencoder, table: pa.Table) -> No
 @pytest.mark.parametrize("rows", [2, 5, 20])
 def test_little_data_is_answered_with_a_warning(rows: int) -> None:
     rng = np.random.default_rng(0)
-    with pytest.warns(DiaboloWarning, match="too little data"):
+    with pytest.warns(DiaboloWarning, match="there is too little data"):
         model = Autoencoder(epochs=2).fit({"x": rng.normal(size=rows), "y": rng.normal(size=rows)})
     bits = model.anomaly_score({"x": [0.0, 50.0], "y": [0.0, -50.0]})
     assert np.isfinite(bits).all() and bits[1] >= bits[0]

@@ -70,7 +70,7 @@ def test_missing_values_are_predicted_whatever_else_is_in_the_batch(fitted: Whit
         assert torch.allclose(whole[row : row + 1], alone, atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:too little data")
+@pytest.mark.filterwarnings("ignore:there is too little data")
 @pytest.mark.parametrize("random", [False, True], ids=["segments", "anywhere"])
 def test_missing_values_of_a_series_are_predicted_and_are_no_alarms(random: bool) -> None:
     place, draw = np.arange(1500), np.random.default_rng(0)

@@ -54,8 +54,8 @@ def parse_condition(text: str) -> Any:
     """Parse a condition as it is typed: a range, a list of values or one value.
 
     Example:
-        >>> as_wish("30..40"), as_wish("18.."), as_wish("Oslo|Rome"), as_wish("Oslo")
-        (('30', '40'), ('18', None), ['Oslo', 'Rome'], 'Oslo')
+        >>> [parse_condition(text) for text in ("30..40", "18..", "Oslo|Rome", "Oslo")]
+        [('30', '40'), ('18', None), ['Oslo', 'Rome'], 'Oslo']
     """
     low, dots, high = text.partition("..")
     if dots:
