@@ -77,7 +77,7 @@ def test_a_missing_wave_is_found(wave_model: Autoencoder, new: pa.Table) -> None
     assert (wave_model.predict(odd)[400:460] == -1).mean() > 0.4
 
 
-def test_gaps_of_time_are_borne(channels_model: Autoencoder) -> None:
+def test_gaps_of_time_are_allowed(channels_model: Autoencoder) -> None:
     table = made.two_channels(seed=2)
     bits = channels_model.anomaly_score(table)
     assert bits.shape == (table.num_rows,) and np.isfinite(bits).all()
@@ -87,7 +87,7 @@ def test_gaps_of_time_are_borne(channels_model: Autoencoder) -> None:
     assert abs(int(channels_model.anomaly_score(odd).argmax()) - 500) < 32
 
 
-def test_holes_of_a_series_are_filled(channels_model: Autoencoder) -> None:
+def test_missing_values_of_a_series_are_imputed(channels_model: Autoencoder) -> None:
     table = made.two_channels(seed=2)
     answer = channels_model.repair(table)
     frame = answer.to_frame()
@@ -145,7 +145,7 @@ def test_short_and_single_points_are_answered(wave_model: Autoencoder, new: pa.T
         assert wave_model.repair(new.slice(0, rows)).to_frame().equals(new.slice(0, rows))
 
 
-def test_labels_beside_a_series_can_be_repaired() -> None:
+def test_labels_next_to_a_series_can_be_repaired() -> None:
     """A channel of labels changes with the level of the value; its holes are to be filled with its labels."""
     rng = np.random.default_rng(0)
     state = (np.arange(1_500) // 150) % 3
@@ -159,7 +159,7 @@ def test_labels_beside_a_series_can_be_repaired() -> None:
     assert (made_of_it == label)[inner].mean() > 0.9
 
 
-def test_labels_that_flicker_beside_a_series() -> None:
+def test_labels_that_alternate_next_to_a_series() -> None:
     """Labels have no middle: what is expected at a point is one of the labels that fit there."""
     rng = np.random.default_rng(0)
     low = np.arange(1_200) % 2 == 0

@@ -1,4 +1,4 @@
-"""Training can be repeated, interrupted and bounded, and says when it went wrong."""
+"""Training is reproducible, can be interrupted and bounded, and notes what went wrong."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_fitting_again_starts_anew(plain: pa.Table, fresh: pa.Table) -> None:
     assert np.array_equal(model.anomaly_score(fresh), first)
 
 
-def test_nobody_elses_draws_are_touched(table: pa.Table, fresh: pa.Table) -> None:
+def test_global_random_states_are_not_changed(table: pa.Table, fresh: pa.Table) -> None:
     torch.manual_seed(5)
     np.random.seed(5)
     before, legacy, count = torch.get_rng_state(), np.random.get_state()[1].copy(), torch.get_num_threads()
@@ -64,7 +64,7 @@ def test_threads_are_given_back_after_an_error() -> None:
 
 
 class Interruption:
-    """Presses Ctrl-C once, when a member is so far."""
+    """Press Ctrl-C once, when this share of the training of a member is done."""
 
     def __init__(self, share: float) -> None:
         self.share, self.pressed, self.calls = share, False, []
@@ -129,7 +129,7 @@ def test_divergence_is_noted(plain: pa.Table, fresh: pa.Table, recipe: str) -> N
     assert np.isfinite(model.transform(fresh)).all()
 
 
-def test_what_went_well_is_not_noted(plain: pa.Table) -> None:
+def test_a_good_fit_has_no_notes(plain: pa.Table) -> None:
     assert Autoencoder(epochs=20).fit(plain).notes_ == []  # a warning would be an error
 
 
@@ -159,7 +159,7 @@ def test_collapse_is_recognised(plain: pa.Table) -> None:
     assert float(fine.transform(plain).std(0).max()) > 0.5
 
 
-def test_history_has_one_line_a_look(table: pa.Table) -> None:
+def test_history_has_one_line_for_each_validation(table: pa.Table) -> None:
     model = fitted(table, epochs=20)
     frame = model.history_
     assert set(frame.column_names) >= {
@@ -190,11 +190,11 @@ def test_the_loss_is_reconstruction_plus_beta_times_divergence(table: pa.Table) 
         assert line["kl"] > 0
 
 
-def test_what_remains_did_best_on_held_out_rows(table: pa.Table) -> None:
+def test_the_weights_with_the_lowest_held_out_loss_are_used(table: pa.Table) -> None:
     """With a rate that climbs out of the best place again, the end is worse than the best."""
     model = fitted(table, "denoising", epochs=60, patience=0)
-    judged = [h["held_out"] for h in model.engine_.history]
-    assert min(judged) < judged[0]
+    losses = [h["held_out"] for h in model.engine_.history]
+    assert min(losses) < losses[0]
     early = fitted(table, "denoising", epochs=400, lr=2e-2, schedule="constant", patience=3)
     steps = [h["step"] for h in early.engine_.history]
     held = [h["held_out"] for h in early.engine_.history]
@@ -204,7 +204,7 @@ def test_what_remains_did_best_on_held_out_rows(table: pa.Table) -> None:
     )
 
 
-def test_epochs_that_are_asked_for_are_kept_to(table: pa.Table) -> None:
+def test_requested_epochs_are_used_exactly(table: pa.Table) -> None:
     model = fitted(table, "denoising", epochs=4, batch_size=50, patience=0)
     rows = model.engine_.facts["rows_trained_on"]
     assert model.engine_.history[-1]["step"] == pytest.approx(4 * rows / 50, abs=4 * rows / 50 / 10)
@@ -226,7 +226,7 @@ def test_settings_are_checked() -> None:
     assert Training(epochs=10, max_steps=50, min_steps=1).steps(1_000_000) == 50
 
 
-def test_draws_inside_are_seeded_and_outside_untouched() -> None:
+def test_forked_samples_are_seeded_and_the_global_state_is_kept() -> None:
     before = torch.get_rng_state()
     with forked_rng(1):
         one = torch.randn(3)

@@ -1,4 +1,4 @@
-"""A model of a series goes on learning from newer points."""
+"""The model of a series can be updated with newer points."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def old() -> Autoencoder:
     return fitted(drifting(ROWS, 0, 1), time="time", window=WINDOW, alarm_rate=0.01)
 
 
-def goes_on(model: Autoencoder, data: Any) -> Autoencoder:
-    """A model that has learnt from newer points; the one given stays as it was."""
+def updated(model: Autoencoder, data: Any) -> Autoencoder:
+    """Return a model updated with newer points; the given one is not changed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiaboloWarning)
         return copy.copy(model).partial_fit(data)
@@ -51,7 +51,7 @@ def test_the_rate_of_false_alarms_holds_before_and_after_a_slow_drift(old: Autoe
     assert 0.005 <= alarms(old, drifting(LATER, ROWS, 2)) <= 0.02
     model, first = old, ROWS
     for number, drift in enumerate([0.3, 0.6, 1.0]):
-        model = goes_on(model, drifting(4_000, first, 3 + number, drift))
+        model = updated(model, drifting(4_000, first, 3 + number, drift))
         first += 4_000
     later = drifting(LATER, first, 9, 1.0)
     assert alarms(old, later) > 0.5
@@ -59,21 +59,21 @@ def test_the_rate_of_false_alarms_holds_before_and_after_a_slow_drift(old: Autoe
 
 
 def test_the_rate_holds_where_nothing_has_changed(old: Autoencoder) -> None:
-    model = goes_on(old, drifting(4_000, ROWS, 3))
+    model = updated(old, drifting(4_000, ROWS, 3))
     assert 0.005 <= alarms(model, drifting(LATER, ROWS + 4_000, 9)) <= 0.02
 
 
-def test_what_was_odd_stays_odd(old: Autoencoder) -> None:
+def test_what_was_anomalous_stays_anomalous(old: Autoencoder) -> None:
     newer = drifting(2_000, ROWS, 3)
     newer.loc[1_000:1_010, "value"] = 0.0
-    model = goes_on(old, newer)
+    model = updated(old, newer)
     assert 0 < model.engine_.facts["left_out"] < 0.05
     again = drifting(600, ROWS + 2_000, 4)
     again.loc[300:310, "value"] = 0.0
     assert model.anomaly_score(again)[305] > 2 * model.threshold_
 
 
-def test_what_has_changed_is_learnt_and_said(old: Autoencoder) -> None:
+def test_a_change_is_learnt_and_noted(old: Autoencoder) -> None:
     newer = drifting(2_000, ROWS, 3, drift=3.0)
     with pytest.warns(DiaboloWarning) as said:
         model = copy.copy(old).partial_fit(newer)
@@ -84,7 +84,7 @@ def test_what_has_changed_is_learnt_and_said(old: Autoencoder) -> None:
 
 def test_the_past_keeps_two_thirds(old: Autoencoder) -> None:
     before = (old.engine_.memory.positions, old.engine_.source.to_json())
-    model = goes_on(old, drifting(1_000, ROWS, 3))
+    model = updated(old, drifting(1_000, ROWS, 3))
     positions, start = model.engine_.memory.positions, old.engine_.source.to_json()["end"]
     assert positions is not None and len(positions) == MAX_WINDOWS
     assert (positions >= start).mean() == pytest.approx(1 / 3, abs=0.02)
@@ -93,16 +93,16 @@ def test_the_past_keeps_two_thirds(old: Autoencoder) -> None:
     assert before == (old.engine_.memory.positions, old.engine_.source.to_json())
 
 
-def test_new_stretches_go_on_behind_the_newest_point(old: Autoencoder) -> None:
+def test_generated_segments_follow_the_newest_point(old: Autoencoder) -> None:
     newer = drifting(1_000, ROWS, 3)
-    drawn = goes_on(old, newer).generate(5, seed=0).to_frame()
+    drawn = updated(old, newer).generate(5, seed=0).to_frame()
     assert drawn["time"][0] == newer["time"].iloc[-1] + pd.Timedelta("1min")
 
 
-def test_a_model_from_a_file_goes_on_alike(old: Autoencoder, tmp_path: Path) -> None:
+def test_a_model_from_a_file_is_updated_alike(old: Autoencoder, tmp_path: Path) -> None:
     newer = drifting(1_000, ROWS, 3)
-    model = goes_on(old, newer)
-    loaded = goes_on(load(old.save(tmp_path / "old.diabolo")), newer)
+    model = updated(old, newer)
+    loaded = updated(load(old.save(tmp_path / "old.diabolo")), newer)
     again = load(loaded.save(tmp_path / "new.diabolo"))
     later = drifting(200, ROWS + 1_000, 4)
     np.testing.assert_allclose(again.anomaly_score(later), model.anomaly_score(later), rtol=1e-4, atol=1e-4)
@@ -111,16 +111,16 @@ def test_a_model_from_a_file_goes_on_alike(old: Autoencoder, tmp_path: Path) -> 
 def test_rows_without_times_follow_those_of_the_fit() -> None:
     wave = {"value": drifting(1_500, 0, 1)["value"].to_numpy()}
     model = fitted(wave, window=WINDOW)
-    more = goes_on(model, {"value": wave["value"][:500]})
+    more = updated(model, {"value": wave["value"][:500]})
     positions = more.engine_.memory.positions
     assert positions is not None and positions.max() > 1_500
     assert more.engine_.source.to_json()["end"] == 2_000
 
 
-def test_series_of_their_own_and_new_ones_among_them() -> None:
+def test_an_update_with_several_series_and_new_ones() -> None:
     data = made.fleet(600).to_pandas()
     model = fitted(data[data["machine"] != "a"].iloc[:800], time="time", by="machine", window=8)
-    more = goes_on(model, data.iloc[-900:])
+    more = updated(model, data.iloc[-900:])
     assert more.engine_.source.to_json()["series_names"] == ("b", "c", "a")
     assert np.isfinite(more.anomaly_score(data)).all()
 
@@ -135,7 +135,7 @@ def test_not_fitted_yet_it_fits() -> None:
     )
 
 
-def test_what_cannot_go_on_says_so(
+def test_models_that_cannot_be_updated_are_refused(
     old: Autoencoder, model: Autoencoder, wave_model: Autoencoder, wave: Any
 ) -> None:
     for other in (Autoencoder(), model, wave_model):
@@ -144,5 +144,5 @@ def test_what_cannot_go_on_says_so(
         wave_model.partial_fit(wave)
     with pytest.raises(DataError, match="too few"):
         old.partial_fit(drifting(10 * WINDOW - 1, ROWS, 3))
-    with pytest.raises(DataError, match="120 apart, those of the fit 60"):
+    with pytest.raises(DataError, match="a step of 120, those of the fit 60"):
         old.partial_fit(drifting(1_000, ROWS, 3).iloc[::2])
