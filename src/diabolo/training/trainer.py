@@ -205,7 +205,7 @@ class Trainer:
         self.log(self.history[-1])
         if not math.isfinite(total):
             self.notes.append(
-                f"{self.name}: the loss became infinite at step {self.step}; the best ones before are used"
+                f"{self.name}: the loss became infinite at step {self.step}; the best weights before are used"
             )
             self.finished = True
         if self.settings.patience and self.stale_validations >= self.settings.patience:
