@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from diabolo import Autoencoder, tasks
 from diabolo.data.sources import read_user_table
+from diabolo.detection import SeenRows
 from tests.inputs.kinds import Answer, Asked, Stages, plain, plain_model
 
 # Single precision, and numbers that went through text or a smaller type.
@@ -24,7 +25,10 @@ def _bits(asked: Asked, data: Any) -> np.ndarray:
 def _as_new(asked: Asked) -> np.ndarray:
     """(rows,) the bits that rows of the fit would have if they were new: a row with another cell is."""
     engine = plain_model(asked.base).engine_
-    return replace(engine, seen_rows=None).bits(engine.read(plain(asked.base)))
+    rows = replace(
+        engine.rows, evidence=tuple(e for e in engine.rows.evidence if not isinstance(e, SeenRows))
+    )
+    return rows.bits(engine.read(plain(asked.base)))
 
 
 def _same(asked: Asked) -> None:

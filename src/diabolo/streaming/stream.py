@@ -171,12 +171,12 @@ class Stream:
         self.seen, self.zone = self.seen + 1, zone
         return self._answer(group, buffer, step, zone, "late" if behind > 0 else "new")
 
-    def _answer(self, group: str, strand: RingBuffer, step: int, zone: str | None, status: str) -> Point:
+    def _answer(self, group: str, buffer: RingBuffer, step: int, zone: str | None, status: str) -> Point:
         """As a batch has it: the mean over the windows that cover the point."""
         length, engine = self.source.length, self.engine
-        latest = max(strand.newest - length + 1, strand.first)
-        starts = np.arange(max(step - length + 1, strand.first), min(step, latest) + 1)
-        columns, positions = self._windows(group, strand, starts, zone)
+        latest = max(buffer.newest - length + 1, buffer.first)
+        starts = np.arange(max(step - length + 1, buffer.first), min(step, latest) + 1)
+        columns, positions = self._windows(group, buffer, starts, zone)
         batch = engine.schema.encode(columns)
         bits = engine.rows.bits_of_point(EncodedRows(engine.parts, batch, positions), starts, step)
         return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
