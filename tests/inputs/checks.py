@@ -78,7 +78,7 @@ def ignored(name: str, reason: str) -> Answer:
         assert entry.role == "ignored" and reason in entry.reason
         assert any(name in note and reason in note for note in model.notes_)
 
-    return Answer(f"`{name}` is left out, and this is said: {reason}", check)
+    return Answer(f"`{name}` is left out with a note: {reason}", check)
 
 
 def _place(asked: Asked, name: str) -> int:
@@ -109,8 +109,8 @@ def odd(name: str, rows: Sequence[int], kept: str = "kept as it is") -> Stages:
         assert not touched & {(row, name) for row in rows}
 
     return {
-        "score": Answer("the rows are odd", score),
-        "explain": Answer(f"`{name}` is what is odd", explain),
+        "score": Answer("the rows are anomalous", score),
+        "explain": Answer(f"`{name}` is the anomalous cell", explain),
         "repair": Answer(kept, repair),
     }
 
@@ -147,8 +147,8 @@ def holes(name: str, rows: Sequence[int]) -> Stages:
         assert filled >= set(rows)
 
     return {
-        "score": Answer("holes do not count", score),
-        "explain": Answer("nothing is said against a hole", explain),
+        "score": Answer("missing values do not count", score),
+        "explain": Answer("a missing value is no evidence", explain),
         "repair": Answer("filled", repair),
     }
 

@@ -222,7 +222,7 @@ TYPES = [
     ),
     kind(
         ARROW,
-        "a dictionary with a hole among its values",
+        "a dictionary with a missing value among its values",
         lambda _: column(
             "c",
             pa.DictionaryArray.from_arrays(

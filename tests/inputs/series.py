@@ -123,7 +123,7 @@ SERIES_KINDS = [
     ),
     odd("a constant channel", lambda s: values(s, pa.array([1.0] * POINTS)), FITS),
     odd(
-        "a channel of nothing but holes",
+        "a channel of missing values only",
         lambda s: values(s, pa.nulls(POINTS, pa.float64())),
         Refusal(DataError, ("no column of numbers",)),
         ANSWERED,

@@ -69,8 +69,8 @@ def as_hole(asked: Asked) -> None:
 
 
 MASKED: dict[str, Any] = {
-    "score": Answer("masked cells are holes", as_hole),
-    "explain": Answer("nothing is said against a hole", as_hole),
+    "score": Answer("masked cells are missing values", as_hole),
+    "explain": Answer("a missing value is no evidence", as_hole),
     "repair": Answer("filled", as_hole),
 }
 
@@ -90,7 +90,7 @@ SHAPES = [
     ),
     kind(
         SHAPE,
-        "one row of nothing but holes",
+        "one row of missing values only",
         lambda _: pa.table(
             {
                 n: pa.array(
@@ -105,7 +105,7 @@ SHAPES = [
     ),
     kind(
         SHAPE,
-        "a column of nothing but holes",
+        "a column of missing values only",
         lambda _: column("a", pa.nulls(ROWS, pa.float64())),
         ignored("a", "no values"),
         holes("a", range(ROWS)),
@@ -187,7 +187,7 @@ SHAPES = [
     ),
     kind(
         SHAPE,
-        "an array of three dimensions: pictures",
+        "an array of three dimensions: images",
         lambda _: np.random.default_rng(0).random((ROWS, 4, 5)),
         base="array",
         fit=is_kind("image", "image"),
@@ -195,7 +195,7 @@ SHAPES = [
     ),
     kind(
         SHAPE,
-        "pictures beside other columns",
+        "images next to other columns",
         lambda _: {
             "image": np.random.default_rng(0).integers(0, 256, (ROWS, 4, 5, 3)),
             "n": np.arange(ROWS) % 7,
@@ -205,7 +205,7 @@ SHAPES = [
     ),
     kind(
         SHAPE,
-        "pictures of no known layout",
+        "images of no known layout",
         lambda _: np.zeros((5, 2, 6, 7)),
         base="array",
         **both(ColumnError, "expected images, got shape (5, 2, 6, 7)"),

@@ -62,7 +62,7 @@ def explanation_is_right(answer: Explanation, rows: int) -> None:
         elif low is not None:
             assert pc.all(pc.less_equal(plainly(low), plainly(high))).as_py()
     assert answer.to_arrow().num_rows == len(answer.to_frame()) == rows * len(answer.names)
-    # A row of nothing but holes has no row that is most like it.
+    # A row of missing values only has no row that is most like it.
     assert len(answer.nearest) <= rows
 
 

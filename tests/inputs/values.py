@@ -70,7 +70,7 @@ VALUES = [
     ),
     kind(
         NUMBERS,
-        "NaN instead of a hole",
+        "NaN instead of a missing value",
         lambda _: cells("a", pa.float64(), r20=float("nan")),
         FITS,
         holes("a", [20]),
@@ -130,7 +130,7 @@ VALUES = [
     ),
     kind(
         NUMBERS,
-        "numbers as text, said to be numbers",
+        "numbers as text, declared numeric",
         lambda _: text("a"),
         SAME_FIT,
         SAME | {"repair": Answer("filled with text")},
@@ -333,7 +333,7 @@ VALUES = [
     ),
     kind(
         DATES,
-        "NaT instead of a hole",
+        "NaT instead of a missing value",
         lambda _: pandas().assign(t=pandas()["t"].where(pandas().index != 20)),
         FITS,
         holes("t", [20]),
