@@ -253,7 +253,7 @@ def test_memory_of_large_pictures_is_bounded() -> None:
     memory = Memory.fit(codes, {"picture": torch.tensor([True])})
     assert len(memory) == 130  # four million pixels
     found = memory.search(codes[:5], k=2)
-    assert (found.places >= 0).all() and np.isfinite(found.distance).all()
+    assert (found.rows >= 0).all() and np.isfinite(found.distance).all()
 
 
 def test_a_report_shows_pictures(picture_models: dict[str, Autoencoder], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from diabolo.data.columns.convert import format_in_words
 from diabolo.errors import DataError
 
 # Series of one table are this many steps apart, so that their windows are never neighbours in time.
@@ -15,6 +16,9 @@ MAX_STEP_ERROR, MIN_GRID_SHARE = 0.1, 0.9  # in steps, and share of the distance
 # A grid has at most this many points for each observed one, and some more; choices.
 MAX_SPARSITY, MAX_SPARE_POINTS = 5, 1_000
 MAX_SPARSITY_OF_NEW, MAX_SPARE_POINTS_OF_NEW = 20, 10_000  # the same for new data on the grid of the fit
+
+
+MAX_SHARED_TIMES = 0.05  # share of rows with the time of another row, above which a note says so
 
 
 @dataclass(frozen=True)
@@ -153,3 +157,27 @@ def lay_out_windows(
         total += size + length * (len(parts) > 1)
     layout = WindowLayout(point, np.concatenate(starts), total)
     return layout, np.concatenate(positions), np.concatenate(middle_times)
+
+
+def notes_on_times(
+    time: str | None, by: str | None, forms: Sequence[str], times: np.ndarray, series_of_row: np.ndarray
+) -> tuple[str, ...]:
+    """Return notes on date formats that are ambiguous, and on rows that share their time.
+
+    Args:
+        time: name of the time column; None if there is none.
+        by: name of the column that tells series apart; None if there is none.
+        forms: the date formats that the times fit.
+        times: (rows,) as numbers.
+        series_of_row: (rows,) the name of the series of each row.
+    """
+    notes = []
+    if len(forms) > 1:
+        first, other = format_in_words(forms[0]), format_in_words(forms[1])
+        notes.append(f"the times in {time!r} are read as {first}; {other} would fit too")
+    shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in rows_by_series(series_of_row))
+    if shared > MAX_SHARED_TIMES * len(times):
+        hint = "" if by else '; by="..." names the column that distinguishes several series'
+        note = f"{shared:,} of {len(times):,} rows have the time of another, and are read as their mean"
+        notes.append(note + hint)
+    return tuple(notes)

@@ -14,7 +14,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from diabolo.data.columns import Column, Values, Window
 from diabolo.data.columns.convert import (
     find_date_formats,
-    format_in_words,
     from_seconds,
     to_float,
     to_moments,
@@ -29,6 +28,7 @@ from diabolo.data.sources.grid import (
     grid_step,
     lay_out_windows,
     mean_at_points,
+    notes_on_times,
     rows_by_series,
 )
 from diabolo.data.splitting import Split, split_windows
@@ -41,7 +41,6 @@ PEAK_SHARE = 0.8  # of the highest bits of an episode; points above belong to it
 MAX_TRAINING_WINDOWS = 20_000  # evenly spaced; windows overlap, so that more add little
 MIN_SERIES_LENGTH = 8  # points of the longest series; a choice
 MIN_LENGTH = 4  # of a window whose length is chosen from the data
-MAX_SHARED_TIMES = 0.05  # share of rows with the time of another row, above which a note says so
 
 
 @dataclass
@@ -159,7 +158,7 @@ class Series(Source):
             types=tuple(str(columns[name].type) for name in channels),
             series_names=tuple(np.unique(series_of_row).tolist()),
             form=form,
-            notes=tuple(self._notes(forms, times, series_of_row)),
+            notes=notes_on_times(self.time, self.by, forms, times, series_of_row),
         )
 
     def extend(self, user_table: UserTable) -> Self:
@@ -389,19 +388,6 @@ class Series(Source):
                 "a point without a time", column=name, row=row, hint="drop the rows without a time"
             )
         return seconds
-
-    def _notes(self, forms: list[str], times: np.ndarray, series_of_row: np.ndarray) -> list[str]:
-        """Return notes on date formats that are ambiguous, and on rows that share their time."""
-        notes = []
-        if len(forms) > 1:
-            first, other = format_in_words(forms[0]), format_in_words(forms[1])
-            notes.append(f"the times in {self.time!r} are read as {first}; {other} would fit too")
-        shared = len(times) - sum(len(np.unique(times[rows])) for _, rows in rows_by_series(series_of_row))
-        if shared > MAX_SHARED_TIMES * len(times):
-            hint = "" if self.by else '; by="..." names the column that distinguishes several series'
-            note = f"{shared:,} of {len(times):,} rows have the time of another, and are read as their mean"
-            notes.append(note + hint)
-        return notes
 
     def _series_of_rows(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
         """Return (rows,) the name of the series that each row belongs to; empty without `by`."""
