@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from diabolo.errors import DataError
 from diabolo.utils.files import open_atomic, write_atomic
+from diabolo.utils.json import to_json_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,9 +92,7 @@ def write_batches(file: BinaryIO, suffix: str, tables: Iterable[pa.Table]) -> No
 
 def _as_text(table: pa.Table, suffix: str, *, heading: bool) -> str:
     if suffix not in (".csv", ".tsv"):
-        lines = (
-            json.dumps(row, default=str, allow_nan=False) for row in _without_infinities(table.to_pylist())
-        )
+        lines = (json.dumps(to_json_value(row), default=str, allow_nan=False) for row in table.to_pylist())
         return "".join(f"{line}\n" for line in lines)
     # Not with pyarrow's writer: it quotes every text, so that a repaired file would differ everywhere.
     text = StringIO()
@@ -102,15 +101,6 @@ def _as_text(table: pa.Table, suffix: str, *, heading: bool) -> str:
         writer.writerow(table.column_names)
     writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
     return text.getvalue()
-
-
-def _without_infinities(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows with None for NaN and infinity, which JSON cannot hold."""
-    infinite = (float("inf"), float("-inf"))
-    return [
-        {k: None if isinstance(v, float) and (v != v or v in infinite) else v for k, v in r.items()}
-        for r in rows
-    ]
 
 
 def add_key_columns(answer: pa.Table, data: pa.Table, names: Sequence[str | None]) -> pa.Table:

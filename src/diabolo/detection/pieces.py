@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from diabolo.data.fields import Batch, Curve
+from diabolo.data.interpolation import interpolate_gaps
 from diabolo.data.sources.points import CoveredPoints
 from diabolo.utils.sampling import evenly_spaced
 
@@ -42,7 +43,7 @@ def sample_pieces(batch: Batch, positions: np.ndarray) -> Pieces:
     points, length = CoveredPoints(positions, positions, window, channels), min(LENGTH, window // 2)
     points.take(slice(None), batch)
     runs = [points.values[run] for run in points.runs()]
-    all_of = [cut(run, interpolated(run, length), length) for run in runs]
+    all_of = [cut(run, interpolate_gaps(run, length), length) for run in runs]
     ends = np.cumsum([len(values) for values, _ in all_of])
     picked = evenly_spaced(int(ends[-1]), min(MAX_SAMPLES, MAX_NUMBERS // (channels * length)))
     chosen = []
@@ -60,7 +61,7 @@ def cut(values: np.ndarray, bridged: np.ndarray, length: int) -> tuple[np.ndarra
 
     Args:
         values: (points, channels), NaN where a value is missing.
-        bridged: the same as `interpolated` returns it.
+        bridged: the same as `interpolate_gaps` returns it.
         length: of a subsequence.
     """
     points, channels = values.shape
@@ -68,28 +69,3 @@ def cut(values: np.ndarray, bridged: np.ndarray, length: int) -> tuple[np.ndarra
         return np.zeros((0, channels, length), np.float32), np.zeros((0, channels), bool)
     present = sliding_window_view(np.isfinite(values), length, axis=0).sum(-1)
     return sliding_window_view(bridged, length, axis=0), present >= length / 2
-
-
-def interpolated(values: np.ndarray, length: int) -> np.ndarray:
-    """Return points with lines across short gaps, and the nearest value in long ones; 0 if there is none.
-
-    What is put into a gap follows from fewer points than a subsequence has, so that a stream fills it as a
-    batch does.
-
-    Args:
-        values: (points, channels), NaN where a value is missing.
-        length: of a subsequence; a gap is short if it is at most half as long.
-    """
-    bridged, present = values.copy(), np.isfinite(values)
-    for channel in np.flatnonzero(~present.all(0)):
-        known, missing = (np.flatnonzero(present[:, channel] == seen) for seen in (True, False))
-        if len(known) == 0:
-            bridged[:, channel] = 0.0
-            continue
-        after = np.searchsorted(known, missing)
-        left, right = known[np.maximum(after - 1, 0)], known[np.minimum(after, len(known) - 1)]
-        nearest = np.where(np.abs(missing - left) <= np.abs(right - missing), left, right)
-        line = np.interp(missing, known, values[known, channel])
-        short = right - left <= length // 2
-        bridged[missing, channel] = np.where(short, line, values[nearest, channel])
-    return bridged

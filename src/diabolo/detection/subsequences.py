@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from diabolo.data.fields import Batch, Curve
+from diabolo.data.interpolation import interpolate_gaps
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source
 from diabolo.data.sources.points import CoveredPoints
@@ -18,7 +19,7 @@ from diabolo.detection.base import Arrays, Evidence, PointEvidence, Shapes, Trai
 from diabolo.detection.excess import log_evidence
 from diabolo.detection.joint_normal import JointNormal, ridged_moments
 from diabolo.detection.parts import ModelParts
-from diabolo.detection.pieces import LENGTH, Pieces, cut, interpolated, sample_pieces
+from diabolo.detection.pieces import LENGTH, Pieces, cut, sample_pieces
 from diabolo.utils.checks import require
 from diabolo.utils.sampling import evenly_spaced
 from diabolo.utils.torch_state import torch_threads
@@ -229,7 +230,7 @@ class Subsequences(PointEvidence):
         with torch_threads(self.threads):
             for run in points.runs():
                 values, positions = points.values[run], points.positions[run]
-                bridged = interpolated(values, self.length)
+                bridged = interpolate_gaps(values, self.length)
                 wanted = range(0, len(values), POINTS)
                 if at is not None:
                     here = at - int(points.at[run.start])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 import re
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from diabolo.networks.network import Network
 from diabolo.persistence.upgrade import upgrade_card, upgrade_tensor_name
 from diabolo.persistence.validation import Plan, check_values, fill_network, make_plan
 from diabolo.utils.files import select_prefix, write_atomic
+from diabolo.utils.json import to_json_value
 from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_file, pack, parse_json
 from diabolo.utils.torch_state import forked_rng
 
@@ -89,7 +89,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "facts": engine.facts,
     }
     try:
-        raw = pack(tensors, json.dumps(_finite(card), allow_nan=False))
+        raw = pack(tensors, json.dumps(to_json_value(card), allow_nan=False))
     except ValueError as error:
         raise DataError(
             f"{path} is not written: {error}", hint="leave out columns with very many labels: ignore=[...]"
@@ -240,14 +240,3 @@ def _restored(
 def _arrays(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray]:
     """Return the arrays whose names begin with a prefix, by the rest of their names."""
     return {name: tensor.numpy() for name, tensor in select_prefix(tensors, prefix).items()}
-
-
-def _finite(value: Any) -> Any:
-    """Return plain values that JSON can hold; infinity and NaN become None."""
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from diabolo.errors import OptionError
 from diabolo.utils.checks import check_int
+from diabolo.utils.json import to_json_value
 
 CURVE_NAMES = ("total", "reconstruction", "kl", "held_out", "lr")
 """The values of a history line that trackers draw as curves against the step."""
@@ -163,16 +164,8 @@ class Tracker(ABC):
 
 def to_json_values(value: Any) -> Any:
     """Return a value as JSON can hold it: None for NaN and infinity, text for objects."""
-    if isinstance(value, Mapping):
-        return {str(k): to_json_values(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [to_json_values(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
     # A path as it was typed, everything else as in code.
-    return str(value) if isinstance(value, PurePath) else repr(value)
+    return to_json_value(value, lambda v: str(v) if isinstance(v, PurePath) else repr(v))
 
 
 def curve_points(line: Mapping[str, Any]) -> dict[str, float]:

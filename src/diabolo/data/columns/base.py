@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from diabolo.data.columns.convert import Values, to_array
 from diabolo.data.fields import Field
 from diabolo.utils.checks import is_finite_number, require
+from diabolo.utils.json import to_json_value
 
 __all__ = ["Column", "Part", "Values", "require_scale"]
 
@@ -115,7 +116,7 @@ class Column(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Return options and what was learnt, as plain values."""
-        return {"kind": self.kind, **_plain(dataclasses.asdict(self))}  # type: ignore[call-overload]
+        return {"kind": self.kind, **to_json_value(dataclasses.asdict(self))}  # type: ignore[call-overload]
 
 
 def require_scale(mean: Any, scale: Any) -> None:
@@ -126,10 +127,3 @@ def require_scale(mean: Any, scale: Any) -> None:
         scale: its stored standard deviation.
     """
     require(is_finite_number(mean) and is_finite_number(scale) and scale > 0, "mean or scale")
-
-
-def _plain(value: Any) -> Any:
-    """Return arrays and numbers of numpy as lists and numbers of Python."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
