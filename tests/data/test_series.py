@@ -252,3 +252,36 @@ def test_an_anomalous_level_is_told_in_words(wave_model: Autoencoder, new: pa.Ta
     spike = value.copy()
     spike[450] += 6
     assert said(spike, 450) == ""
+
+
+def _daily(start: str, rows: int = 3000) -> pa.Table:
+    """A daily series in plain waves."""
+    noise = np.random.default_rng(3).normal(size=rows) / 10
+    times = np.datetime64(start, "s") + np.arange(rows) * np.timedelta64(86_400, "s")
+    return pa.table({"time": pa.array(times), "value": np.sin(np.arange(rows) / 5) + noise})
+
+
+def _fit_daily(table: pa.Table, **options: Any) -> Autoencoder:
+    return Autoencoder(time="time", recipe="vanilla", epochs=1, seed=0, **options).fit(table)
+
+
+def test_a_series_may_lie_before_1970() -> None:
+    """Positions in time are then negative; they must not be taken for gaps between series."""
+    table = _daily("1949-01-01")
+    model = _fit_daily(table)
+    assert np.isfinite(model.anomaly_score(table)).all()
+    following = tasks.generate(model, 2, seed=0).to_frame()
+    assert str(following["time"][0].as_py())[:10] == "1957-03-20"  # 3,000 days after the first
+
+
+def test_several_series_may_lie_before_1970() -> None:
+    several = pa.concat_tables(
+        [_daily("1949-01-01", 1500).append_column("key", pa.array([name] * 1500)) for name in ("a", "b")]
+    )
+    model = _fit_daily(several, by="key")
+    memory = model.engine_.memory
+    assert memory.positions is not None
+    starts = model.engine_.source.starts(memory.positions, model.engine_.read(several))
+    assert set(starts["key"].to_pylist()) == {"a", "b"}
+    days = starts["time"].to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    assert days.min() >= np.datetime64("1949-01-01") and days.max() <= np.datetime64("1953-02-08")

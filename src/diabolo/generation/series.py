@@ -16,7 +16,7 @@ from diabolo.data.columns.convert import from_seconds
 from diabolo.data.fields import Curve
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Series
-from diabolo.data.sources.grid import SERIES_OFFSET
+from diabolo.data.sources.grid import split_positions
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.base import Fitted, Request, Sampler, Table
 from diabolo.generation.sampling import decode_batch, sampling_mode
@@ -140,14 +140,14 @@ class SeriesSampler(Sampler):
         """Begin with the last window of the fit, whose points are known."""
         positions = _positions(self.fitted)
         latest = int(positions.argmax())
-        group, begin = np.divmod(positions[latest : latest + 1], SERIES_OFFSET)
+        group, begin = split_positions(positions[latest : latest + 1], self.source.by is not None)
         window = self.fitted.memory.rows.values[Curve.kind][latest]
         return SegmentStart(group, begin, window, max(self.source.end - int(begin[0]), self.source.length))
 
     def _new_series(self, count: int, before: int) -> SegmentStart:
         """Begin so many points before the times of remembered windows, picked at random."""
-        group, step = np.divmod(self.random.choice(_positions(self.fitted), count), SERIES_OFFSET)
         by = self.source.by
+        group, step = split_positions(self.random.choice(_positions(self.fitted), count), by is not None)
         if by is not None and by in self.request.given:
             group = np.full_like(group, self.source.series_names.index(str(self.request.given[by])))
         return SegmentStart(group, step - before, None, before)

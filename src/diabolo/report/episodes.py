@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diabolo import tasks
-from diabolo.data.sources.grid import SERIES_OFFSET
+from diabolo.data.sources.grid import split_positions
 from diabolo.detection.calibration import severity
 from diabolo.report.cards import MAX_CARDS, Card, make_card
 from diabolo.report.drawing import timeline
@@ -132,6 +132,10 @@ def _nearest(view: SeriesView, row: int) -> str:
     if near.rows[0, 0] < 0:
         return ""
     # A position counts steps since 1970 (of a numeric time: since 0), apart from its series.
-    step = int(memory.positions[near.rows[0, 0]]) % SERIES_OFFSET
-    on = format_time(step * source.step) if view.dates and source.step else f"point {step:,}"
+    _, steps = split_positions(memory.positions[near.rows[0]], source.by is not None)
+    step = int(steps[0])
+    if not source.step:
+        on = f"point {step:,}"
+    else:
+        on = format_time(step * source.step) if view.dates else f"{source.time} = {step * source.step:.12g}"
     return f"the remembered window from {on} on, distance {near.distance[0]:.2g}"

@@ -98,6 +98,20 @@ def grid_step(times: np.ndarray, series_of_row: np.ndarray) -> float:
     return step if on_grid >= MIN_GRID_SHARE and not sparse else 0.0
 
 
+def split_positions(positions: np.ndarray, has_several: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the series of each position in time, and its step on the grid.
+
+    Args:
+        positions: (windows,) as `lay_out_windows` returns them.
+        has_several: whether there can be more than one series.
+    """
+    # Steps before 1970 are negative, and in milliseconds those of today exceed the offset.
+    if not has_several:
+        return np.zeros_like(positions), positions
+    number = (positions + SERIES_OFFSET // 4) // SERIES_OFFSET
+    return number, positions - number * SERIES_OFFSET
+
+
 def mean_at_points(values: np.ndarray, point: np.ndarray, points: int) -> np.ndarray:
     """Return (points,) the mean of the finite values at each point; NaN where there is none.
 

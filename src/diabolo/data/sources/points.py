@@ -25,7 +25,7 @@ class CoveredPoints:
         values: (cells, channels) in standard units, NaN where a value is missing; runs of consecutive points
             lie a cell apart.
         at: (cells,) the number of the point in each cell, in the units of `starts`; -1 between runs.
-        positions: (cells,) the position of each cell in time.
+        positions: (cells,) the position of each cell in time, which is negative before 1970.
     """
 
     def __init__(self, starts: np.ndarray, positions: np.ndarray, length: int, channels: int) -> None:
@@ -36,6 +36,7 @@ class CoveredPoints:
         self._first[order] = cells
         self.values = np.full((int(cells[-1]) + length, channels), np.nan, np.float32)
         self.at, self.positions = (np.full(len(self.values), -1, np.int64) for _ in range(2))
+        self._covered = np.zeros(len(self.values), bool)
         self._windows, self._offsets = (starts, positions), np.arange(length)
 
     @classmethod
@@ -60,6 +61,7 @@ class CoveredPoints:
         """
         values, visible = batch.values[Curve.kind], batch.visible[Curve.kind]
         cells = self._first[windows][:, None] + self._offsets
+        self._covered[cells] = True
         self.values[cells] = torch.where(visible, values, torch.nan).transpose(1, 2).numpy()
         for numbers, first in zip((self.at, self.positions), self._windows, strict=True):
             numbers[cells] = first[windows][:, None] + self._offsets
@@ -78,6 +80,6 @@ class CoveredPoints:
 
     def runs(self) -> Iterator[slice]:
         """Yield the cells of each run of consecutive points."""
-        edges = np.flatnonzero(np.diff(self.at >= 0, prepend=False, append=False))
+        edges = np.flatnonzero(np.diff(self._covered, prepend=False, append=False))
         for first, end in edges.reshape(-1, 2).tolist():
             yield slice(first, end)

@@ -24,12 +24,12 @@ from diabolo.data.columns.number import Number
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.sources.channels import find_channels
 from diabolo.data.sources.grid import (
-    SERIES_OFFSET,
     grid_step,
     lay_out_windows,
     mean_at_points,
     notes_on_times,
     rows_by_series,
+    split_positions,
 )
 from diabolo.data.splitting import Split, split_windows
 from diabolo.data.user_table import UserTable
@@ -291,7 +291,7 @@ class Series(Source):
             positions: (windows,) positions in time.
             frame: the data; its columns say how times are written.
         """
-        number, step = np.divmod(positions, SERIES_OFFSET)
+        number, step = split_positions(positions, self.by is not None)
         names = dict(enumerate(self.series_names))
         columns: dict[str, Any] = {}
         if self.by is not None:
