@@ -1,4 +1,4 @@
-"""What kind a column is, judging by its values, and whether it is better left out."""
+"""Infer the kind of a column from its values, and whether the column is better left out."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+
+from diabolo.networks.likelihoods.discrete import Discrete
 
 
 class Bins(NamedTuple):
@@ -41,7 +41,7 @@ class Bins(NamedTuple):
         return bins.T.reshape(value.shape)
 
 
-class Binned(Distribution):
+class Binned(Discrete):
     """A categorical distribution over the bins of a number; within a bin, the uniform one.
 
     `log_prob` is the log of the *mass* of the bin that a value falls into, not a density: masses of
@@ -61,24 +61,13 @@ class Binned(Distribution):
     """
 
     def __init__(self, logits: Tensor, bins: Bins) -> None:
-        self.logits = logits
+        super().__init__(logits)
         self.bins = bins
-        super().__init__(logits.shape[:-1], validate_args=False)
 
     def narrow(self, index: int) -> Binned:
         """Return the distribution of one field, (rows, fields) -> (rows, 1)."""
         bins = Bins(*(part[index : index + 1] for part in self.bins))
         return Binned(self.logits[:, index : index + 1], bins)
-
-    @cached_property
-    def log_mass(self) -> Tensor:
-        """The log of the mass of every bin, (..., columns, bins); computed on first use."""
-        return self.logits.log_softmax(-1)
-
-    @property
-    def probs(self) -> Tensor:
-        """The mass of every bin, (..., columns, bins)."""
-        return self.logits.softmax(-1)
 
     @property
     def mean(self) -> Tensor:

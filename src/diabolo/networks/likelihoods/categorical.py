@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+
+from diabolo.networks.likelihoods.discrete import Discrete
 
 
-class Categorical(Distribution):
+class Categorical(Discrete):
     """A categorical distribution whose mean and median are its mode, because levels have no order.
 
     Args:
@@ -21,23 +20,9 @@ class Categorical(Distribution):
         tensor([[1]])
     """
 
-    def __init__(self, logits: Tensor) -> None:
-        self.logits = logits
-        super().__init__(logits.shape[:-1], validate_args=False)
-
     def narrow(self, index: int) -> Categorical:
         """Return the distribution of one field, (rows, fields) -> (rows, 1)."""
         return Categorical(self.logits[:, index : index + 1])
-
-    @cached_property
-    def log_mass(self) -> Tensor:
-        """The log of the probability of every level, (..., columns, levels); computed on first use."""
-        return self.logits.log_softmax(-1)
-
-    @property
-    def probs(self) -> Tensor:
-        """The probability of every level, (..., columns, levels)."""
-        return self.logits.softmax(-1)
 
     @property
     def mode(self) -> Tensor:
