@@ -84,9 +84,6 @@ class Binned(Discrete):
     def log_prob(self, value: Tensor) -> Tensor:
         return _pick(self.log_mass, self.bins.locate(value))
 
-    def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
-        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.logits.device))
-
     def cdf(self, value: Tensor) -> Tensor:
         probs, index = self.probs, self.bins.locate(value)
         low, high = _pick(self.bins.low, index), _pick(self.bins.high, index)

@@ -39,9 +39,6 @@ class Categorical(Discrete):
     def log_prob(self, value: Tensor) -> Tensor:
         return self.log_mass.gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
 
-    def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
-        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.logits.device))
-
     def cdf(self, value: Tensor) -> Tensor:
         return self.probs.cumsum(-1).gather(-1, value.long().unsqueeze(-1)).squeeze(-1)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 
-class Discrete(Distribution):
+class Discrete(Distribution, ABC):
     """A distribution over finitely many outcomes of each column: the levels of a label, the bins of a number.
 
     Args:
@@ -28,3 +30,10 @@ class Discrete(Distribution):
     def probs(self) -> Tensor:
         """The probability of every outcome, (..., columns, outcomes)."""
         return self.logits.softmax(-1)
+
+    def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
+        return self.icdf(torch.rand(*sample_shape, *self.batch_shape, device=self.logits.device))
+
+    @abstractmethod
+    def icdf(self, value: Tensor) -> Tensor:
+        """Return the outcome at each share `value` of the mass, from 0 to 1, (..., columns)."""
