@@ -1,8 +1,8 @@
 """Anomalous subsequences in series: `python -m benchmarks.anomaly_series --data DIR --json OUT`.
 
-DIR holds .npz files with x (points,) and y (1 = anomalous), as TSB-AD-U has them; `tr_N` in a file name says
-that its first N points are normal. Beside them may lie published.csv: `file`, and a column of VUS-PR for each
-published detector.
+DIR holds .npz files with x (points,) and y (1 = anomalous), in the form of TSB-AD-U; `tr_N` in a file name
+means that the first N points are normal. An optional published.csv has a column `file`, and a column of
+VUS-PR for each published detector.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from benchmarks.detection import Detector, Floats, Measures, Problem
 from benchmarks.metrics import affiliation_best, period, vus
 
 WINDOW = 64
-REMEMBERED = 512
-MOST = 10_000  # windows of the prefix that a detector of rows is fitted on
+N_REFERENCES = 512  # windows of the prefix that nearest neighbours are looked up in
+MAX_WINDOWS = 10_000  # of the prefix, which a detector of rows is fitted on
 VARIANCE_KEPT = 0.95
 
 
 def load_series(path: Path, seed: int) -> Problem:
-    """Reads a series: the prefix its name speaks of to fit, the whole to score."""
+    """Read a series; its normal prefix is fitted, all points are scored."""
     prefix = re.search(r"(?:^|_)tr_(\d+)", path.name)
     if prefix is None:
-        raise ValueError(f"no tr_N in the name {path.name}: how many points to fit is unknown")
+        raise ValueError(f"no tr_N in the name {path.name}: the number of points to fit is unknown")
     arrays = common.read_npz(path)
     values, labels = arrays["x"].astype(np.float64).ravel(), arrays["y"].astype(np.int64).ravel()
     return Problem(values[: int(prefix[1])], values, labels, window=period(values))
 
 
 def measure(problem: Problem, scores: Floats) -> Measures:
-    """VUS-PR and VUS-ROC, labels blurred up to the series' own period; affiliation F1; 0 to 1."""
+    """Return VUS-PR and VUS-ROC, labels smoothed over up to one period, and affiliation F1; 0 to 1."""
     volume = vus(problem.labels, scores, problem.window)
     f1 = affiliation_best(problem.labels, scores).f1
     return {"vus_pr": volume.pr, "vus_roc": volume.roc, "affiliation_f1": f1}
 
 
 def ours(x_train: Floats, x_test: Floats, seed: int, **options: Any) -> Floats:
-    """Our default on the values as they are, windows of its own choosing."""
+    """Score with the defaults of diabolo on the raw values; it chooses the window length."""
     from diabolo import Autoencoder
 
     model = Autoencoder(window="auto", seed=seed, **options).fit({"value": x_train})
@@ -55,7 +55,7 @@ def ours(x_train: Floats, x_test: Floats, seed: int, **options: Any) -> Floats:
 
 
 def denoising(x_train: Floats, x_test: Floats, seed: int, **training: Any) -> Floats:
-    """Our network that takes noise out; before its training it is the linear filter."""
+    """Score with the denoising recipe of diabolo; before training, its network is a linear filter."""
     from diabolo.data.fields import Curve
     from diabolo.networks.recipes import make_members
 
@@ -65,16 +65,17 @@ def denoising(x_train: Floats, x_test: Floats, seed: int, **training: Any) -> Fl
 
 
 def nearest_centred(x_train: Floats, x_test: Floats, seed: int) -> Floats:
-    """Mean distance of the centred window to the 3 nearest of about 512 (at most 1,023) from the prefix."""
+    """Return the mean distance of a centred window to the 3 nearest of about 512 windows of the prefix."""
     train, test = _scaled_windows(x_train, x_test)
-    remembered = _centred(train[:: max(1, len(train) // REMEMBERED)])
-    neighbours = min(3, len(remembered))
-    scores = [_mean_distance(_centred(chunk), remembered, neighbours) for chunk in _chunks(test)]
+    # The stride is rounded down: at most 1,023 windows.
+    references = _centred(train[:: max(1, len(train) // N_REFERENCES)])
+    neighbours = min(3, len(references))
+    scores = [_mean_distance(_centred(chunk), references, neighbours) for chunk in _chunks(test)]
     return spread(np.concatenate(scores), len(x_test))
 
 
 def sliding_pca(x_train: Floats, x_test: Floats, seed: int) -> Floats:
-    """Root mean square of what is left of a window by the components with 95 % of the prefix's variance."""
+    """Return the RMS residual of a window after the components with 95 % of the variance of the prefix."""
     windows, test = _scaled_windows(x_train, x_test)
     train = _flat(windows)
     length = train.shape[1]
@@ -84,19 +85,19 @@ def sliding_pca(x_train: Floats, x_test: Floats, seed: int) -> Floats:
     kept = directions[:, ::-1][:, : min(int(np.searchsorted(share, VARIANCE_KEPT)) + 1, max(length // 2, 1))]
     scores = []
     for chunk in _chunks(test):
-        rest = _flat(chunk) - mean
-        rest = rest - (rest @ kept) @ kept.T
-        scores.append(np.sqrt(np.mean(rest**2, axis=1)))
+        residual = _flat(chunk) - mean
+        residual = residual - (residual @ kept) @ kept.T
+        scores.append(np.sqrt(np.mean(residual**2, axis=1)))
     return spread(np.concatenate(scores), len(x_test))
 
 
 def on_windows(detector: Detector) -> Detector:
-    """A detector of rows on the 64-point windows, at most 10,000 of the prefix."""
+    """Apply a detector of rows to the 64-point windows, fitted on at most 10,000 of the prefix."""
 
     def score(x_train: Floats, x_test: Floats, seed: int) -> Floats:
         train, test = _scaled_windows(x_train, x_test)
-        fitted = np.ascontiguousarray(_flat(train[:: -(-len(train) // MOST)]))
-        chunks = (np.ascontiguousarray(_flat(chunk)) for chunk in _chunks(test, MOST * 100))
+        fitted = np.ascontiguousarray(_flat(train[:: -(-len(train) // MAX_WINDOWS)]))
+        chunks = (np.ascontiguousarray(_flat(chunk)) for chunk in _chunks(test, MAX_WINDOWS * 100))
         scores = [detector(fitted, chunk, seed) for chunk in chunks]
         return spread(np.concatenate(scores), len(x_test))
 
@@ -104,9 +105,9 @@ def on_windows(detector: Detector) -> Detector:
 
 
 def matrix_profile(x_train: Floats, x_test: Floats, seed: int) -> Floats:
-    """Distance of the z-normalised window to the nearest of what is fitted (stumpy, Law 2019).
+    """Return the distance of the z-normalised window to the nearest fitted one (stumpy, Law 2019).
 
-    An AB-join; a self-join where what was fitted is scored, so that no window is its own neighbour.
+    An AB-join; a self-join if the fitted points are scored, so that no window is its own neighbour.
     """
     import stumpy
 
@@ -118,13 +119,13 @@ def matrix_profile(x_train: Floats, x_test: Floats, seed: int) -> Floats:
 
 
 def _scaled_windows(x_train: Floats, x_test: Floats) -> tuple[Floats, Floats]:
-    """All windows of both series, scaled by the prefix, clipped at 50 deviations.
+    """Return all windows of both series, standardised by the prefix, clipped at 50 deviations.
 
-    Of points (points,) windows are (windows, length), of several channels (windows, channels, length).
+    Shapes: (windows, length) for (points,), (windows, channels, length) for (points, channels).
     """
     mean, deviation = x_train.mean(0), x_train.std(0)
-    spare = np.where(x_test.std(0) > 0, x_test.std(0), 1.0)
-    deviation = np.where(deviation <= 1e-6 * np.maximum(1.0, np.abs(mean)), spare, deviation)
+    fallback = np.where(x_test.std(0) > 0, x_test.std(0), 1.0)
+    deviation = np.where(deviation <= 1e-6 * np.maximum(1.0, np.abs(mean)), fallback, deviation)
     length = min(WINDOW, len(x_train))
     train, test = (np.clip((values - mean) / deviation, -50, 50) for values in (x_train, x_test))
     return sliding_window_view(train, length, axis=0), sliding_window_view(test, length, axis=0)
@@ -140,15 +141,15 @@ def _centred(windows: Floats) -> NDArray[np.float32]:
 
 
 def _chunks(windows: Floats, size: int = 4096) -> list[Floats]:
-    """Views of at most so many windows: distances to all remembered ones at once would not fit the cache."""
+    """Return views of at most `size` windows: the distances of all at once would not fit into the cache."""
     return [windows[start : start + size] for start in range(0, len(windows), size)]
 
 
 def _mean_distance(
-    windows: NDArray[np.float32], remembered: NDArray[np.float32], neighbours: int
+    windows: NDArray[np.float32], references: NDArray[np.float32], neighbours: int
 ) -> NDArray[np.float32]:
-    """Mean Euclidean distance to the nearest remembered windows, by |a - b|^2 = |a|^2 - 2 a.b + |b|^2."""
-    squares = np.sum(remembered**2, axis=1) - 2 * windows @ remembered.T
+    """Return the mean Euclidean distance to the nearest references, by |a - b|^2 = |a|^2 - 2 a.b + |b|^2."""
+    squares = np.sum(references**2, axis=1) - 2 * windows @ references.T
     nearest = np.partition(squares, neighbours - 1, axis=1)[:, :neighbours]
     distances = np.sqrt(np.maximum(nearest + np.sum(windows**2, axis=1, keepdims=True), 0))
     mean: NDArray[np.float32] = distances.mean(1)
@@ -156,7 +157,7 @@ def _mean_distance(
 
 
 def spread(scores: NDArray[np.floating[Any]], points: int) -> Floats:
-    """Gives each point the mean score of the windows that cover it, shape (points,)."""
+    """Return for each point the mean score of the windows that cover it, shape (points,)."""
     length = points - len(scores) + 1
     total = np.concatenate([[0.0], np.cumsum(scores, dtype=np.float64)])
     point = np.arange(points)
@@ -166,7 +167,7 @@ def spread(scores: NDArray[np.floating[Any]], points: int) -> Floats:
 
 
 def made_problem() -> Problem:
-    """A short noisy sine whose frequency doubles for a while."""
+    """Return a short noisy sine whose frequency doubles in one segment."""
     points = np.arange(1000)
     labels = ((points >= 800) & (points < 860)).astype(np.int64)
     noise = np.random.default_rng(0).normal(0, 0.05, len(points))
@@ -191,7 +192,7 @@ BENCHMARK = detection.Benchmark(
     claim="With its defaults, diabolo finds anomalous subsequences of series better than nearest windows do.",
     protocol=(
         "fit on the first N points (tr_N in the file's name), score all points; VUS-PR and VUS-ROC as in "
-        "TSB-AD, labels blurred up to the series' own period, affiliation F1 at the best of 100 thresholds; "
+        "TSB-AD, labels smoothed over up to the period of the series, affiliation F1 at the best of 100 thresholds; "
         "mean over series of the mean over seeds; "
         "cpu_seconds is fit and score, summed over series."
     ),
@@ -210,13 +211,13 @@ BENCHMARK = detection.Benchmark(
     load=load_series,
     measure=measure,
     warm_up=made_problem(),
-    starts={"diabolo_denoising": "diabolo_linear"},
+    initial_detectors={"diabolo_denoising": "diabolo_linear"},
     published="published.csv",
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the benchmark; returns the exit code."""
+    """Run the benchmark; return the exit code."""
     return detection.main(BENCHMARK, arguments)
 
 

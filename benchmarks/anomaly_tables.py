@@ -1,6 +1,6 @@
 """Anomalous rows in tables: `python -m benchmarks.anomaly_tables --data DIR --json OUT [--protocol NAME]`.
 
-DIR holds .npz files with X (rows, columns) and y (1 = anomalous), as ADBench has them, or .arff files whose
+DIR holds .npz files with X (rows, columns) and y (1 = anomalous), in the form of ADBench, or .arff files whose
 last attribute is the class (1 = anomalous) and whose nominal attributes are labels.
 """
 
@@ -23,20 +23,20 @@ from benchmarks.splits import PROTOCOLS, is_npz, load_clean
 
 
 def measure(problem: Problem, scores: Floats) -> Measures:
-    """AUROC and AUPR in percent over all test rows, and over those that do not repeat a training row."""
+    """Return AUROC and AUPR in percent over all test rows, and over those that repeat no training row."""
     if len(np.unique(problem.labels)) < 2:
         raise ValueError("the test rows must hold normal and anomalous ones")
-    fresh = ~repeats(problem.train, problem.test)
+    unique = ~repeats(problem.train, problem.test)
     return {
         "auroc": auroc(problem.labels, scores),
         "aupr": aupr(problem.labels, scores),
-        "auroc_unique": auroc(problem.labels[fresh], scores[fresh]),
-        "aupr_unique": aupr(problem.labels[fresh], scores[fresh]),
+        "auroc_unique": auroc(problem.labels[unique], scores[unique]),
+        "aupr_unique": aupr(problem.labels[unique], scores[unique]),
     }
 
 
 def repeats(train: Data, test: Data) -> NDArray[np.bool_]:
-    """For each test row whether the very same values stand in a training row."""
+    """Return for each test row whether a training row has exactly the same values."""
 
     def keys(table: Data) -> list[Any]:
         if isinstance(table, np.ndarray):
@@ -44,12 +44,12 @@ def repeats(train: Data, test: Data) -> NDArray[np.bool_]:
             return [row.tobytes() for row in table + 0.0]
         return list(table.itertuples(index=False, name=None))
 
-    seen = set(keys(train))
-    return np.array([key in seen for key in keys(test)], dtype=bool)
+    known = set(keys(train))
+    return np.array([key in known for key in keys(test)], dtype=bool)
 
 
 def ours(train: Data, test: Data, seed: int) -> Floats:
-    """Our default on the values as they are."""
+    """Score with the defaults of diabolo on the raw values."""
     from diabolo import Autoencoder
 
     model = Autoencoder(seed=seed).fit(train)
@@ -57,21 +57,21 @@ def ours(train: Data, test: Data, seed: int) -> Floats:
 
 
 def standardised(x_train: Floats, x_test: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both tables by the training columns' mean and deviation; constant columns are centred only."""
+    """Return both tables standardised by the training rows; constant columns are only centred."""
     mean, deviation = x_train.mean(0), x_train.std(0)
     deviation[deviation == 0] = 1
     return ((x_train - mean) / deviation).astype(np.float32), ((x_test - mean) / deviation).astype(np.float32)
 
 
 def nearest(neighbours: int) -> Detector:
-    """The mean distance to the nearest training rows, on standardised values."""
+    """Return the mean distance to the nearest training rows, on standardised values."""
 
     def detect(x_train: Floats, x_test: Floats, seed: int) -> Floats:
         from sklearn.neighbors import NearestNeighbors
 
         train, test = standardised(x_train, x_test)
         index = NearestNeighbors(n_neighbors=max(min(neighbours, len(train) - 1), 1)).fit(train)
-        # Without rows to look up, the index leaves each of its own rows out of its own neighbours.
+        # Without an argument, the index excludes each of its own rows from its own neighbours.
         distances, _ = index.kneighbors(None if x_test is x_train else test)
         return np.asarray(distances.mean(1), dtype=np.float64)
 
@@ -79,7 +79,7 @@ def nearest(neighbours: int) -> Detector:
 
 
 def pyod(module: str, kind: str) -> Detector:
-    """A detector of PyOD with its defaults, on standardised values."""
+    """Apply a detector of PyOD with its defaults to standardised values."""
 
     def detect(x_train: Floats, x_test: Floats, seed: int) -> Floats:
         from importlib import import_module
@@ -87,8 +87,8 @@ def pyod(module: str, kind: str) -> Detector:
 
         build = getattr(import_module(f"pyod.models.{module}"), kind)
         train, test = standardised(x_train, x_test)
-        told = {"random_state": seed, "n_features": train.shape[1], "verbose": 0}
-        detector = build(**{k: v for k, v in told.items() if k in signature(build).parameters}).fit(train)
+        options = {"random_state": seed, "n_features": train.shape[1], "verbose": 0}
+        detector = build(**{k: v for k, v in options.items() if k in signature(build).parameters}).fit(train)
         scores = detector.decision_scores_ if x_test is x_train else detector.decision_function(test)
         return np.asarray(scores, dtype=np.float64)
 
@@ -96,14 +96,14 @@ def pyod(module: str, kind: str) -> Detector:
 
 
 def isolation_forest(x_train: Floats, x_test: Floats, seed: int) -> Floats:
-    """scikit-learn's, with its defaults."""
+    """Score with the isolation forest of scikit-learn and its defaults."""
     from sklearn.ensemble import IsolationForest
 
     return np.asarray(-IsolationForest(random_state=seed).fit(x_train).score_samples(x_test))
 
 
 def frequency(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
-    """The sum of -log of how frequent each label is; one label more is counted for those never seen."""
+    """Return the sum of -log(frequency) of the labels; an additional label stands for unknown ones."""
     surprise = np.zeros(len(test))
     for name in train:
         counts = train[name].value_counts()
@@ -113,7 +113,7 @@ def frequency(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
 
 
 def hamming5(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
-    """The mean share of labels that differ from those of the 5 nearest training rows."""
+    """Return the mean share of labels that differ from those of the 5 nearest training rows."""
     from sklearn.neighbors import NearestNeighbors
 
     codes = [np.stack([t[n].cat.codes.to_numpy(float) for n in t], axis=1) for t in (train, test)]
@@ -123,12 +123,12 @@ def hamming5(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
 
 
 def suits(name: str, path: Path) -> bool:
-    """Peers read either numbers or labels."""
+    """Return whether a detector can read a set: peers read either numbers or labels."""
     return name == common.OURS or (name in ("frequency", "hamming5")) != is_npz(path)
 
 
 def made_problem() -> Problem:
-    """A small table, half of its test rows anomalous."""
+    """Return a small table; half of its test rows are anomalous."""
     random = np.random.default_rng(0)
     test = np.concatenate([random.normal(size=(20, 3)), random.normal(4, 1, size=(20, 3))])
     return Problem(random.normal(size=(100, 3)), test, np.repeat(np.arange(2), 20))
@@ -154,21 +154,21 @@ DETECTORS: dict[str, Detector] = {
 
 
 def benchmark(name: str) -> detection.Benchmark:
-    """The claim under a protocol."""
-    words, load = PROTOCOLS[name]
-    return replace(BENCHMARK, protocol=f"{name}: {words}; {BENCHMARK.protocol}", load=load)
+    """Return the benchmark under a protocol."""
+    description, load = PROTOCOLS[name]
+    return replace(BENCHMARK, protocol=f"{name}: {description}; {BENCHMARK.protocol}", load=load)
 
 
 BENCHMARK = detection.Benchmark(
     claim="With its defaults, diabolo ranks anomalous rows of tables better (AUROC) than nearest neighbours.",
     protocol=(
         "peers get standardised numbers, diabolo the raw ones; AUROC and AUPR in percent, mean over sets of "
-        "the mean over seeds; *_unique leaves out test rows that repeat a training row; lead: our AUROC less "
-        "that of the better of kNN and isolation forest (of labels: of frequency and Hamming distance); "
+        "the mean over seeds; *_unique excludes test rows that repeat a training row; lead: AUROC of diabolo "
+        "minus that of the better of kNN and isolation forest (of labels: of frequency and Hamming distance); "
         "cpu_seconds is fit and score, summed over sets."
     ),
     detectors=DETECTORS,
-    # All that train nothing; the others take minutes, and are run when named.
+    # Those that train no network; the others take minutes and run only when named.
     default_peers=(
         "knn1",
         "knn3",
@@ -192,7 +192,7 @@ BENCHMARK = detection.Benchmark(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the benchmark; returns the exit code."""
+    """Run the benchmark; return the exit code."""
     return detection.main(BENCHMARK, arguments, {name: benchmark(name) for name in PROTOCOLS})
 
 

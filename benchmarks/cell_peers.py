@@ -1,4 +1,4 @@
-"""What a method says of the cells of a table, and the methods that diabolo is compared with."""
+"""Predictions for the cells of a table, and the methods that diabolo is compared with."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmarks.detection import Floats
 
 @dataclass(frozen=True)
 class CellPredictions:
-    """What a method says of each cell.
+    """Predictions of a method for each cell.
 
     Attributes:
         evidence: (rows, columns), higher = more likely wrong.
-        p_wrong: (rows, columns) probabilities, if it gives any.
-        expected: the values it expects, if it gives any.
-        error_rate: the share of wrong cells that it estimates, if it does.
-        repaired: puts something else into the cells that it is told are wrong, if it can.
+        p_wrong: (rows, columns) probabilities, if the method gives any.
+        expected: the expected values, if the method gives any.
+        error_rate: the estimated share of wrong cells, if the method gives one.
+        repaired: (mask of wrong cells) -> the table with these cells replaced, if the method can.
     """
 
     evidence: Floats
@@ -38,23 +38,23 @@ Method = Callable[[pd.DataFrame, frozenset[str], int], Asked]
 
 
 def marginal(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
-    """How rare a value is in its column, in units that columns share: log(1 / symbols) - log(its share)."""
-    coders = [Coder(train[name], name in numbers, 64) for name in train]
-    usual = {n: train[n].mean() if n in numbers else train[n].mode()[0] for n in train}
+    """Score the rarity of a value in its column, comparable between columns: log(1 / symbols) - log(share)."""
+    encoders = [Coder(train[name], name in numbers, 64) for name in train]
+    constants = {n: train[n].mean() if n in numbers else train[n].mode()[0] for n in train}
 
     def ask(frame: pd.DataFrame) -> CellPredictions:
-        evidence = np.stack([coder.ratio(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1)
-        return CellPredictions(evidence, repaired=lambda wrong: frame.mask(wrong).fillna(usual))
+        evidence = np.stack([encoder.ratio(frame[n]) for n, encoder in zip(frame, encoders, strict=True)], 1)
+        return CellPredictions(evidence, repaired=lambda wrong: frame.mask(wrong).fillna(constants))
 
     return ask
 
 
 def isolation_forest(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
-    """scikit-learn's score of the row, for each of its cells."""
-    coders = [Coder(train[name], name in numbers, 256) for name in train]
+    """Give each cell the score of its row by the isolation forest of scikit-learn."""
+    encoders = [Coder(train[name], name in numbers, 256) for name in train]
 
     def codes(frame: pd.DataFrame) -> Floats:
-        return np.stack([coder.encode(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1)
+        return np.stack([encoder.encode(frame[n]) for n, encoder in zip(frame, encoders, strict=True)], 1)
 
     forest = IsolationForest(random_state=seed).fit(codes(train))
 
@@ -65,37 +65,37 @@ def isolation_forest(train: pd.DataFrame, numbers: frozenset[str], seed: int) ->
 
 
 def forests(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
-    """A random forest for each column, given the others: log(1 / symbols) - log p, out of bag if it can."""
-    coders = [Coder(train[name], name in numbers, 32) for name in train]
+    """Fit a random forest for each column given the others: log(1 / symbols) - log p, out of bag on its rows."""
+    encoders = [Coder(train[name], name in numbers, 32) for name in train]
 
     def codes(frame: pd.DataFrame) -> NDArray[np.int64]:
-        return np.stack([coder.encode(frame[n]) for n, coder in zip(frame, coders, strict=True)], 1)
+        return np.stack([encoder.encode(frame[n]) for n, encoder in zip(frame, encoders, strict=True)], 1)
 
     fitted = codes(train)
-    trees = [
+    models = [
         RandomForestClassifier(min_samples_leaf=5, oob_score=True, random_state=seed).fit(
-            np.delete(fitted, place, 1), fitted[:, place]
+            np.delete(fitted, column, 1), fitted[:, column]
         )
-        for place in range(fitted.shape[1])
+        for column in range(fitted.shape[1])
     ]
 
     def ask(frame: pd.DataFrame) -> CellPredictions:
-        asked, evidence = codes(frame), np.zeros(frame.shape)
-        for place, forest in enumerate(trees):
-            others = np.delete(asked, place, 1)
+        symbols, evidence = codes(frame), np.zeros(frame.shape)
+        for column, forest in enumerate(models):
+            others = np.delete(symbols, column, 1)
             p = forest.oob_decision_function_ if frame is train else forest.predict_proba(others)
-            symbols = len(forest.classes_)
-            at = np.searchsorted(forest.classes_, asked[:, place]).clip(max=symbols - 1)
-            known = forest.classes_[at] == asked[:, place]
-            likely = np.where(known, np.take_along_axis(p, at[:, None], 1)[:, 0], 0)
-            evidence[:, place] = -np.log((np.nan_to_num(likely) + 1e-4) * symbols)
+            n_symbols = len(forest.classes_)
+            index = np.searchsorted(forest.classes_, symbols[:, column]).clip(max=n_symbols - 1)
+            known = forest.classes_[index] == symbols[:, column]
+            likelihood = np.where(known, np.take_along_axis(p, index[:, None], 1)[:, 0], 0)
+            evidence[:, column] = -np.log((np.nan_to_num(likelihood) + 1e-4) * n_symbols)
         return CellPredictions(evidence)
 
     return ask
 
 
 class Coder:
-    """A column as symbols from 0: labels by name, numbers in bins of about equal mass, -1 where missing."""
+    """Encoder of a column as integers from 0: labels by name, numbers in bins of about equal mass, -1 if missing."""
 
     def __init__(self, column: pd.Series, number: bool, bins: int) -> None:
         known = column.dropna()

@@ -1,4 +1,4 @@
-"""Series of several channels: read from csv, or made."""
+"""Series of several channels: read from csv, or synthetic."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from benchmarks.metrics import period
 
 TIME = "time"
 CLOCK = ["year", "month", "day", "hour"]
-MOST = 20_000  # rows of a file
-MADE = "made"
-LEAST = 3  # channels
-SAME = 0.5  # of its values: a column that is mostly one value is no channel
-MAX_MISSING_SHARE = 0.1  # of its values: nor is one with more missing values
+MAX_ROWS = 20_000  # of a file
+SYNTHETIC = "made"  # name of the synthetic series
+MIN_CHANNELS = 3
+MAX_MODE_SHARE = 0.5  # a column whose most frequent value has a larger share is no channel
+MAX_MISSING_SHARE = 0.1  # nor is a column with a larger share of missing values
 
 
 def find(folder: Path, only: Sequence[str] = ()) -> dict[str, Path | None]:
-    """The csv files of a folder that hold a series of at least three channels, and the made one (None)."""
+    """Return the csv files with a series of at least three channels, and the synthetic series (None)."""
     files = {name: path for name, path in common.find_sets(folder, ".csv").items() if _is_series(path)}
     if not files:
-        common.skip(f"no csv with a time and {LEAST} channels in {folder}")
-    found: dict[str, Path | None] = {MADE: None, **files}
+        common.skip(f"no csv with a time and {MIN_CHANNELS} channels in {folder}")
+    found: dict[str, Path | None] = {SYNTHETIC: None, **files}
     missing = [name for name in only if name not in found]
     if missing:
         raise SystemExit(f"no series named {', '.join(missing)} in {folder}; there are {', '.join(found)}")
@@ -37,45 +37,47 @@ def find(folder: Path, only: Sequence[str] = ()) -> dict[str, Path | None]:
 
 
 def load(path: Path | None) -> pd.DataFrame:
-    """At most 20,000 rows: the time, and the channels with their missing values; the made series for None."""
-    return made() if path is None else _channels(pd.read_csv(path, nrows=MOST))
+    """Return time and channels, missing values included, of at most 20,000 rows; None: the synthetic series."""
+    return made() if path is None else _channels(pd.read_csv(path, nrows=MAX_ROWS))
 
 
-Made = TypeVar("Made")
+Prepared = TypeVar("Prepared")
 
 
 def run(
     options: common.Options,
-    prepare: Callable[[pd.DataFrame, int], Made],
-    measure: Callable[[Made, str, int], Mapping[str, Any]],
+    prepare: Callable[[pd.DataFrame, int], Prepared],
+    measure: Callable[[Prepared, str, int], Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Measure our default and the peers on every series and seed; one row each, failures included.
+    """Measure the default of diabolo and the peers on every series and seed; one row each, failures included.
 
     Args:
         options: The command line.
-        prepare: (series, seed) -> what is put to a method.
-        measure: (that, a method's name, seed) -> its measures.
+        prepare: (series, seed) -> the input of the methods.
+        measure: (that input, name of a method, seed) -> its measures.
     """
     rows = []
     with threadpool_limits(1):
         for name, path in find(options.data, options.sets).items():
             series = load(path)
             for seed in range(options.seeds):
-                put = prepare(series, seed)
+                prepared = prepare(series, seed)
                 for method in (common.OURS, *options.peers):
-                    rows.append(detection.attempt(method, name, seed, partial(measure, put, method, seed)))
+                    rows.append(
+                        detection.attempt(method, name, seed, partial(measure, prepared, method, seed))
+                    )
     return rows
 
 
 def _is_series(path: Path) -> bool:
     try:
-        return _channels(pd.read_csv(path, nrows=MOST)).shape[1] > LEAST
+        return _channels(pd.read_csv(path, nrows=MAX_ROWS)).shape[1] > MIN_CHANNELS
     except ValueError:
         return False
 
 
 def _channels(frame: pd.DataFrame) -> pd.DataFrame:
-    """The time is the first column of text, or year, month, day and hour; columns of numbers are channels."""
+    """Return time and channels: time is the first column of text, or year, month, day and hour."""
     if set(CLOCK) <= set(frame):
         time, rest = pd.to_datetime(frame[CLOCK]), frame.drop(columns=CLOCK)
     else:
@@ -89,22 +91,22 @@ def _channels(frame: pd.DataFrame) -> pd.DataFrame:
         n
         for n in numbers
         if numbers[n].isna().mean() <= MAX_MISSING_SHARE
-        and numbers[n].value_counts(normalize=True).iloc[0] <= SAME
+        and numbers[n].value_counts(normalize=True).iloc[0] <= MAX_MODE_SHARE
     ]
     return pd.concat([time.rename(TIME), numbers[kept].astype(float)], axis=1)
 
 
-def rhythm(time: pd.Series, values: NDArray[np.float64]) -> int:
-    """A day in points, where it is 4 to 300 of them; else the period of the values."""
+def find_period(time: pd.Series, values: NDArray[np.float64]) -> int:
+    """Return the length of a day in points if it is 4 to 300; else the period of the values."""
     day = round(pd.Timedelta(days=1) / time.diff().median())
     return day if 4 <= day <= 300 else period(values)
 
 
-def made(rows: int = MOST, seed: int = 0) -> pd.DataFrame:
-    """Four channels, an hour apart, that share a slow random walk back to 0 (half-life 24 hours) and a day.
+def made(rows: int = MAX_ROWS, seed: int = 0) -> pd.DataFrame:
+    """Return four hourly channels that share a daily cycle and a slow AR(1) process (half-life 24 hours).
 
     Channel c is `a_c walk + b_c sin(2 pi (hour - c) / 24) + own_c`, with `a = 1, .8, -.6, .3`, `b = 1, .7, 1,
-    .2`, and own_c a walk of half-life 3 hours and deviation .3.
+    .2`, and own_c an AR(1) process of half-life 3 hours and standard deviation .3.
     """
     random = np.random.default_rng(seed)
 

@@ -1,4 +1,4 @@
-"""What every benchmark script shares: its command line, its data sets, its clock, its table and its JSON."""
+"""Shared by all benchmark scripts: command line, data sets, CPU time, printed tables and JSON output."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
 NOTHING = 3
-"""The exit code where the folder holds nothing that the script reads: no failure, there is nothing to do."""
+"""Exit code if the folder holds no file that the script reads: not a failure, there is nothing to do."""
 
 OURS = "diabolo"
-"""The name of our own default in tables, rows and files."""
+"""Name of diabolo with its defaults in tables, rows and files."""
 
 LIBRARIES = ("diabolo", "numpy", "torch", "scikit-learn", "pyod")
-"""Libraries whose versions are written beside the figures, where installed."""
+"""Libraries whose versions are written to the results, if installed."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line that all benchmark scripts understand.
+    """Command-line options of all benchmark scripts.
 
     Attributes:
         data: Folder of data sets.
         json: File to write the results to.
-        scores: Folder to keep the raw answers in, or None to drop them.
+        scores: Folder for the raw results of the detectors, or None to discard them.
         seeds: Number of seeds; the seeds are 0, 1, ... seeds - 1.
-        peers: Names of the peers to run beside our own default.
+        peers: Names of the peers to run in addition to the default of diabolo.
         sets: Names of the only sets to run; empty means all of them.
-        protocol: The way of splitting and judging, where a script has several.
-        pictures: Folder to draw into, where a script draws and it is asked for.
+        protocol: How data are split and results evaluated, if a script has several ways.
+        pictures: Folder for the plots, if the script draws any and they are requested.
     """
 
     data: Path
@@ -68,40 +68,42 @@ def parse(
     default_seeds: int = 1,
     needs_data: bool = True,
     protocols: Sequence[str] = (),
-    draws: bool = False,
+    has_plots: bool = False,
 ) -> Options:
-    """Reads the command line; a mistake in it ends the program with exit code 2 and the correction.
+    """Parse the command line; an error in it ends the program with exit code 2 and a hint.
 
     Args:
-        arguments: The words after the program's name; None reads them from the command line.
-        description: What the script shows, for `--help`.
+        arguments: The arguments after the program's name; None reads `sys.argv`.
+        description: What the script measures, for `--help`.
         known_peers: The peers that `--peers` may name.
         default_peers: The peers that run when `--peers` is not given.
         default_seeds: The number of seeds when `--seeds` is not given.
-        needs_data: Whether there must be a folder; a script that makes its data takes one and ignores it.
-        protocols: What `--protocol` may name, the default first; without any there is no such option.
-        draws: Whether there is `--pictures`.
+        needs_data: Whether a folder is required; a script that generates its data accepts one and ignores it.
+        protocols: The choices of `--protocol`, the default first; if empty, there is no such option.
+        has_plots: Whether there is `--pictures`.
     """
     known, default = tuple(known_peers), ",".join(default_peers)
     parser = argparse.ArgumentParser(description=description)
-    wanted = "folder of data sets" if needs_data else "not used"
-    parser.add_argument("--data", type=Path, required=needs_data, default=Path(), metavar="DIR", help=wanted)
+    data_help = "folder of data sets" if needs_data else "not used"
+    parser.add_argument(
+        "--data", type=Path, required=needs_data, default=Path(), metavar="DIR", help=data_help
+    )
     parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="file for the results")
-    parser.add_argument("--scores", type=Path, metavar="DIR", help="folder that keeps the raw answers")
+    parser.add_argument("--scores", type=Path, metavar="DIR", help="folder for the raw results")
     parser.add_argument("--seeds", type=int, default=default_seeds, metavar="N", help="default %(default)s")
     parser.add_argument(
         "--peers",
-        type=_words,
-        default=_words(default),
+        type=_split_names,
+        default=_split_names(default),
         metavar="a,b",
         help=f"of {', '.join(known) or 'none'}; default {default or 'none'}; '' runs none",
     )
-    only = "only these sets or tables (file stems)"
-    parser.add_argument("--sets", "--tables", type=_words, default=(), metavar="a,b", help=only)
+    sets_help = "only these sets or tables (file stems)"
+    parser.add_argument("--sets", "--tables", type=_split_names, default=(), metavar="a,b", help=sets_help)
     if protocols:
         parser.add_argument("--protocol", choices=protocols, default=protocols[0], help="default %(default)s")
-    if draws:
-        parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder to draw into, NAME.svg")
+    if has_plots:
+        parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for plots, NAME.svg")
     options = Options(**vars(parser.parse_args(arguments)))
     unknown = [peer for peer in options.peers if peer not in known]
     if unknown:
@@ -113,21 +115,21 @@ def parse(
     return options
 
 
-def _words(text: str) -> tuple[str, ...]:
-    """Splits "a,b" into its words; repeated words count once."""
+def _split_names(text: str) -> tuple[str, ...]:
+    """Split "a,b" into names, without repetitions."""
     return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def find_sets(folder: Path, suffixes: str | tuple[str, ...], only: Sequence[str] = ()) -> dict[str, Path]:
-    """Returns the data sets of a folder by name, sorted; other files are ignored.
+    """Return the data sets of a folder by name, sorted; other files are ignored.
 
     Args:
         folder: Where to look; subfolders are not entered.
-        suffixes: The file suffixes, ".npz" say; the same with ".gz" behind are accepted too.
+        suffixes: The file suffixes, for example ".npz"; compressed files, ".npz.gz", are accepted too.
         only: Names to keep; empty keeps all.
 
     Raises:
-        SystemExit: If nothing is found (code 3), or a name of `only` is not there (code 1).
+        SystemExit: If nothing is found (code 3), or a name in `only` does not exist (code 1).
     """
     found = {}
     for path in sorted(folder.iterdir()):
@@ -135,22 +137,22 @@ def find_sets(folder: Path, suffixes: str | tuple[str, ...], only: Sequence[str]
         if path.is_file() and name.endswith(suffixes) and not name.startswith("."):
             found[name.rpartition(".")[0]] = path
     if not found:
-        wanted = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
-        skip(f"no {wanted} file in {folder}, compressed (.gz) or not")
+        expected = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
+        skip(f"no {expected} file in {folder}, compressed (.gz) or not")
     missing = [name for name in only if name not in found]
     if missing:
         raise SystemExit(f"no set named {', '.join(missing)} in {folder}")
     return {name: path for name, path in found.items() if not only or name in only}
 
 
-def skip(why: str) -> NoReturn:
-    """Ends the program because there is nothing for it to do, and says why."""
-    print(why, file=sys.stderr)
+def skip(reason: str) -> NoReturn:
+    """Print why there is nothing to do, and end the program with exit code 3."""
+    print(reason, file=sys.stderr)
     raise SystemExit(NOTHING)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Reads all arrays of a .npz or .npz.gz file; pickled objects in it are refused."""
+    """Read all arrays of a .npz or .npz.gz file; pickled objects are refused."""
     content = path.read_bytes()
     if path.suffix == ".gz":
         content = gzip.decompress(content)
@@ -161,14 +163,14 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 def timed(
     function: Callable[Parameters, Returned], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> tuple[Returned, float]:
-    """Calls the function; returns its answer and the CPU seconds of the whole process meanwhile."""
+    """Call the function; return its result and the CPU seconds that the process spent on it."""
     start = time.process_time()
-    answer = function(*args, **kwargs)
-    return answer, time.process_time() - start
+    result = function(*args, **kwargs)
+    return result, time.process_time() - start
 
 
 def machine() -> dict[str, Any]:
-    """Describes the machine and the libraries, without anything that names its owner."""
+    """Describe the machine and the library versions, without anything that identifies its owner."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -179,7 +181,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name; Linux keeps it in a file that `platform` does not read."""
+    """Return the processor's name; on Linux it is in a file that `platform` does not read."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -198,32 +200,32 @@ def _version(library: str) -> str | None:
 def keep_scores(
     folder: Path, name: str, seed: int, scores: NDArray[np.float64], labels: NDArray[np.integer[Any]]
 ) -> None:
-    """Writes `SET.SEED.npz` with `scores` (higher = more anomalous) and `labels`, for anyone to evaluate."""
+    """Write `SET.SEED.npz` with `scores` (higher = more anomalous) and `labels`, for other evaluations."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / f"{name}.{seed}.npz", scores=scores, labels=labels)
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """The mean of those values that are there; None if there are none."""
-    there = [value for value in values if value is not None]
-    return math.fsum(there) / len(there) if there else None
+    """Return the mean of the values that are not None; None if all are."""
+    present = [value for value in values if value is not None]
+    return math.fsum(present) / len(present) if present else None
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a table: the first column to the left, the others, mostly figures, to the right."""
-    lines = [list(header), *([_cell(value) for value in row] for row in rows)]
+    """Print a table: the first column left-aligned, the others, mostly numbers, right-aligned."""
+    lines = [list(header), *([_format_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for number, line in enumerate(lines):
         first, *others = (
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join([first, *others]).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths))
 
 
-def _cell(value: object) -> str:
+def _format_cell(value: object) -> str:
     if value is None:
         return "-"
     if not isinstance(value, float):
@@ -241,16 +243,16 @@ def write_result(
     mean: Mapping[str, Any],
     peers: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Writes the results of a benchmark as JSON.
+    """Write the results of a benchmark as JSON.
 
     Args:
-        path: The file; it is either whole or not there.
-        claim: The sentence that the benchmark checks.
-        protocol: How the data are split and the answers measured.
+        path: The file; it is written completely or not at all.
+        claim: The statement that the benchmark tests.
+        protocol: How the data are split and the results evaluated.
         seeds: Number of seeds.
         rows: One mapping for each set, seed and method.
-        mean: The figures of our default.
-        peers: The same figures for each peer.
+        mean: The measures of diabolo with its defaults.
+        peers: The same measures for each peer.
     """
     result = {
         "claim": claim,
@@ -265,7 +267,7 @@ def write_result(
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes beside the file, then renames: a reader sees the old file or the new one, never half of it."""
+    """Write to a temporary file, then rename it: a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

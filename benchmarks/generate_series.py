@@ -1,8 +1,8 @@
-"""New windows of series: `python -m benchmarks.generate_series --data DIR --json OUT [--sets a,b]`.
+"""Synthetic windows of series: `python -m benchmarks.generate_series --data DIR --json OUT [--sets a,b]`.
 
 DIR holds .csv files of numbers, a series each, one row for each step; or .npz files with windows, `data`
-(windows, steps, channels), which are joined to a series again where each begins a step after the last one.
-Waves of sines are made.
+(windows, steps, channels), which are joined to a series if each starts one step after the previous one.
+Sines are generated.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from benchmarks.metrics import windows as metrics
 
 STEPS = 24
 N_REPEATS = 5
-PARTS, COMPONENTS = 15, 100
+N_GAUSSIANS, N_COMPONENTS = 15, 100
 SINES = "sines"
 CLAIM = "With its defaults, diabolo generates series that a recurrent network cannot tell from real ones."
 PROTOCOL = (
-    "Windows of 24 steps, one from every start, each channel brought to 0 to 1; all are learnt from, and as "
-    "many are drawn. sines: 10,000 windows of 5 waves with frequencies and phases from 0 to .1, as TimeGAN "
+    "Windows of 24 steps, one from every start, each channel scaled to 0 to 1; all are fitted, and as many "
+    "are sampled. sines: 10,000 windows of 5 waves with frequencies and phases from 0 to .1, as TimeGAN "
     "makes them. discriminative, predictive: as in TimeGAN (2,000 steps, mean of 5 networks). trees: AUROC "
-    "of boosted trees in segments of time they do not know (benchmarks.metrics.windows.trees); .5 or less "
-    "is perfect. copy_ratio: median distance of new windows to the nearest one learnt from, over that of "
-    "real windows to the nearest one they share no point with; copies: share of new windows nearer than 99 % "
-    "of those. cpu_seconds: fit and draw."
+    "of boosted trees in segments of time not used for training (benchmarks.metrics.windows.trees); .5 or less "
+    "is perfect. copy_ratio: median distance of synthetic windows to the nearest fitted one, over that "
+    "of real windows to the nearest without common points; copies: share of synthetic windows nearer than "
+    "99 % of those. cpu_seconds: fit and sample."
 )
 
 
@@ -44,8 +44,8 @@ class Real:
     """Real windows.
 
     Attributes:
-        windows: (windows, steps, channels), in the order of time.
-        series: (points, channels) the series that they are cut from; None if each stands for itself.
+        windows: (windows, steps, channels), in order of time.
+        series: (points, channels) the series that they are cut from; None if they are independent.
     """
 
     windows: NDArray[np.float64]
@@ -53,11 +53,11 @@ class Real:
 
 
 Method = Callable[[Real, int], NDArray[np.float64]]
-"""(real windows, seed) -> as many new ones."""
+"""(real windows, seed) -> as many synthetic ones."""
 
 
 def load(path: Path | None) -> Real:
-    """Reads a series or windows; sines without a path."""
+    """Read a series or windows; generate sines if there is no path."""
     if path is None:
         random = np.random.default_rng(0)
         frequency, phase = random.uniform(0, 0.1, (2, 10_000, 1, 5))
@@ -73,7 +73,7 @@ def load(path: Path | None) -> Real:
 
 
 def ours(recipe: str, real: Real, seed: int) -> NDArray[np.float64]:
-    """Our default, or another recipe: one series, or one for each window."""
+    """Sample with the default of diabolo, or another recipe: one series, or one for each window."""
     from diabolo import Autoencoder
 
     count, steps, channels = real.windows.shape
@@ -86,31 +86,33 @@ def ours(recipe: str, real: Real, seed: int) -> NDArray[np.float64]:
         table["window"] = np.repeat(np.arange(count).astype(str), steps)
         options["by"] = "window"
     model = Autoencoder(recipe, **options).fit(table)
-    drawn = model.generate(steps, series=count, seed=seed).to_frame()
-    # A channel that never changes is left out by the fit.
-    whole = pd.DataFrame({name: drawn[name] if name in drawn else table[name].iloc[0] for name in names})
-    return whole.to_numpy(float).reshape(count, steps, channels)
+    sampled = model.generate(steps, series=count, seed=seed).to_frame()
+    # The fit leaves out constant channels.
+    complete = pd.DataFrame(
+        {name: sampled[name] if name in sampled else table[name].iloc[0] for name in names}
+    )
+    return complete.to_numpy(float).reshape(count, steps, channels)
 
 
 def gaussian_mixture(real: Real, seed: int) -> NDArray[np.float64]:
-    """15 normal distributions over 100 principal components of the windows: the reference."""
+    """Sample from 15 normal distributions over 100 principal components of the windows: the reference."""
     from sklearn.decomposition import PCA
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     low, high = real.windows.min((0, 1)), real.windows.max((0, 1))
     flat = ((real.windows - low) / (high - low + 1e-7)).reshape(len(real.windows), -1)
-    components = PCA(min(COMPONENTS, flat.shape[1] - 1), random_state=seed).fit(flat)
-    mixture = GaussianMixture(PARTS, reg_covar=1e-7, max_iter=60, random_state=seed)
+    components = PCA(min(N_COMPONENTS, flat.shape[1] - 1), random_state=seed).fit(flat)
+    mixture = GaussianMixture(N_GAUSSIANS, reg_covar=1e-7, max_iter=60, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(components.transform(flat))
-    drawn = components.inverse_transform(mixture.sample(len(flat))[0]).reshape(real.windows.shape)
-    return np.asarray(drawn * (high - low + 1e-7) + low)
+    sampled = components.inverse_transform(mixture.sample(len(flat))[0]).reshape(real.windows.shape)
+    return np.asarray(sampled * (high - low + 1e-7) + low)
 
 
 def copied(real: Real, seed: int) -> NDArray[np.float64]:
-    """Real windows, drawn again: what judges of quality cannot tell, and the check for copies must."""
+    """Sample real windows: no measure of quality detects them, the test for copies must."""
     return real.windows[np.random.default_rng(seed).integers(0, len(real.windows), len(real.windows))]
 
 
@@ -122,54 +124,59 @@ METHODS: dict[str, Method] = {
 }
 
 
-def measure(real: Real, new: NDArray[np.float64], seed: int) -> dict[str, float | None]:
-    """All measures of new windows, in a random order."""
+def measure(real: Real, synthetic: NDArray[np.float64], seed: int) -> dict[str, float | None]:
+    """Return all measures of synthetic windows, which are shuffled first."""
     low, high = real.windows.min((0, 1)), real.windows.max((0, 1))
-    new = new[np.random.default_rng(seed).permutation(len(new))]
-    old, new = (((part - low) / (high - low + 1e-7)).astype(np.float32) for part in (real.windows, new))
+    synthetic = synthetic[np.random.default_rng(seed).permutation(len(synthetic))]
+    old, new = (((part - low) / (high - low + 1e-7)).astype(np.float32) for part in (real.windows, synthetic))
     new = new.clip(0, 1)
-    near = metrics.copies(old, new, seed)
+    copies = metrics.copies(old, new, seed)
     return {
         "discriminative": common.mean(metrics.discriminative(old, new, s) for s in range(N_REPEATS)),
         "predictive": common.mean(metrics.predictive(old, new, s) for s in range(N_REPEATS)),
         "trees": common.mean(metrics.trees(old, new, s) for s in range(N_REPEATS)),
-        "copy_ratio": near.ratio,
-        "copies": near.share,
+        "copy_ratio": copies.ratio,
+        "copies": copies.share,
     }
 
 
 def find(folder: Path, only: Sequence[str]) -> Mapping[str, Path | None]:
-    """The sets of a folder by name, and the sines."""
-    there: dict[str, Path | None] = {}
+    """Return the sets of a folder by name, and the sines."""
+    found: dict[str, Path | None] = {}
     if tuple(only) != (SINES,):
-        there |= common.find_sets(folder, (".csv", ".npz"), [name for name in only if name != SINES])
-    return there | ({SINES: None} if not only or SINES in only else {})
+        found |= common.find_sets(folder, (".csv", ".npz"), [name for name in only if name != SINES])
+    return found | ({SINES: None} if not only or SINES in only else {})
 
 
 def run(options: common.Options) -> list[dict[str, Any]]:
-    """Measure our default and the peers on every set and seed; one row each, failures included."""
+    """Measure the default of diabolo and the peers on every set and seed; one row each, failures included."""
     rows = []
     with threadpool_limits(1):
         for name, path in find(options.data, options.sets).items():
             real = load(path)
             for seed in range(options.seeds):
                 for method in (common.OURS, *options.peers):
-                    work = partial(_measured, method, real, seed, options.scores, name)
+                    work = partial(_run_method, method, real, seed, options.scores, name)
                     rows.append(detection.attempt(method, name, seed, work))
     return rows
 
 
-def _measured(method: str, real: Real, seed: int, folder: Path | None, name: str) -> dict[str, Any]:
-    new, seconds = common.timed(METHODS[method], real, seed)
+def _run_method(method: str, real: Real, seed: int, folder: Path | None, name: str) -> dict[str, Any]:
+    synthetic, seconds = common.timed(METHODS[method], real, seed)
     if folder is not None:
-        place = detection.folder_of(folder, method)
-        place.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(place / f"{name}.{seed}.npz", data=new)
-    return {"train": len(real.windows), "test": len(new), **measure(real, new, seed), "cpu_seconds": seconds}
+        target = detection.raw_folder(folder, method)
+        target.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(target / f"{name}.{seed}.npz", data=synthetic)
+    return {
+        "train": len(real.windows),
+        "test": len(synthetic),
+        **measure(real, synthetic, seed),
+        "cpu_seconds": seconds,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the benchmark; returns the exit code."""
+    """Run the benchmark; return the exit code."""
     options = common.parse(
         arguments,
         description=f"{CLAIM} Protocol: {PROTOCOL}",

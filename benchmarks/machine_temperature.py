@@ -1,7 +1,7 @@
 """The case study of a failing machine: `python -m benchmarks.machine_temperature --data DIR --json OUT`.
 
 DIR is a copy of the Numenta Anomaly Benchmark: data/**/NAME.csv with timestamp and value, and
-labels/combined_windows.json. `--pictures DIR` draws NAME.svg: the series, and what each detector makes of it.
+labels/combined_windows.json. `--pictures DIR` plots NAME.svg: the series, and the scores and alarms of each detector.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from benchmarks.metrics import auroc, nab_best, nab_score, period, vus
 from diabolo import Autoencoder
 
 SET = "machine_temperature_system_failure"
-FITTED = 0.7
-ROLLING = 256
-SUB_PCA = 125
+TRAIN_SHARE = 0.7
+ROLLING = 256  # points of a running mean
+SUB_PCA_WINDOW = 125
 NUMBERS, LABELS = ["value", "minutes", "holiday_distance", "index"], ["weekday", "holiday"]
 
 
 class Case(NamedTuple):
-    """A labelled series; its first `fitted` points are there to fit."""
+    """A labelled series; its first `fitted` points are fitted."""
 
     series: pd.DataFrame
     labels: np.ndarray
@@ -41,51 +41,51 @@ class Case(NamedTuple):
         return self.series["value"].to_numpy(float)
 
 
-def load(found: nab.Found) -> Case:
-    """Reads a series of NAB and the windows that belong to it."""
-    series, labels = nab.read(found)
-    return Case(series, labels, int(FITTED * len(series)))
+def load(source: nab.LabelledFile) -> Case:
+    """Read a series of NAB and its labelled windows."""
+    series, labels = nab.read(source)
+    return Case(series, labels, int(TRAIN_SHARE * len(series)))
 
 
 def with_calendar(series: pd.DataFrame) -> pd.DataFrame:
-    """The usual table of this case: the value beside what can be read off the clock, and a running index."""
-    at, day = series["timestamp"], series["timestamp"].dt.normalize()
+    """Return the usual table for this series: the value, features of the timestamp, and a running index."""
+    time, day = series["timestamp"], series["timestamp"].dt.normalize()
     year = pd.Timedelta(days=366)
     holidays = USFederalHolidayCalendar().holidays(day.min() - year, day.max() + year)
-    apart = np.abs(day.to_numpy()[:, None] - holidays.to_numpy()[None, :]).min(1)
+    distance = np.abs(day.to_numpy()[:, None] - holidays.to_numpy()[None, :]).min(1)
     return pd.DataFrame(
         {
             "value": series["value"],
-            "minutes": 60.0 * at.dt.hour + at.dt.minute,
-            "holiday_distance": apart / np.timedelta64(1, "D"),
+            "minutes": 60.0 * time.dt.hour + time.dt.minute,
+            "holiday_distance": distance / np.timedelta64(1, "D"),
             "index": np.arange(len(series), dtype=float),
-            "weekday": at.dt.day_name(),
+            "weekday": time.dt.day_name(),
             "holiday": np.where(day.isin(holidays), "yes", "no"),
         }
     )
 
 
 def ours(case: Case, seed: int) -> dict[str, Floats]:
-    """Our default: windows, calendar as context."""
+    """Score with the defaults of diabolo: windows, with the calendar as context."""
     model = Autoencoder(time="timestamp", seed=seed).fit(case.series[: case.fitted])
     return {common.OURS: model.anomaly_score(case.series)}
 
 
 def ours_table(case: Case, seed: int) -> dict[str, Floats]:
-    """Our default on the value alone, each point a row by itself."""
+    """Score with the defaults of diabolo on the value alone, each point as an independent row."""
     values = case.series[["value"]]
     model = Autoencoder(seed=seed).fit(values[: case.fitted])
     return {"diabolo_table": model.anomaly_score(values)}
 
 
 def classic(case: Case, seed: int) -> dict[str, Floats]:
-    """The usual variational autoencoder on single rows; everything is scored."""
+    """Score with the usual variational autoencoder on single rows; all columns are scored."""
     table, model = _fit_classic(case, seed)
     return {"classic_loss": _row_losses(model, table), "classic_value": _value_error(model, table)}
 
 
 def classic_context(case: Case, seed: int) -> dict[str, Floats]:
-    """The same, with the value alone scored and everything else read as context."""
+    """Score with the same network; only the value is scored, the other columns are context."""
     table, model = _fit_classic(case, seed, scored=["value"])
     return {"classic_context": _value_error(model, table)}
 
@@ -97,47 +97,47 @@ def _fit_classic(case: Case, seed: int, **options: Any) -> tuple[pd.DataFrame, A
 
 
 def _row_losses(model: Any, table: pd.DataFrame) -> Floats:
-    """The loss that the network was trained with, row by row."""
+    """Return the training loss of each row."""
     engine = model.engine_
     frame = engine.read(table)
     losses = np.empty(len(table))
-    for rows, codes in engine.chunks(frame):
-        losses[rows] = engine.row_network.row_losses(codes.to(engine.device)).cpu().numpy()
+    for rows, batch in engine.chunks(frame):
+        losses[rows] = engine.row_network.row_losses(batch.to(engine.device)).cpu().numpy()
     return losses
 
 
 def _value_error(model: Any, table: pd.DataFrame) -> Floats:
-    """The squared error of the value alone."""
-    restored = model.reconstruct(table).to_frame()["value"].to_numpy(float)
-    return (restored - table["value"].to_numpy(float)) ** 2
+    """Return the squared error of the value alone."""
+    reconstructed = model.reconstruct(table).to_frame()["value"].to_numpy(float)
+    return (reconstructed - table["value"].to_numpy(float)) ** 2
 
 
 def distance_from_mean(case: Case, seed: int) -> dict[str, Floats]:
-    """No model: how far the value, or its mean over 256 points, is from the mean of what may be fitted."""
+    """Return the distance of the value, or of its mean over 256 points, from the mean of the fitted points."""
     values, mean = case.values, case.values[: case.fitted].mean()
-    so_far = pd.Series(values).rolling(ROLLING, min_periods=1)
-    around = pd.Series(values).rolling(ROLLING, min_periods=1, center=True)
+    trailing = pd.Series(values).rolling(ROLLING, min_periods=1)
+    centred = pd.Series(values).rolling(ROLLING, min_periods=1, center=True)
     return {
         "distance_from_mean": np.abs(values - mean),
-        "rolling_mean": np.abs(so_far.mean().to_numpy() - mean),
-        "rolling_mean_centred": np.abs(around.mean().to_numpy() - mean),
+        "rolling_mean": np.abs(trailing.mean().to_numpy() - mean),
+        "rolling_mean_centred": np.abs(centred.mean().to_numpy() - mean),
     }
 
 
 def sub_pca(case: Case, seed: int) -> dict[str, Floats]:
-    """Sliding PCA as in TSB-AD (Sub-PCA), over the whole series, what is to be found included.
+    """Score with sliding PCA as in TSB-AD (Sub-PCA), fitted on the whole series, anomalies included.
 
-    The distance of a standardised window from the end of each unit component, over the share of variance of
-    the component, summed; a point gets the score of the window around it.
+    The score is the sum over unit components of the distance of a standardised window from the component,
+    divided by its share of the variance; a point gets the score of the window around it.
     """
-    windows = sliding_window_view(case.values, SUB_PCA)
+    windows = sliding_window_view(case.values, SUB_PCA_WINDOW)
     z = (windows - windows.mean(0)) / windows.std(0)
     variances, directions = np.linalg.eigh(z.T @ z)
-    along = z @ directions
-    along *= np.sign(along[np.abs(along).argmax(0), np.arange(SUB_PCA)])
-    apart = np.sqrt(np.maximum(np.sum(z**2, 1, keepdims=True) - 2 * along + 1, 0))
-    scores = (apart / (variances / variances.sum())).sum(1)
-    return {"sub_pca": np.pad(scores, (SUB_PCA // 2, (SUB_PCA - 1) // 2), mode="edge")}
+    projection = z @ directions
+    projection *= np.sign(projection[np.abs(projection).argmax(0), np.arange(SUB_PCA_WINDOW)])
+    distances = np.sqrt(np.maximum(np.sum(z**2, 1, keepdims=True) - 2 * projection + 1, 0))
+    scores = (distances / (variances / variances.sum())).sum(1)
+    return {"sub_pca": np.pad(scores, (SUB_PCA_WINDOW // 2, (SUB_PCA_WINDOW - 1) // 2), mode="edge")}
 
 
 METHODS: dict[tuple[str, ...], Callable[[Case, int], dict[str, Floats]]] = {
@@ -148,7 +148,7 @@ METHODS: dict[tuple[str, ...], Callable[[Case, int], dict[str, Floats]]] = {
     ("distance_from_mean", "rolling_mean", "rolling_mean_centred"): distance_from_mean,
     ("sub_pca",): sub_pca,
 }
-SHOWN = ("auroc", "vus_pr_last", "vus_pr", "nab_score", "nab_score_usual", "cpu_seconds")
+PRINTED_MEASURES = ("auroc", "vus_pr_last", "vus_pr", "nab_score", "nab_score_usual", "cpu_seconds")
 PEERS = [name for names in METHODS for name in names if name != common.OURS]
 
 WORDS = {
@@ -172,62 +172,64 @@ PROTOCOL = (
 
 
 def measure(case: Case, scores: Floats) -> Measures:
-    """The measures of `PROTOCOL`; None where the last 30 % hold only one class."""
+    """Return the measures of `PROTOCOL`; None if the last 30 % hold only one class."""
     width, last = period(case.values), slice(case.fitted, None)
-    both = 0 < case.labels[last].sum() < len(case.labels[last])
+    both_classes = 0 < case.labels[last].sum() < len(case.labels[last])
     return {
         "auroc": auroc(case.labels[last], scores[last]),
-        "vus_pr_last": vus(case.labels[last], scores[last], width).pr if both else None,
+        "vus_pr_last": vus(case.labels[last], scores[last], width).pr if both_classes else None,
         "vus_pr": vus(case.labels, scores, width).pr,
         "nab_score": nab_best(case.labels, scores).score,
         "nab_score_usual": nab_score(case.labels, scores > np.quantile(scores[: case.fitted], 0.999)),
     }
 
 
-def picture(name: str, case: Case, found: Mapping[str, tuple[Floats, Measures]]) -> str:
-    """The series, and what each detector makes of it; alarms are those of NAB's best threshold."""
+def plot(name: str, case: Case, results: Mapping[str, tuple[Floats, Measures]]) -> str:
+    """Plot the series, and the scores of each detector; alarms are those of NAB's best threshold."""
     lanes = {}
-    for detector, (scores, figures) in found.items():
-        said = f"VUS-PR {figures['vus_pr']:.2f}, NAB {figures['nab_score']:.0f}"
-        lanes[WORDS[detector]] = Lane(scores, nab_best(case.labels, scores).threshold, said)
-    return nab.picture(name, case.series, case.labels, case.fitted, lanes)
+    for detector, (scores, figures) in results.items():
+        caption = f"VUS-PR {figures['vus_pr']:.2f}, NAB {figures['nab_score']:.0f}"
+        lanes[WORDS[detector]] = Lane(scores, nab_best(case.labels, scores).threshold, caption)
+    return nab.plot(name, case.series, case.labels, case.fitted, lanes)
 
 
 def run(options: common.Options, name: str, case: Case) -> list[dict[str, Any]]:
-    """Runs the wanted detectors on one series; one row for each seed and detector."""
-    wanted = {common.OURS, *options.peers}
-    methods = [method for names, method in METHODS.items() if wanted & set(names)]
-    rows, drawn = [], {}
+    """Run the requested detectors on one series; one row for each seed and detector."""
+    requested = {common.OURS, *options.peers}
+    methods = [method for names, method in METHODS.items() if requested & set(names)]
+    rows, plotted = [], {}
     for seed in range(options.seeds):
         for method in methods:
             with threadpool_limits(1):
-                answers, seconds = common.timed(method, case, seed)
-            for detector in [d for d in answers if d in wanted]:
-                scores, figures = answers[detector], measure(case, answers[detector])
+                results, seconds = common.timed(method, case, seed)
+            for detector in [d for d in results if d in requested]:
+                scores, figures = results[detector], measure(case, results[detector])
                 row = {"detector": detector, "set": name, "seed": seed}
                 row |= {"train": case.fitted, "test": len(case.labels)}
                 rows.append(row | figures | {"cpu_seconds": seconds})
-                drawn.setdefault(detector, (scores, figures))
+                plotted.setdefault(detector, (scores, figures))
                 print(f"{name} seed {seed} {detector}: {seconds:.2f} CPU s", file=sys.stderr, flush=True)
                 if options.scores is not None:
-                    folder = options.scores if detector == common.OURS else options.scores / detector
+                    folder = detection.raw_folder(options.scores, detector)
                     common.keep_scores(folder, name, seed, scores, case.labels)
     if options.pictures is not None:
-        common.write_atomically(options.pictures / f"{name}.svg", picture(name, case, drawn))
+        common.write_atomically(options.pictures / f"{name}.svg", plot(name, case, plotted))
     return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the case study; returns the exit code."""
-    said = f"{CLAIM} Protocol: {PROTOCOL}"
-    options = common.parse(arguments, description=said, known_peers=PEERS, default_peers=PEERS, draws=True)
+    """Run the case study; return the exit code."""
+    description = f"{CLAIM} Protocol: {PROTOCOL}"
+    options = common.parse(
+        arguments, description=description, known_peers=PEERS, default_peers=PEERS, has_plots=True
+    )
     sets = nab.find(options.data, options.sets or (SET,))
     rows = [row for name, found in sets.items() for row in run(options, name, load(found))]
     means = {name: detection.summary(rows, name) for name in (common.OURS, *options.peers)}
-    lines = [[name, *map(figures.get, SHOWN)] for name, figures in means.items()]
-    common.print_table(["detector", *SHOWN], lines)
-    described = {"claim": CLAIM, "protocol": PROTOCOL, "seeds": options.seeds, "rows": rows}
-    common.write_result(options.json, **described, mean=means.pop(common.OURS), peers=means)
+    lines = [[name, *map(figures.get, PRINTED_MEASURES)] for name, figures in means.items()]
+    common.print_table(["detector", *PRINTED_MEASURES], lines)
+    metadata = {"claim": CLAIM, "protocol": PROTOCOL, "seeds": options.seeds, "rows": rows}
+    common.write_result(options.json, **metadata, mean=means.pop(common.OURS), peers=means)
     return 0
 
 

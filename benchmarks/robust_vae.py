@@ -1,8 +1,8 @@
-"""A robust variational autoencoder, as a peer in finding wrong cells.
+"""A robust variational autoencoder, as a peer for the detection of wrong cells.
 
 Eduardo et al., "Robust variational autoencoders for outlier detection and repair of mixed-type data" (AISTATS
-2020), written from its description: each cell comes from the decoder with probability 0.95, else from a broad
-distribution, so that wrong cells hardly teach the network.
+2020), implemented from the description: each cell comes from the decoder with probability 0.95, else from a broad
+distribution, so that wrong cells hardly affect the network.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from torch.nn.functional import log_softmax, one_hot
 from benchmarks.cell_peers import Asked, CellPredictions, Coder
 from diabolo.utils.torch_state import forked_rng
 
-RIGHT = 0.95  # prior probability that a cell is right
-BROAD = 2.0  # deviations, of numbers that are wrong; wrong labels are uniform
+P_RIGHT = 0.95  # prior probability that a cell is right
+BROAD_SCALE = 2.0  # standard deviations of numbers that are wrong; wrong labels are uniform
 HIDDEN, LATENT = 400, 20
 EPOCHS, BATCH, RATE = 100, 150, 1e-3
 
 
 class Net(nn.Module):
-    """One hidden layer each way; numbers with a learnt deviation for each column.
+    """Variational autoencoder with one hidden layer in each half, and a learnt scale for each number.
 
     Args:
-        numbers: how many numbers there are.
-        sizes: symbols of each column of labels.
+        numbers: number of columns of numbers.
+        sizes: number of symbols of each column of labels.
     """
 
     def __init__(self, numbers: int, sizes: list[int]) -> None:
@@ -39,17 +39,19 @@ class Net(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(numbers))
 
     def forward(self, x: Tensor, symbols: Tensor) -> tuple[Tensor, Tensor]:
-        """(rows, cells) log p - log p0, numbers first, and (rows,) the divergence of the codes."""
-        hot = [one_hot(s, size).float() for s, size in zip(symbols.T, self.sizes, strict=True)]
-        mean, log_var = self.encoder(torch.cat([x, *hot], 1)).chunk(2, 1)
+        """Return log p - log p0 (rows, cells), numbers first, and the KL divergence of the latents (rows,)."""
+        indicators = [one_hot(s, size).float() for s, size in zip(symbols.T, self.sizes, strict=True)]
+        mean, log_var = self.encoder(torch.cat([x, *indicators], 1)).chunk(2, 1)
         noise = torch.randn_like(mean) if self.training else torch.zeros_like(mean)
-        said = self.decoder(mean + noise * (0.5 * log_var).exp())
+        decoded = self.decoder(mean + noise * (0.5 * log_var).exp())
         scale = self.log_scale.clamp(-4, 2)
-        normal = -0.5 * ((x - said[:, : self.numbers]) / scale.exp()).square() - scale
-        broad = -0.5 * (x / BROAD).square() - np.log(BROAD)
+        normal = -0.5 * ((x - decoded[:, : self.numbers]) / scale.exp()).square() - scale
+        broad = -0.5 * (x / BROAD_SCALE).square() - np.log(BROAD_SCALE)
         ratios, start = [normal - broad], self.numbers
-        for place, size in enumerate(self.sizes):
-            log_p = log_softmax(said[:, start : start + size], 1).gather(1, symbols[:, place : place + 1])
+        for column, size in enumerate(self.sizes):
+            log_p = log_softmax(decoded[:, start : start + size], 1).gather(
+                1, symbols[:, column : column + 1]
+            )
             ratios.append(log_p + np.log(size))
             start += size
         divergence = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(1)
@@ -57,15 +59,15 @@ class Net(nn.Module):
 
 
 def robust_vae(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
-    """Evidence and P(wrong) of each cell; a hole is read as the mean, or as a label of its own."""
+    """Fit the network; predict P(wrong) of each cell. Missing values are read as the mean, or as a label."""
     names = [n for n in train if n in numbers], [n for n in train if n not in numbers]
-    coders = {n: Coder(train[n], False, 0) for n in names[1]}
+    encoders = {n: Coder(train[n], False, 0) for n in names[1]}
     mean, scale = train[names[0]].mean(), train[names[0]].std().replace(0, 1)
-    sizes = [len(coder.shares) for coder in coders.values()]
+    sizes = [len(encoder.shares) for encoder in encoders.values()]
 
     def read(frame: pd.DataFrame) -> tuple[Tensor, Tensor]:
         x = ((frame[names[0]] - mean) / scale).fillna(0).to_numpy(np.float32)
-        symbols = [coder.encode(frame[n]) + 1 for n, coder in coders.items()]
+        symbols = [encoder.encode(frame[n]) + 1 for n, encoder in encoders.items()]
         return torch.from_numpy(x), torch.from_numpy(
             np.stack(symbols, 1) if symbols else np.zeros((len(x), 0), int)
         )
@@ -76,9 +78,11 @@ def robust_vae(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked
         for _ in range(EPOCHS):
             for rows in torch.randperm(len(x)).split(BATCH):
                 ratio, divergence = net(x[rows], symbols[rows])
-                # The best weights of cells given the decoder make the bound that of a mixture.
-                mixed = torch.logaddexp(ratio + np.log(RIGHT), torch.full_like(ratio, np.log(1 - RIGHT)))
-                loss = (divergence - mixed.sum(1)).mean()
+                # With the optimal weights of the cells, given the decoder, the bound is that of a mixture.
+                log_mixture = torch.logaddexp(
+                    ratio + np.log(P_RIGHT), torch.full_like(ratio, np.log(1 - P_RIGHT))
+                )
+                loss = (divergence - log_mixture.sum(1)).mean()
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
@@ -86,8 +90,8 @@ def robust_vae(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked
 
     @torch.no_grad()
     def ask(frame: pd.DataFrame) -> CellPredictions:
-        found = pd.DataFrame(-net(*read(frame))[0].numpy(), columns=[*names[0], *names[1]])
-        evidence = found[list(frame)].to_numpy(float)
-        return CellPredictions(evidence, 1 / (1 + np.exp(-(evidence + np.log((1 - RIGHT) / RIGHT)))))
+        log_ratios = pd.DataFrame(-net(*read(frame))[0].numpy(), columns=[*names[0], *names[1]])
+        evidence = log_ratios[list(frame)].to_numpy(float)
+        return CellPredictions(evidence, 1 / (1 + np.exp(-(evidence + np.log((1 - P_RIGHT) / P_RIGHT)))))
 
     return ask

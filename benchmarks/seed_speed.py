@@ -1,14 +1,15 @@
-"""Training costs less than in the notes: `python -m benchmarks.seed_speed --json OUT [--seeds N]`.
+"""Training speed compared with Lightning: `python -m benchmarks.seed_speed --json OUT [--seeds N]`.
 
-No data is needed: 20 numbers and 8 labels of 20 levels are made. Every contender trains the notes' network
-(64-128-256-128-64, embeddings of 16, 16 latent numbers, batch normalisation) in batches of 128 on one
-thread. `lightning` is the notes' code: a data set that is indexed by row, two workers, a Lightning module;
-the leanest trainer (no bar, no logger, no checkpoint). `plain_torch` is the same network in a loop without a
-DataLoader: a batch is the next slice of a permutation. Ours is `diabolo.training.trainer.train`, "classic".
+No data is needed: 20 numbers and 8 labels of 20 levels are generated. Every contender trains the reference
+network, a variational autoencoder as in courses and lecture notes (64-128-256-128-64, embeddings of 16, 16
+latent numbers, batch normalisation), in batches of 128 on one thread. `lightning` is the usual code: a data
+set that is indexed by row, two workers, a Lightning module; the leanest trainer (no progress bar, no logger,
+no checkpoint). `plain_torch` is the same network in a loop without a DataLoader: a batch is the next slice of
+a permutation. `diabolo` is `diabolo.training.trainer.train` with the recipe "classic".
 
-Start-up does not count: after one run to warm up, each contender trains for 1 epoch and for 5, and the CPU
-seconds of the first are taken off those of the second; workers count. Ratios are medians of those within a
-round, so that other work on the machine is on both sides.
+Start-up is excluded: after one warm-up run, each contender trains for 1 epoch and for 5, and the CPU seconds
+of the first are subtracted from those of the second; workers are included. Ratios are medians of the ratios
+within a round, so that other work on the machine affects both sides.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from diabolo.training.trainer import train
 from diabolo.utils.torch_state import torch_threads
 
 NUMBERS, LABELS, LEVELS = 20, 8, 20
-ROWS, SHORT, LONG, ROUNDS = 12_800, 1, 5, 5
-NOTES: dict[str, Any] = {
+ROWS, SHORT_EPOCHS, LONG_EPOCHS, ROUNDS = 12_800, 1, 5, 5
+REFERENCE: dict[str, Any] = {
     "embedding": 16,
     "latent_dim": 16,
     "layer_sizes": (64, 128, 256, 128, 64),
@@ -52,10 +53,10 @@ NOTES: dict[str, Any] = {
     "weight_decay": 1e-5,
     "batch_size": 128,
 }
-CLAIM = "a row costs less CPU time in our training loop than in the notes' code on Lightning"
+CLAIM = "a row costs less CPU time in the training loop of diabolo than in the usual code on Lightning"
 PROTOCOL = (
-    f"{ROWS:,} made rows of {NUMBERS} numbers and {LABELS} labels of {LEVELS} levels; batches of 128, one "
-    f"thread; rows per CPU second, workers included, of {LONG} epochs less {SHORT}; rounds in turn; medians"
+    f"{ROWS:,} generated rows of {NUMBERS} numbers and {LABELS} labels of {LEVELS} levels; batches of 128, one "
+    f"thread; rows per CPU second, workers included, of {LONG_EPOCHS} epochs minus {SHORT_EPOCHS}; contenders in turn; medians"
 )
 
 MEASURE = "rows_per_cpu_second"
@@ -66,7 +67,7 @@ Contender = Callable[[Table, int], None]
 
 
 def made(rows: int, seed: int) -> Table:
-    """Correlated standard numbers, and labels that go with them: (rows, 20) floats and (rows, 8) integers."""
+    """Generate correlated standard numbers (rows, 20), and labels that depend on them (rows, 8)."""
     rng = np.random.default_rng(seed)
     base = rng.normal(size=(rows, 6))
     numbers = base @ rng.normal(size=(6, NUMBERS)) + 0.5 * rng.normal(size=(rows, NUMBERS))
@@ -86,12 +87,12 @@ class Layers(nn.Sequential):
 
 
 class NotesNetwork(nn.Module):
-    """The network of the notes, one embedding module for each label, and its loss."""
+    """The reference network, one embedding module for each label, and its loss."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.hparams = Namespace(**NOTES)
-        embedding, latent, widths = (NOTES[k] for k in ("embedding", "latent_dim", "layer_sizes"))
+        self.hparams = Namespace(**REFERENCE)
+        embedding, latent, widths = (REFERENCE[k] for k in ("embedding", "latent_dim", "layer_sizes"))
         self.embeds = nn.ModuleList(nn.Embedding(LEVELS, embedding) for _ in range(LABELS))
         width = LABELS * embedding + NUMBERS
         self.encoder = Layers([width, *widths])
@@ -100,7 +101,7 @@ class NotesNetwork(nn.Module):
         self.reconstructed = nn.Linear(widths[0], width)
 
     def forward(self, x_cont: Tensor, x_cat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The total loss, the reconstruction's and the divergence, means over everything."""
+        """Return total loss, reconstruction loss and KL divergence, all means over the batch."""
         x = torch.cat([*(embed(x_cat[:, i]) for i, embed in enumerate(self.embeds)), x_cont], dim=1)
         h = self.encoder(x)
         mu, logvar = self.mu(h), self.logvar(h)
@@ -112,17 +113,17 @@ class NotesNetwork(nn.Module):
         return recon_loss + self.hparams.kld_beta * kld, recon_loss, kld
 
 
-def notes_optimizer(network: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
-    """AdamW and a cosine with restarts, as in the notes."""
+def reference_optimizer(network: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
+    """Return AdamW and a cosine schedule with restarts, as in the reference."""
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=NOTES["lr"], weight_decay=NOTES["weight_decay"], eps=1e-4
+        network.parameters(), lr=REFERENCE["lr"], weight_decay=REFERENCE["weight_decay"], eps=1e-4
     )
     restarts = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=25, T_mult=1, eta_min=1e-9)
     return optimizer, restarts
 
 
-class RowByRow(Dataset[tuple[Tensor, Tensor]]):
-    """Gives one row at a time."""
+class RowDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Data set that returns one row at a time."""
 
     def __init__(self, table: Table) -> None:
         self.x_cont, self.x_cat = torch.from_numpy(table[0]), torch.from_numpy(table[1])
@@ -135,7 +136,7 @@ class RowByRow(Dataset[tuple[Tensor, Tensor]]):
 
 
 def lightning(table: Table, epochs: int) -> None:
-    """The notes' code as it stands there."""
+    """Train with the usual code on Lightning."""
     import pytorch_lightning as pl
 
     class VAE(pl.LightningModule):
@@ -151,13 +152,13 @@ def lightning(table: Table, epochs: int) -> None:
             return loss
 
         def configure_optimizers(self) -> Any:
-            optimizer, schedule = notes_optimizer(self)
+            optimizer, schedule = reference_optimizer(self)
             return [optimizer], [schedule]
 
         def train_dataloader(self) -> DataLoader[Any]:
             return DataLoader(
-                RowByRow(table),
-                batch_size=NOTES["batch_size"],
+                RowDataset(table),
+                batch_size=REFERENCE["batch_size"],
                 num_workers=2,
                 pin_memory=True,
                 persistent_workers=True,
@@ -171,10 +172,10 @@ def lightning(table: Table, epochs: int) -> None:
 
 
 def plain_torch(table: Table, epochs: int) -> None:
-    """The notes' network in a loop of one's own: no workers, no DataLoader, batches are indexed whole."""
+    """Train the same network in a plain loop: no workers, no DataLoader, a batch is one indexing operation."""
     x_cont, x_cat = torch.from_numpy(table[0]), torch.from_numpy(table[1])
-    network, size = NotesNetwork(), NOTES["batch_size"]
-    optimizer, schedule = notes_optimizer(network)
+    network, size = NotesNetwork(), REFERENCE["batch_size"]
+    optimizer, schedule = reference_optimizer(network)
     for _ in range(epochs):
         order = torch.randperm(len(x_cont))
         for start in range(0, len(order), size):
@@ -187,7 +188,7 @@ def plain_torch(table: Table, epochs: int) -> None:
 
 
 def ours(table: Table, epochs: int) -> None:
-    """Our loop, with the network and the settings of the recipe "classic"; all rows are trained on."""
+    """Train with diabolo, network and settings of the recipe "classic", on all rows."""
     from diabolo import Autoencoder
 
     columns: dict[str, Any] = {f"number_{i}": column for i, column in enumerate(table[0].T)}
@@ -210,33 +211,33 @@ CONTENDERS: dict[str, Contender] = {
 
 
 def cpu_seconds() -> float:
-    """Of this process and of the workers that have ended."""
+    """Return the CPU seconds of this process and of the workers that have ended."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def cost(contender: Contender, table: Table, epochs: int) -> float:
-    """CPU seconds of a run."""
+    """Return the CPU seconds of a run."""
     before = cpu_seconds()
     with torch_threads(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         contender(table, epochs)
     gc.collect()
-    for worker in multiprocessing.active_children():  # their seconds are known when they have ended
+    for worker in multiprocessing.active_children():  # their CPU seconds are only known after they end
         worker.join()
     return cpu_seconds() - before
 
 
 def rate(contender: Contender, table: Table) -> float:
-    """Rows per CPU second without start-up."""
-    short, long = (cost(contender, table, epochs) for epochs in (SHORT, LONG))
+    """Return the rows per CPU second, start-up excluded."""
+    short, long = (cost(contender, table, epochs) for epochs in (SHORT_EPOCHS, LONG_EPOCHS))
     if long <= short:
-        raise SystemExit(f"{LONG} epochs cost no more than {SHORT}: too few rows to measure")
-    return len(table[0]) * (LONG - SHORT) / (long - short)
+        raise SystemExit(f"{LONG_EPOCHS} epochs cost no more than {SHORT_EPOCHS}: too few rows to measure")
+    return len(table[0]) * (LONG_EPOCHS - SHORT_EPOCHS) / (long - short)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the contenders in turn, at least 5 rounds; print and write the medians."""
+    """Run the contenders in turn for at least 5 rounds; print and write the medians."""
     known = [name for name in CONTENDERS if name != common.OURS]
     options = common.parse(
         arguments,
@@ -249,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names, rounds = (common.OURS, *options.peers), max(options.seeds, ROUNDS)
     rates: dict[str, list[float]] = {name: [] for name in names}
     for name in names:  # imports and first calls
-        cost(CONTENDERS[name], made(ROWS, 0), SHORT)
+        cost(CONTENDERS[name], made(ROWS, 0), SHORT_EPOCHS)
     for seed in range(rounds):
         table = made(ROWS, seed)
         for name in names:
@@ -258,11 +259,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ratios = {
         name: median(a / b for a, b in zip(rates[common.OURS], rates[name], strict=True)) for name in names
     }
-    found = {name: {MEASURE: median(rates[name])} for name in names}
-    mean: dict[str, Any] = dict(found[common.OURS])
+    medians = {name: {MEASURE: median(rates[name])} for name in names}
+    mean: dict[str, Any] = dict(medians[common.OURS])
     mean |= {measure: ratios[peer] for peer, measure in RATIOS.items() if peer in ratios}
     common.print_table(
-        ["", "rows / CPU s", "ours is faster by"], [[n, round(found[n][MEASURE]), ratios[n]] for n in names]
+        ["", "rows / CPU s", "diabolo is faster by"],
+        [[n, round(medians[n][MEASURE]), ratios[n]] for n in names],
     )
     common.write_result(
         options.json,
@@ -271,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seeds=rounds,
         rows=[{"method": n, "seed": i, MEASURE: r} for n in names for i, r in enumerate(rates[n])],
         mean=mean,
-        peers={name: found[name] for name in options.peers},
+        peers={name: medians[name] for name in options.peers},
     )
     return 0
 

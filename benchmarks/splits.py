@@ -1,4 +1,4 @@
-"""Tables with anomalous rows: how they are read, and the protocols that split them."""
+"""Readers of tables with anomalous rows, and the protocols that split them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from benchmarks import common
 from benchmarks.detection import Data, Problem
 
-MOST_TRAIN_ROWS = 10_000
-MOST_TEST_ROWS = 20_000
+MAX_TRAIN_ROWS = 10_000
+MAX_TEST_ROWS = 20_000
 
 Labels = NDArray[np.int64]
 
 
 def read(path: Path) -> tuple[Data, Labels]:
-    """The values and labels of a file: an array if it is .npz, a frame if it is .arff."""
+    """Return the values and labels of a file: an array if it is .npz, a frame if it is .arff."""
     if is_npz(path):
         arrays = common.read_npz(path)
         return arrays["X"].astype(np.float64), arrays["y"].astype(np.int64).ravel()
@@ -30,9 +30,9 @@ def read(path: Path) -> tuple[Data, Labels]:
 
     content = path.read_bytes()
     text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    records, about = arff.loadarff(io.StringIO(text))
+    records, metadata = arff.loadarff(io.StringIO(text))
     columns = {}
-    for name, kind in zip(about.names(), about.types(), strict=True):
+    for name, kind in zip(metadata.names(), metadata.types(), strict=True):
         column = records[name].astype(str) if kind == "nominal" else records[name]
         columns[name] = pd.Series(column).replace("?", None).astype("category" if kind == "nominal" else None)
     frame = pd.DataFrame(columns)
@@ -40,47 +40,48 @@ def read(path: Path) -> tuple[Data, Labels]:
 
 
 def is_npz(path: Path) -> bool:
+    """Return whether a file, compressed or not, is a .npz archive."""
     return path.name.removesuffix(".gz").endswith(".npz")
 
 
-def take(values: Data, rows: NDArray[np.integer[Any]]) -> Data:
+def take_rows(values: Data, rows: NDArray[np.integer[Any]]) -> Data:
+    """Return these rows of an array or a frame."""
     return values[rows] if isinstance(values, np.ndarray) else values.iloc[rows].reset_index(drop=True)
 
 
 def load_clean(path: Path, seed: int) -> Problem:
-    """Splits a table: half of the shuffled normal rows to fit, the other half and anomalous rows to score."""
+    """Split a table: half of the shuffled normal rows to fit, the other half and anomalous rows to score."""
     values, labels = read(path)
     random = np.random.default_rng(seed)
-    normal, odd = random.permutation(np.flatnonzero(labels == 0)), np.flatnonzero(labels == 1)
+    normal, anomalous = random.permutation(np.flatnonzero(labels == 0)), np.flatnonzero(labels == 1)
     half = round(0.5 * len(normal))
-    train, test = normal[:half][:MOST_TRAIN_ROWS], np.concatenate([normal[half:], odd])
-    if len(test) > MOST_TEST_ROWS:
-        test = random.choice(test, MOST_TEST_ROWS, replace=False)
-    return Problem(take(values, train), take(values, test), labels[test])
+    train, test = normal[:half][:MAX_TRAIN_ROWS], np.concatenate([normal[half:], anomalous])
+    if len(test) > MAX_TEST_ROWS:
+        test = random.choice(test, MAX_TEST_ROWS, replace=False)
+    return Problem(take_rows(values, train), take_rows(values, test), labels[test])
 
 
 def load_contaminated(path: Path, seed: int) -> Problem:
-    """The same rows to fit and to score, anomalous ones among them."""
+    """Use the same rows to fit and to score, anomalous ones included."""
     values, labels = read(path)
-    rows = np.random.default_rng(seed).permutation(len(labels))[:MOST_TRAIN_ROWS]
-    table = take(values, rows)
+    rows = np.random.default_rng(seed).permutation(len(labels))[:MAX_TRAIN_ROWS]
+    table = take_rows(values, rows)
     return Problem(table, table, labels[rows])
 
 
 def load_dte(path: Path, seed: int) -> Problem:
-    """The split of Livernoche et al., "On Diffusion Modeling for Anomaly Detection" (ICLR 2024)."""
+    """Split as Livernoche et al., "On Diffusion Modeling for Anomaly Detection" (ICLR 2024)."""
     values, labels = read(path)
-    # Their draws come from numpy's old generator, seeded anew before each.
-    random, everything = np.random.RandomState(seed), np.arange(len(labels))
-    rows = everything
+    # They use numpy's old generator, seeded again before each sample.
+    random, rows = np.random.RandomState(seed), np.arange(len(labels))
     if len(labels) < 1_000:
-        rows = random.choice(everything, 1_000, replace=True)
+        rows = random.choice(rows, 1_000, replace=True)
     elif len(labels) > 50_000:
-        rows = random.choice(everything, 50_000, replace=False)
-    normal, odd = rows[labels[rows] == 0], rows[labels[rows] == 1]
+        rows = random.choice(rows, 50_000, replace=False)
+    normal, anomalous = rows[labels[rows] == 0], rows[labels[rows] == 1]
     half = round(0.5 * len(normal))
-    test = np.concatenate([normal[half:], odd])
-    return Problem(take(values, normal[:half]), take(values, test), labels[test])
+    test = np.concatenate([normal[half:], anomalous])
+    return Problem(take_rows(values, normal[:half]), take_rows(values, test), labels[test])
 
 
 PROTOCOLS: dict[str, tuple[str, Callable[[Path, int], Problem]]] = {
@@ -95,8 +96,8 @@ PROTOCOLS: dict[str, tuple[str, Callable[[Path, int], Problem]]] = {
         load_contaminated,
     ),
     "dte": (
-        "as published with DTE: tables below 1,000 rows are drawn with replacement up to 1,000, those above "
-        "50,000 cut to a random 50,000, with their generator and seed; fit on the first half of the normal "
+        "as published with DTE: tables below 1,000 rows are sampled with replacement up to 1,000, those above "
+        "50,000 reduced to a random 50,000, with their generator and seed; fit on the first half of the normal "
         "rows in that order, score the second half and all anomalous rows",
         load_dte,
     ),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diabolo.data.columns.number import make_bins
-from diabolo.data.fields import Curve, Field, Picture, Real, Symbol
+from diabolo.data.fields import Curve, Field, Pixels, Real, Symbol
 from diabolo.utils.torch_state import forked_rng
 
 ROWS = 5
@@ -26,7 +26,7 @@ EXAMPLES: dict[type[Field], list[Any]] = {
     Real: [real(0, False), real(1, True), real(2, False)],
     Symbol: [Symbol(np.array([0.0, 5, 9])), Symbol(np.array([0.0, 3, 3, 3, 2, 6, 1, 2]), circular=True)],
     Curve: [Curve(8), Curve(8, -2.0, 5.0)],
-    Picture: [Picture((3, 4, 5)), Picture((3, 4, 5), -2.0, 5.0)],
+    Pixels: [Pixels((3, 4, 5)), Pixels((3, 4, 5), -2.0, 5.0)],
 }
 
 

@@ -250,7 +250,7 @@ def test_forged_pictures_are_refused(
 def test_memory_of_large_pictures_is_bounded() -> None:
     schema = Autoencoder().inspect(np.random.default_rng(0).random((200, 128, 240)))
     codes = schema.encode({"image": to_images(np.random.default_rng(1).random((200, 128, 240)), "image")})
-    memory = Memory.fit(codes, {"picture": torch.tensor([True])})
+    memory = Memory.fit(codes, {"pixels": torch.tensor([True])})
     assert len(memory) == 130  # four million pixels
     found = memory.search(codes[:5], k=2)
     assert (found.rows >= 0).all() and np.isfinite(found.distance).all()

@@ -89,7 +89,7 @@ def test_rows_come_in_batches(
 ) -> None:
     whole, parted = tmp_path / f"whole.{ending}", tmp_path / f"parted.{ending}"
     assert run("generate", 130, "-m", model, "--seed", 0, "-o", whole).status == 0
-    monkeypatch.setattr(sys.modules["diabolo.generation.tables"], "MAX_BATCH_ROWS", 50)
+    monkeypatch.setattr(sys.modules["diabolo.generation.tables"], "CHUNK_ROWS", 50)
     assert run("generate", 130, "-m", model, "--seed", 0, "-o", parted).status == 0
     one, other = read_file(whole), read_file(parted)
     assert one.schema == other.schema and one.num_rows == other.num_rows == 130

@@ -24,9 +24,9 @@ SCORED = {
     "real": torch.tensor([True, False, True]),
     "symbol": torch.tensor([False, True, True]),
     "curve": torch.tensor([False, True]),
-    "picture": torch.tensor([False, True]),
+    "pixels": torch.tensor([False, True]),
 }
-CONTEXT = {"real": 1, "symbol": 0, "curve": 0, "picture": 0}
+CONTEXT = {"real": 1, "symbol": 0, "curve": 0, "pixels": 0}
 
 
 @pytest.fixture(params=["table", "series", "pictures"])
@@ -36,7 +36,7 @@ def batch(request: pytest.FixtureRequest) -> Batch:
         if request.param == "series":
             values["curve"] = torch.randn(ROWS, 2, 32)
         if request.param == "pictures":
-            values["picture"] = torch.randn(ROWS, 2, 3, 8, 8)
+            values["pixels"] = torch.randn(ROWS, 2, 3, 8, 8)
         visible = {k: torch.rand(v.shape) > 0.1 for k, v in values.items()}
     # Missing values are symbol 0 or the value 0, as the encoders of columns leave them.
     return Batch({k: torch.where(visible[k], v, 0) for k, v in values.items()}, visible)

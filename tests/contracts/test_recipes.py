@@ -95,7 +95,7 @@ def test_is_the_same_after_a_file(fitted: Autoencoder, fresh: pa.Table, tmp_path
     assert again.threshold_ == fitted.threshold_ and again.alarm_rate_ == fitted.alarm_rate_
 
 
-@pytest.mark.parametrize("kind", ["real", "curve", "picture"])
+@pytest.mark.parametrize("kind", ["real", "curve", "pixels"])
 def test_members_survive_json(recipe: str, kind: str) -> None:
     for member in make_members(recipe, {}, [kind]).values():
         state = member.to_json()

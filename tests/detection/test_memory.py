@@ -125,9 +125,9 @@ def test_answers_do_not_depend_on_the_batch() -> None:
 def test_far_rows_are_measured_exactly() -> None:
     """|a - b|^2 = |a|^2 - 2ab + |b|^2 loses all digits here; the answer must not."""
     base = (torch.full((20, 3), 1000.0) + torch.arange(20.0)[:, None] * 1e-3).view(20, 1, 1, 1, 3)
-    batch = Batch({"picture": base}, {"picture": torch.ones_like(base, dtype=torch.bool)})
-    memory = Memory.fit(batch, {"picture": torch.ones(1, dtype=torch.bool)})
-    asked = Batch({"picture": base[3:4] + 2e-4}, {"picture": torch.ones_like(base[:1], dtype=torch.bool)})
+    batch = Batch({"pixels": base}, {"pixels": torch.ones_like(base, dtype=torch.bool)})
+    memory = Memory.fit(batch, {"pixels": torch.ones(1, dtype=torch.bool)})
+    asked = Batch({"pixels": base[3:4] + 2e-4}, {"pixels": torch.ones_like(base[:1], dtype=torch.bool)})
     assert memory.search(asked).distance[0] == pytest.approx(2e-4, rel=0.3)
 
 

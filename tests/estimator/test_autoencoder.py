@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from diabolo import Autoencoder, DiaboloWarning
-from diabolo.detection.parts import CHUNK_ROWS
+from diabolo.data.fields import CHUNK_ROWS
 from diabolo.errors import DataError, OptionError
 from diabolo.training.options import choose_device, seconds
 from tests import made

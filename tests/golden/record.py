@@ -30,7 +30,7 @@ import diabolo
 from diabolo import Autoencoder, DiaboloWarning
 from diabolo.datasets import adults, machine_temperature
 from tests import made
-from tests.golden.make import HERE
+from tests.golden.make import HERE, data_of
 
 RECIPES = ("default", "vanilla", "variational", "beta", "quantized", "denoising", "masked", "classic")
 FIT_ROWS, NEW_ROWS = 600, 300
@@ -85,7 +85,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Any], Any, Any]]:
     series = wave.slice(0, 3000)
     digits = load_digits().images
     for file in sorted(HERE.glob("*.[12].diabolo")):
-        data = HERE / ("table.parquet" if file.name.startswith("table") else "series.csv")
+        data = data_of(file.name.split(".")[0])
         yield f"file {file.stem}", lambda file=file: diabolo.load(file), data, data
     for recipe in RECIPES:
         fitted, new = table.slice(0, FIT_ROWS), table.slice(FIT_ROWS, NEW_ROWS)

@@ -261,7 +261,7 @@ def test_what_cannot_be_kept_is_said(models: dict[str, Autoencoder], fresh: pa.T
 
 
 def test_batches_follow_each_other(model: Autoencoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["diabolo.generation.tables"], "MAX_BATCH_ROWS", 50)
+    monkeypatch.setattr(sys.modules["diabolo.generation.tables"], "CHUNK_ROWS", 50)
     parts = list(in_batches(model, 120, seed=0))
     assert [len(part["number"]) for part in parts] == [50, 50, 20]
     ids = [i for part in parts for i in part["id"].to_pylist()]

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diabolo.utils.numerics import moments, ridged
+
 RIDGE = 1e-4  # of the mean variance; so small that channels which hardly differ are still told apart
 MAX_SOLUTIONS = 16  # sets of channels whose inverse covariance is kept
 
@@ -25,8 +27,8 @@ class JointNormal:
     @classmethod
     def fit(cls, flat: np.ndarray) -> JointNormal:
         """Learn from (subsequences, points)."""
-        mean, covariance = ridged_moments(flat, RIDGE)
-        return cls(mean.astype(np.float32), covariance.astype(np.float32))
+        mean, covariance = moments(torch.from_numpy(flat))
+        return cls(mean.float().numpy(), ridged(covariance, RIDGE).float().numpy())
 
     def errors(self, flat: np.ndarray, complete: np.ndarray) -> np.ndarray:
         """Return (subsequences, points) each point's distance from its conditional mean given the others.
@@ -58,17 +60,3 @@ class JointNormal:
             covariance = torch.from_numpy(self.covariance[np.ix_(points, points)]).double()
             self._precisions[key] = torch.linalg.inv(covariance)
         return self._precisions[key]
-
-
-def ridged_moments(flat: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (points,) mean and (points, points) covariance with a ridge.
-
-    Args:
-        flat: (rows, points).
-        ridge: share of the mean variance that is added to each variance.
-    """
-    mean = flat.mean(0)
-    away = flat - mean
-    covariance = away.T @ away / max(len(flat), 1)
-    added = ridge * float(np.diagonal(covariance).mean()) + 1e-9
-    return mean, covariance + added * np.eye(len(covariance))

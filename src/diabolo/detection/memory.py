@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,12 @@ from diabolo.data.fields import Batch
 from diabolo.data.fingerprints import fingerprints
 from diabolo.detection.metrics import FIELD_METRICS, MAX_ROWS, FieldMetric
 from diabolo.detection.metrics.pairs import ComparedRows, RowMetric
+from diabolo.utils.numerics import nearest_exact
 
 QUERIES_AT_ONCE, MIN_QUERIES = 512, 16  # rows that are compared at once, fewer of wide ones
 MAX_GATHERED = 4_000_000  # numbers that the exact pass gathers at once
 # Candidates whose distance is computed exactly, beyond those wanted; those of windows are hardly ever equal.
 SPARE_CANDIDATES, SPARE_WINDOW_CANDIDATES = 8, 2
-MAX_REPEATED_MINIMA = 4  # smallest values that are found one after the other, five times faster than sorting
 
 
 class Neighbours(NamedTuple):
@@ -135,14 +136,8 @@ class Memory:
             squares = self._compared.mean_squares(features)
             where = None if positions is None else positions[rows]
             squares[self._themselves(batch[rows], where, apart)] = torch.inf
-            # The matrix product rounds; the few pairs that matter are computed again.
-            squared, nearby = _smallest(squares, min(skip + k + spare, len(self)))
-            spared = max(skip - spare, 0)
-            squared, nearby = squared[:, spared:], nearby[:, spared:]
-            exact = self._compared.exact_mean_squares(features, nearby)
-            nearest, order = torch.where(torch.isfinite(squared), exact, torch.inf).sort(dim=1, stable=True)
-            wanted = slice(skip - spared, skip - spared + k)
-            nearest, order = nearest[:, wanted], nearby.gather(1, order)[:, wanted]
+            exact = partial(self._compared.exact_mean_squares, features)
+            nearest, order = nearest_exact(squares, exact, k, spare=spare, skip=skip)
             found = slice(order.shape[1])
             distances[rows, found] = np.sqrt(nearest.double().numpy())
             index[rows, found] = np.where(torch.isfinite(nearest), order.numpy(), -1)
@@ -167,16 +162,3 @@ class Memory:
         rows = np.flatnonzero(known[place] == prints)
         same[torch.from_numpy(rows), torch.from_numpy(self._order[place[rows]])] = True
         return same
-
-
-def _smallest(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return (rows, count) the smallest numbers of each row, ascending, and their columns."""
-    if count > MAX_REPEATED_MINIMA:
-        return table.topk(count, largest=False)
-    left, values, columns = table.clone(), [], []
-    for _ in range(count):
-        value, column = left.min(1, keepdim=True)
-        left.scatter_(1, column, torch.inf)
-        values.append(value)
-        columns.append(column)
-    return torch.cat(values, 1), torch.cat(columns, 1)

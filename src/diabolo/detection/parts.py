@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from diabolo.data.fields import Batch
+from diabolo.data.fields import CHUNK_ROWS, Batch
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source
 from diabolo.detection.memory import Memory, Neighbours
@@ -17,7 +17,6 @@ from diabolo.networks.completion import complete_windows, fill_missing
 from diabolo.networks.network import Network
 from diabolo.utils.torch_state import torch_threads
 
-CHUNK_ROWS = 65_536  # rows that are in memory as tensors at once
 CHUNK_NUMBERS = 4_000_000  # numbers of wide rows, windows or images, that are in memory at once
 
 

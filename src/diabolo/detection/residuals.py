@@ -19,7 +19,7 @@ from diabolo.detection.parts import ModelParts
 from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.networks.network import Network
 from diabolo.utils.checks import require
-from diabolo.utils.numerics import soft_log
+from diabolo.utils.numerics import ridged, soft_log
 from diabolo.utils.torch_state import torch_threads
 
 # Times the largest error in training, from where on a single cell counts as much as it is far out (measured).
@@ -220,10 +220,8 @@ def error_scales(network: Network, batch: Batch) -> dict[str, np.ndarray]:
         error = np.concatenate(parts)
         if kind == Curve.kind:
             flat = np.nan_to_num(error.reshape(len(error), -1)).astype(np.float64)
-            covariance = flat.T @ flat / len(flat)
-            size = np.trace(covariance) / len(covariance)
-            covariance += (CURVE_RIDGE * size + 1e-9) * np.eye(len(covariance))
-            scales[kind] = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32)
+            second_moments = ridged(torch.from_numpy(flat.T @ flat / len(flat)), CURVE_RIDGE)
+            scales[kind] = np.linalg.inv(np.linalg.cholesky(second_moments.numpy())).astype(np.float32)
         else:
             total = np.nansum(error.astype(np.float64) ** 2, axis=0)
             square = total / np.maximum(np.isfinite(error).sum(0), 1)

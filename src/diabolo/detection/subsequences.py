@@ -17,10 +17,11 @@ from diabolo.data.sources import Frame, Source
 from diabolo.data.sources.points import CoveredPoints
 from diabolo.detection.base import Arrays, Evidence, PointEvidence, Shapes, TrainingRows, of_channel
 from diabolo.detection.excess import log_evidence
-from diabolo.detection.joint_normal import JointNormal, ridged_moments
+from diabolo.detection.joint_normal import JointNormal
 from diabolo.detection.parts import ModelParts
 from diabolo.detection.pieces import LENGTH, Pieces, cut, sample_pieces
 from diabolo.utils.checks import require
+from diabolo.utils.numerics import moments, nearest_exact, square_roots
 from diabolo.utils.sampling import evenly_spaced
 from diabolo.utils.torch_state import torch_threads
 
@@ -111,8 +112,7 @@ class Subsequences(PointEvidence):
         flat = pieces.values.reshape(len(pieces.values), -1).astype(np.float64)
         kept = evenly_spaced(len(flat), MAX_REMEMBERED)
         centred = pieces.values - pieces.values.mean(2, keepdims=True)
-        moments = [ridged_moments(centred[:, c].astype(np.float64), WHITENING_RIDGE) for c in range(channels)]
-        whitening = np.stack([_inverse_root(covariance) for _, covariance in moments])
+        whitening = np.stack([_whitening(centred[:, channel]) for channel in range(channels)])
         # Each half by the other one: their own moments predict few subsequences of many channels too well.
         halves = [slice(0, len(flat) // 2), slice(len(flat) // 2, None)]
         errors = [
@@ -295,10 +295,8 @@ def _nearest(white: Tensor, kept: Tensor, where: np.ndarray, positions: np.ndarr
     squares = torch.addmm(kept.square().sum(1)[None], white.float(), kept.T, alpha=-2)
     overlap = np.abs(where[:, None] - positions[None]) < white.shape[1]
     squares[torch.from_numpy(overlap)] = torch.inf
-    least, nearest = squares.min(1)
-    # The product that compares all pairs rounds by the number of rows: the one that counts is computed again.
-    exact = (white - kept[nearest]).square().mean(1).sqrt()
-    return np.asarray(torch.where(torch.isfinite(least), exact, torch.nan).numpy())
+    exact, _ = nearest_exact(squares, lambda c: (white[:, None] - kept[c]).square().mean(2), 1)
+    return np.asarray(torch.where(torch.isfinite(exact), exact.sqrt(), torch.nan).squeeze(1).numpy())
 
 
 def _log(errors: np.ndarray) -> np.ndarray:
@@ -324,8 +322,12 @@ def _largest_usual(values: np.ndarray, apart: float, rows: int) -> np.ndarray:
     return np.asarray(np.where(there, largest, UNKNOWN).astype(np.float32))
 
 
-def _inverse_root(covariance: np.ndarray) -> np.ndarray:
-    """Return the inverse square root, for subsequences that are first brought to a mean of 0."""
-    values, vectors = np.linalg.eigh(covariance)
-    whitening = (vectors * values**-0.5) @ vectors.T
-    return np.asarray((whitening - whitening.mean(0)).astype(np.float32))
+def _whitening(centred: np.ndarray) -> np.ndarray:
+    """Return the matrix that whitens subsequences and first brings each to a mean of 0, (length, length).
+
+    Args:
+        centred: (subsequences, length) of one channel, each with a mean of 0.
+    """
+    _, covariance = moments(torch.from_numpy(centred).double())
+    inverse_root, _ = square_roots(covariance, WHITENING_RIDGE)
+    return np.asarray((inverse_root - inverse_root.mean(0)).float().numpy())

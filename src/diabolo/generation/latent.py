@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diabolo.data.fields import Batch, Picture
+from diabolo.data.fields import Batch, Pixels
 from diabolo.errors import UnsupportedError
 from diabolo.generation.base import Fitted, Request, Table
 from diabolo.generation.priors import LatentPrior, fit_prior
@@ -58,7 +58,7 @@ class LatentSampler(TableSampler):
         """
         super().accepts(fitted, request)
         if not fitted.samples_latents:
-            images = Picture.kind in fitted.schema.fields
+            images = Pixels.kind in fitted.schema.fields
             raise UnsupportedError(
                 "this model has no latent codes from which new rows are decoded",
                 hint='Autoencoder("variational")' + ("" if images else ', or Autoencoder("masked")'),
@@ -78,7 +78,7 @@ class LatentSampler(TableSampler):
     def sample(self, n: int) -> Table:
         parts = [self._decode(codes) for codes in torch.split(self.prior.sample(n), ROWS_PER_READ)]
         schema, batch = self.fitted.schema, Batch.concatenate(parts)
-        if Picture.kind in schema.fields:
+        if Pixels.kind in schema.fields:
             values = {k: v.numpy() for k, v in batch.values.items()}
             return {name: schema.decode(name, values) for name in schema.scored}
         return dict(decode_batch(self.fitted, batch, schema.scored))
@@ -89,7 +89,7 @@ class LatentSampler(TableSampler):
         values, visible = {}, {}
         likelihoods: Any = self.fitted.cell_network.decode(codes.to(self.fitted.device))
         for kind, likelihood in likelihoods.items():
-            is_image = kind == Picture.kind
+            is_image = kind == Pixels.kind
             values[kind] = (
                 likelihood.mean.cpu()
                 if is_image

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from diabolo.data.fields import Batch, Picture, Real
+from diabolo.data.fields import Batch, Pixels, Real
 from diabolo.data.fields.batch import BLOCK_ROWS
 from diabolo.data.fingerprints import fingerprints
 from diabolo.data.sources import Frame
@@ -27,7 +27,7 @@ _MARGIN = 1e-6  # quantiles keep this distance from 0 and 1, where distributions
 
 def samples_columnwise(fitted: Fitted) -> bool:
     """Return whether cells can be sampled one column after the other: a masked network, no images."""
-    return fitted.cell_network.corruption.masks and Picture.kind not in fitted.schema.fields
+    return fitted.cell_network.corruption.masks and Pixels.kind not in fitted.schema.fields
 
 
 @contextmanager

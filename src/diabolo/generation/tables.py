@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from diabolo.data.fields import CHUNK_ROWS
 from diabolo.errors import OptionError
 from diabolo.generation.base import Fitted, Request, Sampler, Table
 from diabolo.generation.conditions import read_conditions
 from diabolo.generation.sampling import sampling_mode
 from diabolo.generation.seeds import derive_seed
 
-MAX_BATCH_ROWS = 65_536  # rows that are in memory at once
 MAX_ROUNDS = 50  # in which rows that violate a constraint are sampled again
 _MIN_SHARE = 0.01  # of rows that satisfy the constraints: a lower one is not relied on
 _SPARE_ROWS = 16  # sampled in addition to the expected number
@@ -48,8 +48,8 @@ class TableSampler(Sampler):
 
     def batches(self) -> Iterator[Table]:
         rows, seed = self.request.n or 0, self.request.seed
-        for number, start in enumerate(range(0, rows, MAX_BATCH_ROWS)):
-            size = min(MAX_BATCH_ROWS, rows - start)
+        for number, start in enumerate(range(0, rows, CHUNK_ROWS)):
+            size = min(CHUNK_ROWS, rows - start)
             with sampling_mode(self.fitted, seed if number == 0 else derive_seed(seed, number)):
                 table = self._sample_satisfying(size)
             yield self.complete(table, start, size)
@@ -67,7 +67,7 @@ class TableSampler(Sampler):
             if accepted >= rows:
                 return {name: pa.concat_arrays([p[name] for p in parts])[:rows] for name in table}
             share = max(accepted / sampled, _MIN_SHARE)
-            table = self.sample(min(int((rows - accepted) / share) + _SPARE_ROWS, MAX_BATCH_ROWS))
+            table = self.sample(min(int((rows - accepted) / share) + _SPARE_ROWS, CHUNK_ROWS))
         raise OptionError(
             f"of {sampled:,} sampled rows {accepted:,} satisfy {self.conditions.describe()}",
             hint="fewer or wider constraints, or fewer rows",

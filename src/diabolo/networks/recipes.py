@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from diabolo.data.fields import Curve, Picture
+from diabolo.data.fields import Curve, Pixels
 from diabolo.errors import OptionError
 from diabolo.networks.bottlenecks import Bottleneck, Quantized, Vanilla, Variational
 from diabolo.networks.corruptions import Clean, Mask, Noise
@@ -56,7 +56,7 @@ def _masked(kinds: Collection[str]) -> Member:
     if Curve.kind in kinds:
         return Member(corruption=Mask(), full_distribution=True, training=MASKED_GRID_TRAINING | NO_TRAINING)
     # Strong weight decay: a network that memorises the wrong cells of its own rows does not find them.
-    training = MASKED_GRID_TRAINING if Picture.kind in kinds else MASKED_TRAINING
+    training = MASKED_GRID_TRAINING if Pixels.kind in kinds else MASKED_TRAINING
     return Member(
         corruption=Mask(),
         full_distribution=True,
@@ -98,7 +98,7 @@ def _with_bottleneck(bottleneck: Bottleneck) -> Member:
 
 def _generative(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
     """Return a member whose latent codes are made for sampling."""
-    if Curve.kind in kinds or Picture.kind in kinds:
+    if Curve.kind in kinds or Pixels.kind in kinds:
         return _with_bottleneck(bottleneck)
     # A classifier tells rows sampled from normal distributions from real ones: C2ST on Adult .98, so .63.
     return Member(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from diabolo.data.fields import Pixels
+
 SOURCE = {"beside": "extra_columns", "groups": "series_names"}
 MEMBER = {"full": "full_distribution", "linear": "window_filter", "white": "whiten"}
 # Parts of the names of a network's tensors; the first match is used.
@@ -18,7 +20,7 @@ NETWORK_KEYS = {
     "linear": "base.window_filter",
     "alphabet": "embedding",
     "heads.curve.spread": "heads.curve.scale_layer",
-    "heads.picture.spread": "heads.picture.scale_layer",
+    "heads.pixels.spread": "heads.pixels.scale_layer",
 }
 WINDOW_MIXTURE_NAMES = {
     "steps": "is_discrete",
@@ -84,6 +86,7 @@ def upgrade_tensor_name(name: str, evidence: Collection[str]) -> str | None:
         name: in format 1 or 2.
         evidence: kinds of evidence that the model has.
     """
+    name = name.replace("picture", Pixels.kind)
     if name.startswith("network/"):
         network, _, key = name.rpartition("/")
         return f"{network}/{_upgrade_network_key(key)}"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from diabolo.data.columns.image import Image, is_image, to_pixels
-from diabolo.data.fields import Batch, Picture, Symbol
+from diabolo.data.fields import Batch, Pixels, Symbol
 from diabolo.data.sources import Frame, UserTable
 from diabolo.detection import EncodedRows
 from diabolo.detection.cells import CellPredictions
@@ -204,7 +204,7 @@ def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> 
 
 def _pixel_maps(engine: Engine, cells: CellPredictions) -> dict[str, np.ndarray]:
     """Return image column -> (rows, height, width) evidence that each pixel is wrong, in bits."""
-    images = (s for s in engine.schema.slots if s.kind == Picture.kind and s.name in engine.schema.scored)
+    images = (s for s in engine.schema.slots if s.kind == Pixels.kind and s.name in engine.schema.scored)
     return {s.name: np.nan_to_num(cells.nats[s.kind][:, s.index]).sum(1) / np.log(2) for s in images}
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from diabolo.data.sources import UserTable
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model
 from diabolo.tasks.embed import embed, latent_moments
 from diabolo.utils.checks import check_int
+from diabolo.utils.numerics import nearest_exact
 
 MAX_PAIRS_AT_ONCE = 4_000_000  # of rows whose distances are computed in one matrix product: bounds memory
+SPARE_CANDIDATES = 2  # whose distance is computed exactly beyond the `k` wanted
 
 
 @dataclass
@@ -72,16 +77,35 @@ def match(model: Model, data: Any, *, gallery: Any, k: int = 1) -> Matches:
     # The root mean square distance of two independent rows.
     unit = np.sqrt(2 * (scale**2).sum())
     rows, candidates = ((e.z - centre) / unit for e in (queries, known))
-    nearest, distance = [], []
-    step = max(MAX_PAIRS_AT_ONCE // len(candidates), 1)
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        squares = (part**2).sum(1)[:, None] - 2 * part @ candidates.T + (candidates**2).sum(1)
-        order = np.argsort(squares, axis=1, kind="stable")[:, :k]
-        nearest.append(order)
-        distance.append(np.sqrt(((part[:, None] - candidates[order]) ** 2).sum(2)))
-    found = np.concatenate(nearest)
+    found, distance = _nearest(rows, candidates, k)
     lengths = np.linalg.norm(rows, axis=1)[:, None] * np.linalg.norm(candidates, axis=1)[found]
     similarity = (rows[:, None] * candidates[found]).sum(2) / np.maximum(lengths, 1e-12)
     # Rounding may take the cosine of equal rows beyond 1.
-    return Matches(queries.user_table, found, np.concatenate(distance), similarity.clip(-1, 1))
+    return Matches(queries.user_table, found, distance, similarity.clip(-1, 1))
+
+
+def _nearest(rows: np.ndarray, gallery: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the nearest rows of a gallery, and their distances, both (rows, k).
+
+    Args:
+        rows: (rows, coordinates).
+        gallery: (rows of the gallery, coordinates).
+        k: how many for each row.
+    """
+    known = torch.from_numpy(gallery)
+    nearest, squared = [], []
+    step = max(MAX_PAIRS_AT_ONCE // len(known), 1)
+    for start in range(0, len(rows), step):
+        part = torch.from_numpy(rows[start : start + step])
+        squares = part.square().sum(1)[:, None] - 2 * part @ known.T + known.square().sum(1)
+        exact, found = nearest_exact(
+            squares, partial(_squared_distances, part, known), k, spare=SPARE_CANDIDATES
+        )
+        nearest.append(found)
+        squared.append(exact)
+    return torch.cat(nearest).numpy(), torch.cat(squared).sqrt().numpy()
+
+
+def _squared_distances(rows: Tensor, gallery: Tensor, index: Tensor) -> Tensor:
+    """Return (rows, any number) the squared distance of each row to the rows of a gallery at `index`."""
+    return (rows[:, None] - gallery[index]).square().sum(2)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from diabolo.data.columns.base import Column, Part, Values, require_scale
 from diabolo.data.columns.convert import to_array
 from diabolo.data.columns.scaling import mean_and_scale, standardize
-from diabolo.data.fields import Picture
+from diabolo.data.fields import Pixels
 from diabolo.errors import ColumnError
 from diabolo.utils.checks import require
 
@@ -94,10 +94,10 @@ class Image(Column):
         )
 
     @property
-    def fields(self) -> tuple[Picture]:
+    def fields(self) -> tuple[Pixels]:
         low, high = ((end - self.mean) / self.scale for end in (self.low, self.high))
         channels, height, width = self.shape
-        return (Picture((channels, height, width), low, high),)
+        return (Pixels((channels, height, width), low, high),)
 
     def encode(self, values: Values, name: str) -> list[Part]:
         """Return images in standard units, channels first.

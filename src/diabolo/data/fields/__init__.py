@@ -5,12 +5,12 @@ Every column becomes one field or more. How networks read and predict the fields
 """
 
 from diabolo.data.fields.base import Field
-from diabolo.data.fields.batch import Batch, broadcast_fields
+from diabolo.data.fields.batch import CHUNK_ROWS, Batch, broadcast_fields
 from diabolo.data.fields.curve import Curve
-from diabolo.data.fields.picture import Picture
+from diabolo.data.fields.pixels import Pixels
 from diabolo.data.fields.real import Real
 from diabolo.data.fields.symbol import Symbol
 
-FIELDS: tuple[type[Field], ...] = (Real, Symbol, Curve, Picture)
+FIELDS: tuple[type[Field], ...] = (Real, Symbol, Curve, Pixels)
 
-__all__ = ["FIELDS", "Batch", "Curve", "Field", "Picture", "Real", "Symbol", "broadcast_fields"]
+__all__ = ["CHUNK_ROWS", "FIELDS", "Batch", "Curve", "Field", "Pixels", "Real", "Symbol", "broadcast_fields"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+CHUNK_ROWS = 65_536  # rows that are in memory as tensors at once
 BLOCK_ROWS = 64  # rows: see `Batch.padded`
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from diabolo.data.fields import Batch, Picture
+from diabolo.data.fields import Batch, Pixels
 from diabolo.detection.metrics.base import MAX_ROWS, FieldMetric
 
 MAX_PIXELS = 4_000_000  # of remembered images together; 5 bytes each in a model file, 17 in memory
@@ -14,7 +14,7 @@ MIN_IMAGES = 64  # that are remembered, however large they are
 class ImageMetric(FieldMetric):
     """Pixels in standard units."""
 
-    kind = Picture.kind
+    kind = Pixels.kind
 
     @classmethod
     def max_rows(cls, batch: Batch) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diabolo.data.fields import Batch, Curve
 from diabolo.detection.metrics.base import FieldMetric
+from diabolo.utils.numerics import moments, square_roots
 
 MAX_WINDOWS = 512  # that are remembered: they overlap
 # Whitening ridge as a share of the mean variance: this, or one over twice the number of independent windows.
@@ -41,13 +42,9 @@ class WindowMetric(FieldMetric):
             positions: (windows,) their positions in time.
         """
         curve = (batch.values[cls.kind] * batch.visible[cls.kind]).double()
-        flat = (curve - curve.mean(2, keepdim=True)).flatten(1)
-        flat = flat - flat.mean(0)
-        covariance = flat.T @ flat / max(len(flat), 1)
-        size = float(torch.diagonal(covariance).mean())
-        ridge = max(MIN_RIDGE, 0.5 / independent_windows(positions, curve.shape[-1])) * size + 1e-9
-        values, vectors = torch.linalg.eigh(covariance + ridge * torch.eye(len(covariance)))
-        whitening = (vectors * values.clamp_min(1e-12) ** -0.5) @ vectors.T
+        _, covariance = moments((curve - curve.mean(2, keepdim=True)).flatten(1))
+        ridge = max(MIN_RIDGE, 0.5 / independent_windows(positions, curve.shape[-1]))
+        whitening, _ = square_roots(covariance, ridge)
         by_channel = whitening.view(*curve.shape[1:], -1)
         centred = by_channel - by_channel.mean(1, keepdim=True)
         return cls(np.asarray(centred.reshape(whitening.shape).float().numpy()))

@@ -51,7 +51,7 @@ class Whitener(nn.Module):
         self.window_filter.fit(values, seen, channels=self.channels)
         complete = interpolate_missing(values.double(), seen, self.channels)
         mean, covariance = moments(complete - self._levels(complete))
-        inverse_root, root = square_roots(covariance, RIDGE * covariance.diagonal().mean() + 1e-9)
+        inverse_root, root = square_roots(covariance, RIDGE)
         self.mean.copy_(mean)
         self.whitening.copy_(inverse_root - self._levels(inverse_root))
         self.unwhitening.copy_(root - self._levels(root))

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from diabolo.data.fields import Field
 from diabolo.networks.stems.base import Guess, Head, InputStem, Stem, StemOptions
 from diabolo.networks.stems.flat import FlatNumbers, FlatStem, FlatSymbols
-from diabolo.networks.stems.grid import CurveStem, PictureStem
+from diabolo.networks.stems.grid import CurveStem, PixelStem
 from diabolo.networks.stems.real import RealStem
 from diabolo.networks.stems.symbol import SymbolStem
 
-STEMS: tuple[type[Stem], ...] = (RealStem, SymbolStem, CurveStem, PictureStem, FlatNumbers, FlatSymbols)
+STEMS: tuple[type[Stem], ...] = (RealStem, SymbolStem, CurveStem, PixelStem, FlatNumbers, FlatSymbols)
 
 
 def make_stem(fields: Sequence[Field], options: StemOptions) -> Stem:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from diabolo.data.fields import Curve, Picture, Real, Symbol
+from diabolo.data.fields import Curve, Pixels, Real, Symbol
 from diabolo.errors import OptionError
 from diabolo.networks.layers import FieldEmbedding
 from diabolo.networks.layers.embedding import ABSENT_LOGIT
@@ -63,7 +63,7 @@ class FlatNumbers(FlatStem):
         unit_range: bring numbers to 0..1.
     """
 
-    kinds = (Real.kind, Curve.kind, Picture.kind)
+    kinds = (Real.kind, Curve.kind, Pixels.kind)
 
     def __init__(self, low: Tensor, high: Tensor, *, unit_range: bool = False) -> None:
         super().__init__()

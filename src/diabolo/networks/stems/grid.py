@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diabolo.data.fields import Curve, Picture
+from diabolo.data.fields import Curve, Pixels
 from diabolo.networks.likelihoods import Normal
 from diabolo.networks.stems.base import Guess, Head, InputStem, StemOptions
 
@@ -75,13 +75,13 @@ class CurveStem(GridStem):
         )
 
 
-class PictureStem(GridStem):
+class PixelStem(GridStem):
     """Reads images."""
 
-    kinds = (Picture.kind,)
+    kinds = (Pixels.kind,)
 
     @classmethod
-    def from_fields(cls, fields: Sequence[Picture], options: StemOptions) -> PictureStem:
+    def from_fields(cls, fields: Sequence[Pixels], options: StemOptions) -> PixelStem:
         """Return a new stem.
 
         Args:

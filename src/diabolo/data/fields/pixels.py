@@ -11,7 +11,7 @@ from diabolo.utils.checks import is_finite_number, require
 
 
 @dataclass
-class Picture(Field):
+class Pixels(Field):
     """The pixels of an image.
 
     Attributes:
@@ -23,7 +23,7 @@ class Picture(Field):
     low: float = -3.0
     high: float = 3.0
 
-    kind = "picture"
+    kind = "pixels"
 
     @property
     def cell(self) -> tuple[int, ...]:
