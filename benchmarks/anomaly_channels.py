@@ -155,7 +155,7 @@ def ours(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Answer:
 
 
 def peer(detector: Detector) -> Callable[[pd.DataFrame, pd.DataFrame, int], Answer]:
-    """Apply a detector to windows of all channels; alarms are above the 99.9th percentile of fitted scores."""
+    """Apply a detector to windows of all channels; alarms exceed the 99.9th percentile of fitted scores."""
 
     def answer(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Answer:
         fitted, new = (part.drop(columns=TIME).to_numpy(float) for part in (train, test))

@@ -1,8 +1,8 @@
 """Anomalous rows in mixed tables: `python -m benchmarks.anomaly_mixed --data DIR --json OUT [--tables a,b]`.
 
-DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table. diabolo
-determines which columns are numbers. Anomalous rows are composed of real values, or are real rows; the rules
-do not depend on the table.
+DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table. diabolo determines which
+columns are numbers. Anomalous rows are composed of real values, or are real rows, by rules that do not depend
+on the table.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def few_cells(frame: pd.DataFrame, random: Random) -> Parts:
     for start, kind in enumerate(("swap", "noise")):
         chosen = rows.iloc[start::2].reset_index(drop=True)
         cells = tables.few(chosen.notna().to_numpy(), WRONG_CELLS, random)
-        corrupted.append(tables.spoil(chosen, table, cells, kind, random)[0])
+        corrupted.append(tables.corrupt_cells(chosen, table, cells, kind, random)[0])
     return fit, normal, pd.concat(corrupted, ignore_index=True)
 
 
@@ -199,11 +199,11 @@ BENCHMARK = detection.Benchmark(
     claim="With its defaults, diabolo ranks anomalous rows of mixed tables better than isolation forests do.",
     protocol=(
         "fit on a shuffled half of the normal rows (at most 10,000); score other normal rows and anomalous "
-        "ones (5 % of at most 10,000). crossed: a row stitched from two; few_cells: 2 cells swapped or shifted "
+        "ones (5 % of at most 10,000). crossed: a row stitched from two; few_cells: 2 cells swapped or moved "
         "by 2 deviations; rare: rows with a rare value of a column that is removed. diabolo gets raw rows, "
         "peers one-hot codes and standardised numbers, none missing; AUROC and AUPR in percent, mean over "
-        "tables and rules of the mean over seeds; lead: AUROC of diabolo minus that of the best of isolation forest, "
-        "1-NN and frequency; cpu_seconds is fit and score, summed."
+        "tables and rules of the mean over seeds; lead: AUROC of diabolo minus that of the best of "
+        "isolation forest, 1-NN and frequency; cpu_seconds is fit and score, summed."
     ),
     detectors=DETECTORS,
     default_peers=("isolation_forest", "knn1", "frequency"),

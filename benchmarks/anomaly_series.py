@@ -192,8 +192,8 @@ BENCHMARK = detection.Benchmark(
     claim="With its defaults, diabolo finds anomalous subsequences of series better than nearest windows do.",
     protocol=(
         "fit on the first N points (tr_N in the file's name), score all points; VUS-PR and VUS-ROC as in "
-        "TSB-AD, labels smoothed over up to the period of the series, affiliation F1 at the best of 100 thresholds; "
-        "mean over series of the mean over seeds; "
+        "TSB-AD, labels smoothed over up to the period of the series, affiliation F1 at the best of 100 "
+        "thresholds; mean over series of the mean over seeds; "
         "cpu_seconds is fit and score, summed over series."
     ),
     detectors=DETECTORS,

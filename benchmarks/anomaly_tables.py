@@ -1,7 +1,7 @@
 """Anomalous rows in tables: `python -m benchmarks.anomaly_tables --data DIR --json OUT [--protocol NAME]`.
 
-DIR holds .npz files with X (rows, columns) and y (1 = anomalous), in the form of ADBench, or .arff files whose
-last attribute is the class (1 = anomalous) and whose nominal attributes are labels.
+DIR holds .npz files with X (rows, columns) and y (1 = anomalous), in the form of ADBench, or .arff files
+whose last attribute is the class (1 = anomalous) and whose nominal attributes are labels.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ BENCHMARK = detection.Benchmark(
     protocol=(
         "peers get standardised numbers, diabolo the raw ones; AUROC and AUPR in percent, mean over sets of "
         "the mean over seeds; *_unique excludes test rows that repeat a training row; lead: AUROC of diabolo "
-        "minus that of the better of kNN and isolation forest (of labels: of frequency and Hamming distance); "
+        "minus that of the better of kNN and isolation forest (of labels: frequency and Hamming distance); "
         "cpu_seconds is fit and score, summed over sets."
     ),
     detectors=DETECTORS,

@@ -38,7 +38,7 @@ Method = Callable[[pd.DataFrame, frozenset[str], int], Asked]
 
 
 def marginal(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
-    """Score the rarity of a value in its column, comparable between columns: log(1 / symbols) - log(share)."""
+    """Score the rarity of a value, comparable between columns: log(1 / symbols) - log(share)."""
     encoders = [Coder(train[name], name in numbers, 64) for name in train]
     constants = {n: train[n].mean() if n in numbers else train[n].mode()[0] for n in train}
 
@@ -65,7 +65,7 @@ def isolation_forest(train: pd.DataFrame, numbers: frozenset[str], seed: int) ->
 
 
 def forests(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
-    """Fit a random forest for each column given the others: log(1 / symbols) - log p, out of bag on its rows."""
+    """Fit a random forest to each column given the others: log(1 / symbols) - log p, out of bag if fitted."""
     encoders = [Coder(train[name], name in numbers, 32) for name in train]
 
     def codes(frame: pd.DataFrame) -> NDArray[np.int64]:
@@ -95,7 +95,7 @@ def forests(train: pd.DataFrame, numbers: frozenset[str], seed: int) -> Asked:
 
 
 class Coder:
-    """Encoder of a column as integers from 0: labels by name, numbers in bins of about equal mass, -1 if missing."""
+    """Encoder of a column as integers from 0: labels, or bins of about equal mass; -1 if missing."""
 
     def __init__(self, column: pd.Series, number: bool, bins: int) -> None:
         known = column.dropna()

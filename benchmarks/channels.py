@@ -37,7 +37,7 @@ def find(folder: Path, only: Sequence[str] = ()) -> dict[str, Path | None]:
 
 
 def load(path: Path | None) -> pd.DataFrame:
-    """Return time and channels, missing values included, of at most 20,000 rows; None: the synthetic series."""
+    """Return time and channels of at most 20,000 rows of a file; of the synthetic series if it is None."""
     return made() if path is None else _channels(pd.read_csv(path, nrows=MAX_ROWS))
 
 
@@ -49,7 +49,7 @@ def run(
     prepare: Callable[[pd.DataFrame, int], Prepared],
     measure: Callable[[Prepared, str, int], Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Measure the default of diabolo and the peers on every series and seed; one row each, failures included.
+    """Measure diabolo and the peers on every series and seed; one row each, failures included.
 
     Args:
         options: The command line.

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
-NOTHING = 3
+NO_DATA = 3
 """Exit code if the folder holds no file that the script reads: not a failure, there is nothing to do."""
 
 OURS = "diabolo"
@@ -148,7 +148,7 @@ def find_sets(folder: Path, suffixes: str | tuple[str, ...], only: Sequence[str]
 def skip(reason: str) -> NoReturn:
     """Print why there is nothing to do, and end the program with exit code 3."""
     print(reason, file=sys.stderr)
-    raise SystemExit(NOTHING)
+    raise SystemExit(NO_DATA)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:

@@ -153,7 +153,7 @@ def report(
 
 
 def run(benchmark: Benchmark, options: common.Options) -> list[dict[str, Any]]:
-    """Run the default of diabolo and the peers on every set and seed; one row each, failures included."""
+    """Run diabolo and the peers on every set and seed; one row each, failures included."""
     sets = benchmark.find(options.data, options.sets)
     names = (common.OURS, *options.peers)
     # Imports and first calls are not timed; a detector that fails here fails again below and is reported.
@@ -280,7 +280,7 @@ def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
         figures["cpu_seconds"] = sum(value or 0.0 for value in per_set["cpu_seconds"])
         points = sum(row["test"] for row in completed)
         figures["cpu_seconds_per_10k_points"] = 1e4 * sum(row["cpu_seconds"] for row in completed) / points
-    if compared := standings(completed).values():
+    if compared := comparisons(completed).values():
         figures["sets_not_behind"] = sum(standing.verdict != BEHIND for standing in compared)
         figures["sets_far_behind"] = sum(standing.lead < -FAR_BEHIND for standing in compared)
     return figures | {"sets": len(by_set), "failures": len(detector_rows) - len(completed)}
@@ -313,7 +313,7 @@ class Standing(NamedTuple):
     verdict: str
 
 
-def standings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Standing]:
+def comparisons(rows: Sequence[Mapping[str, Any]]) -> dict[str, Standing]:
     """Compare diabolo with the best rival on each set where a rival ran.
 
     The numbers are means over the seeds. So is the standard error: the seeds share anomalous rows, so their
@@ -369,7 +369,7 @@ def _print_families(rows: Sequence[Mapping[str, Any]], means: Mapping[str, Any],
 def print_standings(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print by how much AUROC diabolo leads the best rival on each set; sets far behind are marked."""
     lines = []
-    for name, standing in standings(rows).items():
+    for name, standing in comparisons(rows).items():
         far = f" by more than {FAR_BEHIND:g}" if standing.lead < -FAR_BEHIND else ""
         lines.append([name, *standing[:-1], standing.verdict + far])
     if lines:

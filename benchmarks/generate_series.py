@@ -32,8 +32,8 @@ PROTOCOL = (
     "Windows of 24 steps, one from every start, each channel scaled to 0 to 1; all are fitted, and as many "
     "are sampled. sines: 10,000 windows of 5 waves with frequencies and phases from 0 to .1, as TimeGAN "
     "makes them. discriminative, predictive: as in TimeGAN (2,000 steps, mean of 5 networks). trees: AUROC "
-    "of boosted trees in segments of time not used for training (benchmarks.metrics.windows.trees); .5 or less "
-    "is perfect. copy_ratio: median distance of synthetic windows to the nearest fitted one, over that "
+    "of boosted trees in segments of time not used for training (benchmarks.metrics.windows.trees); .5 or "
+    "less is perfect. copy_ratio: median distance of synthetic windows to the nearest fitted one, over that "
     "of real windows to the nearest without common points; copies: share of synthetic windows nearer than "
     "99 % of those. cpu_seconds: fit and sample."
 )
@@ -149,7 +149,7 @@ def find(folder: Path, only: Sequence[str]) -> Mapping[str, Path | None]:
 
 
 def run(options: common.Options) -> list[dict[str, Any]]:
-    """Measure the default of diabolo and the peers on every set and seed; one row each, failures included."""
+    """Measure diabolo and the peers on every set and seed; one row each, failures included."""
     rows = []
     with threadpool_limits(1):
         for name, path in find(options.data, options.sets).items():

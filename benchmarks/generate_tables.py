@@ -201,7 +201,7 @@ def measure(
 
 
 def run(options: common.Options) -> list[dict[str, Any]]:
-    """Measure the default of diabolo and the peers on every table and seed; one row each, failures included."""
+    """Measure diabolo and the peers on every table and seed; one row each, failures included."""
     rows = []
     with threadpool_limits(1):
         for name, paths in tables.find(options.data, options.sets).items():

@@ -1,7 +1,7 @@
 """Missing values in mixed tables: `python -m benchmarks.imputation --data DIR --json OUT [--tables a,b]`.
 
-DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table, of which only the first is used. diabolo
-determines which columns are numbers.
+DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table, of which only the first is used.
+diabolo determines which columns are numbers.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ CLAIM = "With its defaults, fitted on the incomplete table itself, diabolo imput
 PROTOCOL = (
     "at most 10,000 random rows; 30 % of all cells emptied at random (and 10 %, 50 %: *_10, *_50); "
     "*_depends: 30 % in half of the columns, 4 times as often where another column, not emptied, "
-    "is in its upper half; evaluated in the emptied cells, which had a value: nrmse of numbers, and mae (of the "
-    "median, if a method gives one), in deviations of the column, mean over columns; accuracy of labels, "
+    "is in its upper half; evaluated in the emptied cells, which had a value: nrmse of numbers, and mae (of "
+    "the median, if a method gives one), in deviations of the column, mean over columns; accuracy of labels, "
     "mean over columns; coverage of the range that should hold 90 %, and its interval score (Gneiting and "
     "Raftery 2007) in deviations, lower is better; crps: the continuous ranked probability score E|X - x| - "
     "E|X - X'| / 2 (likewise), in deviations, lower is better, estimated without bias from m = 5 tables: "
@@ -103,7 +103,7 @@ def constant(incomplete: pd.DataFrame, numbers: frozenset[str], seed: int) -> Fi
 def one_hot(
     imputer: Callable[[int], Any], incomplete: pd.DataFrame, numbers: frozenset[str], seed: int
 ) -> Filled:
-    """Apply an imputer of scikit-learn to standardised numbers and one-hot labels; the highest one is taken."""
+    """Apply an imputer of scikit-learn to standardised numbers and one-hot labels; the highest wins."""
     parts, scales = {}, {}
     for name in incomplete:
         if name in numbers:
@@ -153,7 +153,7 @@ def measure(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], di
     for number, (scenario, share) in enumerate(SCENARIOS.items()):
         random = np.random.default_rng([seed, number])
         if scenario == "_depends":
-            chosen = tables.hanging(table.train, share, random)
+            chosen = tables.missing_at_random(table.train, share, random)
         else:
             chosen = tables.spread(table.train.shape, share, random)
         incomplete = table.train.mask(chosen)

@@ -1,7 +1,8 @@
 """The case study of a failing machine: `python -m benchmarks.machine_temperature --data DIR --json OUT`.
 
 DIR is a copy of the Numenta Anomaly Benchmark: data/**/NAME.csv with timestamp and value, and
-labels/combined_windows.json. `--pictures DIR` plots NAME.svg: the series, and the scores and alarms of each detector.
+labels/combined_windows.json. `--pictures DIR` plots NAME.svg: the series, and the scores and alarms of each
+detector.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import common, detection, nab
 from benchmarks.detection import Floats, Measures
-from benchmarks.lanes import Lane
+from benchmarks.detector_plot import Lane
 from benchmarks.metrics import auroc, nab_best, nab_score, period, vus
 from diabolo import Autoencoder
 
@@ -113,7 +114,7 @@ def _value_error(model: Any, table: pd.DataFrame) -> Floats:
 
 
 def distance_from_mean(case: Case, seed: int) -> dict[str, Floats]:
-    """Return the distance of the value, or of its mean over 256 points, from the mean of the fitted points."""
+    """Return the distance of the value, or its mean over 256 points, from the mean of the fitted points."""
     values, mean = case.values, case.values[: case.fitted].mean()
     trailing = pd.Series(values).rolling(ROLLING, min_periods=1)
     centred = pd.Series(values).rolling(ROLLING, min_periods=1, center=True)
@@ -224,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments, description=description, known_peers=PEERS, default_peers=PEERS, has_plots=True
     )
     sets = nab.find(options.data, options.sets or (SET,))
-    rows = [row for name, found in sets.items() for row in run(options, name, load(found))]
+    rows = [row for name, source in sets.items() for row in run(options, name, load(source))]
     means = {name: detection.summary(rows, name) for name in (common.OURS, *options.peers)}
     lines = [[name, *map(figures.get, PRINTED_MEASURES)] for name, figures in means.items()]
     common.print_table(["detector", *PRINTED_MEASURES], lines)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks import anomaly_series, common, detection
 from benchmarks.detection import Detector, Floats, Measures, Problem
-from benchmarks.lanes import Lane, draw
+from benchmarks.detector_plot import Lane, draw
 from benchmarks.metrics import nab_best, nab_score, period, vus
 from benchmarks.metrics.nab import probation
 
@@ -103,7 +103,7 @@ def ours(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
     return np.asarray(result.bits - result.threshold)
 
 
-def seldom(detector: Detector) -> Detector:
+def with_alarm_level(detector: Detector) -> Detector:
     """Subtract from the scores of a detector the 99.9th percentile of the scores of the fitted points."""
 
     def score(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Floats:
@@ -139,14 +139,14 @@ def made_problem() -> Problem:
 PROTOCOL = (
     "all points are scored. nab_score: NAB's, profile standard, each file alone, at its best threshold; "
     "nab_score_alarm: at the detector's own alarm level, for peers the 99.9th percentile of the scores of "
-    "the fitted points; windows_found, false_alarms: the share of windows with an alarm, and of points outside "
-    "that are alarms; mean over series of the mean over seeds; cpu_seconds: fit and score, summed."
+    "the fitted points; windows_found, false_alarms: the share of windows with an alarm, and of points "
+    "outside that are alarms; mean over series of the mean over seeds; cpu_seconds: fit and score, summed."
 )
 PREFIX = detection.Benchmark(
     claim="Fitted on NAB's first 15 %, diabolo finds its labelled windows better than nearest windows do.",
     protocol=f"prefix: fit on the first 15 %, at most 750 points, as in NAB; {PROTOCOL}",
     detectors={common.OURS: ours}
-    | {name: seldom(d) for name, d in anomaly_series.DETECTORS.items() if name != common.OURS},
+    | {name: with_alarm_level(d) for name, d in anomaly_series.DETECTORS.items() if name != common.OURS},
     default_peers=anomaly_series.BENCHMARK.default_peers,
     default_seeds=1,
     headline="nab_score",

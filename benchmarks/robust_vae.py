@@ -1,8 +1,8 @@
 """A robust variational autoencoder, as a peer for the detection of wrong cells.
 
 Eduardo et al., "Robust variational autoencoders for outlier detection and repair of mixed-type data" (AISTATS
-2020), implemented from the description: each cell comes from the decoder with probability 0.95, else from a broad
-distribution, so that wrong cells hardly affect the network.
+2020), implemented from the description: each cell comes from the decoder with probability 0.95, else from a
+broad distribution, so that wrong cells hardly affect the network.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Net(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(numbers))
 
     def forward(self, x: Tensor, symbols: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log p - log p0 (rows, cells), numbers first, and the KL divergence of the latents (rows,)."""
+        """Return log p - log p0 (rows, cells), numbers first, and the KL divergence (rows,)."""
         indicators = [one_hot(s, size).float() for s, size in zip(symbols.T, self.sizes, strict=True)]
         mean, log_var = self.encoder(torch.cat([x, *indicators], 1)).chunk(2, 1)
         noise = torch.randn_like(mean) if self.training else torch.zeros_like(mean)

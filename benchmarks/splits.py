@@ -92,13 +92,13 @@ PROTOCOLS: dict[str, tuple[str, Callable[[Path, int], Problem]]] = {
     ),
     "contaminated": (
         "fit on all rows, anomalous ones too, without their labels (a random 10,000 of larger tables), and "
-        "score those very rows; no row is its own neighbour",
+        "score the same rows; no row is its own neighbour",
         load_contaminated,
     ),
     "dte": (
-        "as published with DTE: tables below 1,000 rows are sampled with replacement up to 1,000, those above "
-        "50,000 reduced to a random 50,000, with their generator and seed; fit on the first half of the normal "
-        "rows in that order, score the second half and all anomalous rows",
+        "as published with DTE: tables below 1,000 rows are sampled with replacement up to 1,000, those "
+        "above 50,000 reduced to a random 50,000, with their generator and seed; fit on the first half of "
+        "the normal rows in that order, score the second half and all anomalous rows",
         load_dte,
     ),
 }

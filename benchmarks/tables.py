@@ -80,7 +80,7 @@ def kinds(frame: pd.DataFrame) -> tuple[list[str], frozenset[str]]:
     return list(schema.scored), frozenset(numbers)
 
 
-def spoil(
+def corrupt_cells(
     frame: pd.DataFrame, table: Table, chosen: Mask, kind: str, random: Random
 ) -> tuple[pd.DataFrame, Mask]:
     """Corrupt the chosen cells; return the frame, and which cells have another value than before.
@@ -129,12 +129,12 @@ def few(present: Mask, count: int, random: Random) -> Mask:
     return present & (order < count)
 
 
-def hanging(frame: pd.DataFrame, share: float, random: Random) -> Mask:
+def missing_at_random(frame: pd.DataFrame, share: float, random: Random) -> Mask:
     """Choose cells to empty (missing at random) in half of the columns; the others stay complete.
 
-    For each incomplete column, one complete column is chosen at random. The probability of a cell is 1.6 times
-    the share if the complete column is in the upper half of its ranks (of labels: by frequency), else 0.4
-    times. Missingness therefore depends on observed values only.
+    For each incomplete column, one complete column is chosen at random. The probability of a cell is 1.6
+    times the share if the complete column is in the upper half of its ranks (of labels: by frequency), else
+    0.4 times. Missingness therefore depends on observed values only.
     """
     columns = random.permutation(frame.shape[1])
     complete, incomplete = np.array_split(columns, 2)
@@ -152,7 +152,7 @@ def hanging(frame: pd.DataFrame, share: float, random: Random) -> Mask:
 
 
 def run(options: common.Options, methods: Mapping[str, Any], measure: Measure) -> list[dict[str, Any]]:
-    """Measure the default of diabolo and the peers on every table and seed; one row each, failures included."""
+    """Measure diabolo and the peers on every table and seed; one row each, failures included."""
     rows = []
     with threadpool_limits(1):
         for name, paths in find(options.data, options.sets).items():

@@ -1,7 +1,7 @@
 """Wrong cells in mixed tables: `python -m benchmarks.wrong_cells --data DIR --json OUT [--tables a,b]`.
 
-DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table. diabolo
-determines which columns are numbers.
+DIR holds .csv files; NAME_train.csv and NAME_test.csv are one table. diabolo determines which
+columns are numbers.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ CLAIM = (
     "With its defaults, fitted on the corrupted table itself, diabolo ranks wrong cells before right ones."
 )
 PROTOCOL = (
-    "at most 10,000 random rows; aupr_*: 5 % of the cells corrupted (noise: 2 deviations on a number, any other "
-    "label; swap: the value of another row), fitted and evaluated on the corrupted table, average precision over all "
-    "cells that have a value; aupr_rows_*: 20 % of the columns in 5 % of the rows; aupr_macro_*: the first, "
-    "mean over columns; log_loss_*: of P(wrong), in nats, and of the true error rate as constant probability; "
-    "error_rate_*: estimated and true; gap_*: mean of |P(wrong) - share of wrong cells| over "
-    "bins of at least 200 cells; repair_*: wrong cells emptied and imputed by the same model, the share of "
-    "labels that are right, the squared error of numbers over their variance, means over columns. "
+    "at most 10,000 random rows; aupr_*: 5 % of the cells corrupted (noise: 2 deviations on a number, any "
+    "other label; swap: the value of another row), fitted and evaluated on the corrupted table, average "
+    "precision over all cells that have a value; aupr_rows_*: 20 % of the columns in 5 % of the rows; "
+    "aupr_macro_*: aupr_* of each column, mean over columns; log_loss_*: of P(wrong), in nats, and of the "
+    "true error rate as constant probability; error_rate_*: estimated and true; gap_*: mean of "
+    "|P(wrong) - share of wrong cells| over bins of at least 200 cells; repair_*: wrong cells emptied and "
+    "imputed by the same model, the share of labels that are right, the squared error of numbers over their "
+    "variance, means over columns. "
     "Fitted on the clean table: precision_K_*: K wrong cells in each of at most "
     "2,000 other rows, the share of the K highest that are wrong; nearer_* and tied_*: rows in which the "
     "value expected in the one wrong cell is nearer the truth than the median or most frequent one is, or as "
@@ -80,7 +81,7 @@ def measure(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], di
                 chosen = tables.some_rows(shape, SHARE, SHARE_OF_COLUMNS, random)
             else:
                 chosen = tables.spread(shape, SHARE, random)
-            corrupted, wrong = tables.spoil(table.train, table, chosen, kind, random)
+            corrupted, wrong = tables.corrupt_cells(table.train, table, chosen, kind, random)
             prediction, seconds = common.timed(_fit_and_predict, method, corrupted, table.numbers, seed)
             present = corrupted.notna().to_numpy()
             results[f"aupr_{scenario}{kind}"] = average_precision_score(
@@ -97,7 +98,7 @@ def measure(table: Table, method: Method, seed: int) -> tuple[dict[str, Any], di
                 repair_measures = repair(table, prediction.repaired(wrong), wrong)
                 results |= {f"repair_{name}_{kind}": value for name, value in repair_measures.items()}
             if prediction.p_wrong is not None:
-                measures, bins = trust(wrong[present], prediction.p_wrong[present])
+                measures, bins = calibration(wrong[present], prediction.p_wrong[present])
                 results |= {f"{name}_{kind}": value for name, value in measures.items()}
                 if prediction.error_rate is not None:
                     results[f"error_rate_{kind}"] = prediction.error_rate
@@ -112,7 +113,7 @@ def _fit_and_predict(
     return method(frame, numbers, seed)(frame)
 
 
-def trust(wrong: Mask, p_wrong: Floats) -> tuple[dict[str, float], list[dict[str, float]]]:
+def calibration(wrong: Mask, p_wrong: Floats) -> tuple[dict[str, float], list[dict[str, float]]]:
     """Return measures of calibration, and the reliability table: cells, mean P(wrong), share wrong."""
     rate = float(wrong.mean())
     clipped = np.clip(p_wrong, 1e-6, 1 - 1e-6)
@@ -143,7 +144,7 @@ def top_cells(table: Table, predict: Asked, seed: int) -> dict[str, float | None
         for count in range(1, MAX_WRONG + 1):
             random = np.random.default_rng([seed, number, count])
             chosen = tables.few(table.test.notna().to_numpy(), count, random)
-            corrupted, wrong = tables.spoil(table.test, table, chosen, kind, random)
+            corrupted, wrong = tables.corrupt_cells(table.test, table, chosen, kind, random)
             prediction = predict(corrupted)
             evidence = np.where(corrupted.notna(), prediction.evidence, -np.inf)
             top = np.argsort(-evidence, axis=1, kind="stable")[:, :count]
@@ -152,13 +153,13 @@ def top_cells(table: Table, predict: Asked, seed: int) -> dict[str, float | None
             results[f"precision_{count}_{kind}"] = float(hits.mean())
             if count == 1 and prediction.expected is not None:
                 results |= {
-                    f"{k}_{kind}": v for k, v in expectation(table, prediction.expected, wrong).items()
+                    f"{k}_{kind}": v for k, v in compare_expected(table, prediction.expected, wrong).items()
                 }
     return results
 
 
-def expectation(table: Table, expected: pd.DataFrame, wrong: Mask) -> dict[str, float]:
-    """Return the shares of wrong cells whose expected value is nearer the truth than a constant, or as near."""
+def compare_expected(table: Table, expected: pd.DataFrame, wrong: Mask) -> dict[str, float]:
+    """Return the shares of wrong cells whose expected value beats a constant, or ties with it."""
     comparisons = []
     for index, name in enumerate(table.test):
         rows = np.flatnonzero(wrong[:, index])

@@ -1,4 +1,4 @@
-"""How answers are measured."""
+"""Measures of scores, alarms and synthetic data."""
 
 from benchmarks.metrics.affiliation import Affiliation, affiliation, affiliation_best
 from benchmarks.metrics.nab import Best, nab_best, nab_score

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import common, lanes, machine_temperature, nab
+from benchmarks import common, machine_temperature, nab
+from benchmarks.detector_plot import Lane, draw
 from benchmarks.machine_temperature import Case
 
 POINTS, ODD = 1200, slice(1000, 1060)
@@ -80,7 +81,7 @@ def test_the_windows_are_labelled_with_both_ends(folder: Path) -> None:
 def test_a_missing_series_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         machine_temperature.main(["--data", str(folder), "--json", "out.json"])
-    assert end.value.code == common.NOTHING
+    assert end.value.code == common.NO_DATA
     assert "no data/**/machine_temperature_system_failure.csv with windows in" in capsys.readouterr().err
 
 
@@ -126,7 +127,7 @@ def test_every_detector_has_words_for_the_picture() -> None:
 def test_a_lane_without_alarms_has_no_bars() -> None:
     x, scores = 300.0 * np.arange(50), np.arange(50.0)
     drawn = {
-        level: lanes.draw("s", x, np.sin(x), np.zeros(50, int), 35, {"d": lanes.Lane(scores, level, "")})
+        level: draw("s", x, np.sin(x), np.zeros(50, int), 35, {"d": Lane(scores, level, "")})
         for level in (np.inf, 49.0)
     }
     assert 'class="alarm"' not in drawn[np.inf] and drawn[49.0].count('class="alarm"') == 1

@@ -74,7 +74,7 @@ def test_the_whole_series_is_fitted_if_asked(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_peer_has_an_alarm_for_the_highest_thousandth_of_what_it_fitted() -> None:
-    scores = nab.seldom(lambda train, test, seed: test)(PROBLEM.test[:1001], PROBLEM.test, 0)
+    scores = nab.with_alarm_level(lambda train, test, seed: test)(PROBLEM.test[:1001], PROBLEM.test, 0)
     assert (scores[:1001] > 0).sum() == 1
 
 
@@ -86,7 +86,7 @@ def test_what_is_fitted_and_scored_is_one_array() -> None:
         return test
 
     for train in (PROBLEM.test, PROBLEM.train):
-        nab.seldom(detector)(train, PROBLEM.test, 0)
+        nab.with_alarm_level(detector)(train, PROBLEM.test, 0)
     assert seen == [True, False]
 
 
@@ -113,4 +113,4 @@ def test_a_folder_without_series_is_no_failure(folder: Path, missing: str) -> No
         (folder / "labels" / "combined_windows.json").unlink()
     with pytest.raises(SystemExit) as end:
         nab.find(folder, ["quiet"] if missing == "series" else [])
-    assert end.value.code == common.NOTHING
+    assert end.value.code == common.NO_DATA

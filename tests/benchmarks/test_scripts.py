@@ -302,7 +302,7 @@ def test_a_lead_is_judged_by_its_error_and_great_losses_stand_out(capsys: pytest
 
     rows = [row("far", -8, 1), row("near", -1.9, 1), row("close", 0.4, 0.1), row("lost", -2, 0.5)]
     rows += [row("far", -4, 1, 1), {"detector": "peer0", "set": "alone", "seed": 0, "error": "made to fail"}]
-    found = detection.standings(rows)
+    found = detection.comparisons(rows)
     assert list(found) == ["far", "near", "close", "lost"]
     assert found["far"] == ("peer0/peer1", 80.0, -6.0, 1.0, "behind")
     assert [place.verdict for place in found.values()] == ["behind", "within noise", "ahead", "behind"]
@@ -350,7 +350,7 @@ def test_a_folder_without_its_files_is_no_failure(tmp_path: Path, capsys: pytest
     for script, kind in ((anomaly_tables, ".npz or .arff"), (anomaly_series, ".npz")):
         with pytest.raises(SystemExit) as end:
             script.main(["--data", str(tmp_path), "--json", str(tmp_path / "out.json"), "--sets", "a"])
-        assert end.value.code == common.NOTHING
+        assert end.value.code == common.NO_DATA
         assert f"no {kind} file in" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -34,7 +34,7 @@ def test_kinds_are_inferred_and_ids_are_left_out(csv_folder: Path, table: Table)
 @pytest.mark.parametrize("kind", ["noise", "swap"])
 def test_chosen_cells_hold_another_value_that_the_column_could_hold(table: Table, kind: str) -> None:
     chosen = tables.spread(table.train.shape, 0.3, np.random.default_rng(0))
-    spoilt, wrong = tables.spoil(table.train, table, chosen, kind, np.random.default_rng(1))
+    spoilt, wrong = tables.corrupt_cells(table.train, table, chosen, kind, np.random.default_rng(1))
     same = (spoilt == table.train) | (spoilt.isna() & table.train.isna())
     assert (same.to_numpy() == ~wrong).all()
     assert wrong.sum() >= 0.99 * (chosen & table.train.notna().to_numpy()).sum()
@@ -44,7 +44,7 @@ def test_chosen_cells_hold_another_value_that_the_column_could_hold(table: Table
     assert tables.decimals(spoilt["third"].dropna().to_numpy()) == 2
     known = spoilt["second"].isin(table.train["second"])
     assert known.all() if kind == "swap" else not known.all()
-    again, _ = tables.spoil(table.train, table, chosen, kind, np.random.default_rng(1))
+    again, _ = tables.corrupt_cells(table.train, table, chosen, kind, np.random.default_rng(1))
     pd.testing.assert_frame_equal(spoilt, again)
 
 
@@ -66,7 +66,7 @@ def test_hanging_holes_depend_on_columns_that_stay_whole() -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"a": random.normal(size=8000), "b": random.choice(["x", "y", "z"], 8000)})
     for seed in range(4):
-        chosen = tables.hanging(frame, 0.3, np.random.default_rng(seed))
+        chosen = tables.missing_at_random(frame, 0.3, np.random.default_rng(seed))
         (whole,), (incomplete,) = np.flatnonzero(~chosen.any(0)), np.flatnonzero(chosen.any(0))
         assert 0.28 < chosen[:, incomplete].mean() < 0.32
         decides = frame.iloc[:, whole]

@@ -55,8 +55,8 @@ def test_trust_of_honest_and_of_boasting_probabilities() -> None:
     random = np.random.default_rng(0)
     p = random.random(20_000) ** 4
     wrong = random.random(20_000) < p
-    honest, bins = wrong_cells.trust(wrong, p)
-    boasting, _ = wrong_cells.trust(wrong, p**0.25)
+    honest, bins = wrong_cells.calibration(wrong, p)
+    boasting, _ = wrong_cells.calibration(wrong, p**0.25)
     assert honest["log_loss"] < honest["log_loss_base"] and honest["gap"] < 0.01
     assert boasting["log_loss"] > honest["log_loss"] and boasting["gap"] > 0.2
     assert honest["error_rate_true"] == pytest.approx(0.2, abs=0.01)
@@ -65,25 +65,25 @@ def test_trust_of_honest_and_of_boasting_probabilities() -> None:
 
 
 def test_trust_of_few_cells_is_one_bin() -> None:
-    _, bins = wrong_cells.trust(np.array([True, False]), np.array([0.5, 0.5]))
+    _, bins = wrong_cells.calibration(np.array([True, False]), np.array([0.5, 0.5]))
     assert bins == [{"cells": 2, "p_wrong": 0.5, "wrong": 0.5}]
 
 
 def test_an_expected_value_is_nearer_than_the_middle_or_as_near(table: Table) -> None:
     everywhere = table.test.notna().to_numpy()
     truth = table.test
-    assert wrong_cells.expectation(table, truth, everywhere)["nearer"] > 0.7
+    assert wrong_cells.compare_expected(table, truth, everywhere)["nearer"] > 0.7
     constant = pd.DataFrame(
         {n: [table.train[n].median() if n in table.numbers else table.train[n].mode()[0]] for n in truth}
     )
     same = pd.concat([constant] * len(truth), ignore_index=True)
-    assert wrong_cells.expectation(table, same, everywhere) == {"nearer": 0.0, "tied": 1.0}
+    assert wrong_cells.compare_expected(table, same, everywhere) == {"nearer": 0.0, "tied": 1.0}
 
 
 def test_repair_of_all_and_of_nothing(table: Table) -> None:
     wrong = tables.spread(table.train.shape, 0.2, np.random.default_rng(0)) & table.train.notna().to_numpy()
     assert wrong_cells.repair(table, table.train, wrong) == {"accuracy": 1.0, "smse": 0.0}
-    dirty, wrong = tables.spoil(table.train, table, wrong, "swap", np.random.default_rng(0))
+    dirty, wrong = tables.corrupt_cells(table.train, table, wrong, "swap", np.random.default_rng(0))
     left = wrong_cells.repair(table, dirty, wrong)
     # A value of another row is off by two variances on average.
     assert left["accuracy"] == 0 and left["smse"] == pytest.approx(2, rel=0.3)
@@ -95,7 +95,7 @@ def test_repair_of_all_and_of_nothing(table: Table) -> None:
 @pytest.mark.parametrize("name", ["marginal", "isolation_forest", "forests", "robust_vae"])
 def test_every_peer_judges_rows_of_the_fit_and_others(table: Table, name: str) -> None:
     chosen = tables.spread(table.train.shape, 0.05, np.random.default_rng(0))
-    dirty, wrong = tables.spoil(table.train, table, chosen, "noise", np.random.default_rng(0))
+    dirty, wrong = tables.corrupt_cells(table.train, table, chosen, "noise", np.random.default_rng(0))
     ask = wrong_cells.METHODS[name](dirty, table.numbers, 0)
     evidence = ask(dirty).evidence
     assert evidence.shape == wrong.shape and np.isfinite(evidence).all()

@@ -41,7 +41,7 @@ def draw(
         values: The series, shape (points,).
         labels: 1 in a labelled window, shape (points,); windows are shaded.
         fitted: Number of fitted points, which come first.
-        lanes: Name of a detector -> its lane. The curve is the logarithm of its scores; bars below are alarms.
+        lanes: Name of a detector -> its lane: a curve of the logarithm of its scores, bars for alarms.
     """
     bottom = TOP + SERIES_HEIGHT + LANE_HEIGHT * len(lanes)
     drawing = Drawing(WIDTH, bottom + 30, name)

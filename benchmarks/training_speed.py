@@ -1,4 +1,4 @@
-"""Training speed compared with Lightning: `python -m benchmarks.seed_speed --json OUT [--seeds N]`.
+"""Training speed compared with Lightning: `python -m benchmarks.training_speed --json OUT [--seeds N]`.
 
 No data is needed: 20 numbers and 8 labels of 20 levels are generated. Every contender trains the reference
 network, a variational autoencoder as in courses and lecture notes (64-128-256-128-64, embeddings of 16, 16
@@ -55,8 +55,9 @@ REFERENCE: dict[str, Any] = {
 }
 CLAIM = "a row costs less CPU time in the training loop of diabolo than in the usual code on Lightning"
 PROTOCOL = (
-    f"{ROWS:,} generated rows of {NUMBERS} numbers and {LABELS} labels of {LEVELS} levels; batches of 128, one "
-    f"thread; rows per CPU second, workers included, of {LONG_EPOCHS} epochs minus {SHORT_EPOCHS}; contenders in turn; medians"
+    f"{ROWS:,} generated rows of {NUMBERS} numbers and {LABELS} labels of {LEVELS} levels; batches of 128, "
+    f"one thread; rows per CPU second, workers included, of {LONG_EPOCHS} epochs minus {SHORT_EPOCHS}; "
+    "contenders in turn; medians"
 )
 
 MEASURE = "rows_per_cpu_second"
@@ -86,7 +87,7 @@ class Layers(nn.Sequential):
         super().__init__(*parts)
 
 
-class NotesNetwork(nn.Module):
+class ReferenceNetwork(nn.Module):
     """The reference network, one embedding module for each label, and its loss."""
 
     def __init__(self) -> None:
@@ -142,7 +143,7 @@ def lightning(table: Table, epochs: int) -> None:
     class VAE(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.network = NotesNetwork()
+            self.network = ReferenceNetwork()
 
         def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
             loss, recon_loss, kld = self.network(*batch)
@@ -172,9 +173,9 @@ def lightning(table: Table, epochs: int) -> None:
 
 
 def plain_torch(table: Table, epochs: int) -> None:
-    """Train the same network in a plain loop: no workers, no DataLoader, a batch is one indexing operation."""
+    """Train the same network in a plain loop: no workers, no DataLoader, a batch is indexed at once."""
     x_cont, x_cat = torch.from_numpy(table[0]), torch.from_numpy(table[1])
-    network, size = NotesNetwork(), REFERENCE["batch_size"]
+    network, size = ReferenceNetwork(), REFERENCE["batch_size"]
     optimizer, schedule = reference_optimizer(network)
     for _ in range(epochs):
         order = torch.randperm(len(x_cont))

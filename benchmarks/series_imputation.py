@@ -1,4 +1,4 @@
-"""Missing values in series of several channels: `python -m benchmarks.series_holes --data DIR --json OUT`.
+"""Missing values in series of several channels: python -m benchmarks.series_imputation --data DIR --json OUT.
 
 DIR holds .csv files with a time and at least three columns of numbers (`channels.py`). Of the first 12,000
 rows 10 % or 50 % of each channel are hidden, channel by channel, in blocks of 4 to 48 points at random

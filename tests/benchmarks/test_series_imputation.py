@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import channels, common, series_holes
+from benchmarks import channels, common, series_imputation
 from benchmarks.channels import TIME
-from benchmarks.series_holes import Filled, last, linear, measure, remove_values, seasonal
+from benchmarks.series_imputation import Filled, last, linear, measure, remove_values, seasonal
 
 MADE = channels.made(1_500)
 NAMES = [name for name in MADE if name != TIME]
@@ -64,10 +64,10 @@ def test_only_what_was_hidden_is_judged() -> None:
 def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "series").mkdir()
     MADE.to_csv(tmp_path / "series" / "hours.csv", index=False)
-    monkeypatch.setitem(series_holes.METHODS, common.OURS, linear)
+    monkeypatch.setitem(series_imputation.METHODS, common.OURS, linear)
     out = tmp_path / "out.json"
     command = ["--data", str(tmp_path / "series"), "--json", str(out), "--seeds", "2", "--sets", "hours"]
-    assert series_holes.main([*command, "--peers", "last,seasonal"]) == 0
+    assert series_imputation.main([*command, "--peers", "last,seasonal"]) == 0
     result = json.loads(out.read_text(encoding="utf-8"))
     assert list(result["peers"]) == ["last", "seasonal"] and len(result["rows"]) == 6
     assert 0 < result["mean"]["rmse_10"] < result["peers"]["last"]["rmse_10"]
@@ -76,8 +76,8 @@ def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_ours_fills_better_than_straight_lines_and_knows_how_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series_holes, "SHARES", (0.1,))
+    monkeypatch.setattr(series_imputation, "SHARES", (0.1,))
     series = channels.made(2_500)[[TIME, "c0", "c1"]]
-    ours, lines = (measure(series, method, 0) for method in (series_holes.ours, linear))
+    ours, lines = (measure(series, method, 0) for method in (series_imputation.ours, linear))
     assert ours["rmse_10"] < 0.8 * lines["rmse_10"] and ours["mae_10"] < 0.8 * lines["mae_10"]
     assert 0.75 < ours["coverage_10"] < 0.99
