@@ -35,8 +35,10 @@ from diabolo.errors import OptionError, SchemaError, need
 from diabolo.estimator.autoencoder import Autoencoder
 from diabolo.networks.member import Member
 from diabolo.networks.recipes import make_members
-from diabolo.training.fitting import MAX_ROWS_FOR_SCALES, PreparedData, TrainedNetworks, build_engine, prepare
+from diabolo.training.fitting import build_engine
+from diabolo.training.networks import TrainedNetworks
 from diabolo.training.options import check_width, choose_device, training_options
+from diabolo.training.preparation import MAX_ROWS_FOR_SCALES, PreparedData, prepare
 from diabolo.training.settings import Training
 from diabolo.utils.checks import check_int
 from diabolo.utils.torch_state import forked_rng, torch_threads

@@ -32,6 +32,7 @@ NewModel = Annotated[
         help="The model file to write. Without it, --config c.toml writes the model to c.diabolo.",
     ),
 ]
+Follow = Annotated[bool | None, Parameter(negative="--hold")]
 Output = Annotated[
     Path | None,
     Parameter(
@@ -77,6 +78,14 @@ class RepairOptions:
 class GenerationOptions:
     """The options of `diabolo generate`; see `Autoencoder.generate`."""
 
+    follow: Annotated[
+        bool | None,
+        Parameter(
+            negative="--hold",
+            help="Let the alarm level of a series follow the share of alarms, or hold it where the fit puts "
+            "it. By default it follows for one channel and holds for several.",
+        ),
+    ] = None
     seed: Annotated[int | None, Parameter(help="The random seed: the same seed generates the same rows.")] = (
         None
     )

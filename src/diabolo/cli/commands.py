@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from diabolo.cli.arguments import (
     Data,
+    Follow,
     GenerationOptions,
     Json,
     ModelPath,
@@ -83,6 +84,7 @@ def score(
     model: ModelPath,
     output: Output = None,
     alarm_rate: float | None = None,
+    follow: Follow = None,
     fail_on: float | None = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -92,13 +94,15 @@ def score(
     Args:
         data: The rows to score: a file, or - for csv on standard input.
         alarm_rate: The share of normal rows that may be alarms, for example 0.01; by default the model's.
+        follow: Let the alarm level of a series follow the share of alarms, or hold it where the fit puts it.
+            By default the model's choice.
         fail_on: Exit with status 1 if a row has at least this severity (0 to 100).
     """
     from diabolo import tasks
 
     check_format(output)
     loaded, user_table = load_model(model), read_data(data)
-    answer = tasks.score(loaded, user_table, alarm_rate=alarm_rate)
+    answer = tasks.score(loaded, user_table, alarm_rate=alarm_rate, follow=follow)
     table = add_key_columns(answer.to_arrow(), user_table.table, (loaded.time, loaded.by))
     details = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
     if loaded.engine_.source.overlaps:
@@ -264,6 +268,7 @@ def watch(
     output: Annotated[str, Parameter(name=["--output", "-o"])] = "-",
     state: Path | None = None,
     alarm_rate: float | None = None,
+    follow: Follow = None,
     alarms: Annotated[bool, Parameter(negative=())] = False,
     refresh: int = 0,
     quiet: Quiet = False,
@@ -278,6 +283,8 @@ def watch(
         output: Where answers are appended, as ndjson: a file, a topic, or - for standard output.
         state: A file to save the state in; after a stop or a crash the same command resumes from it.
         alarm_rate: The share of normal points that may be alarms. By default the model's.
+        follow: Let the alarm level follow the share of alarms, or hold it where the fit puts it. By default
+            the model's choice.
         alarms: Write only the points that are alarms.
         refresh: Update the model with the last N points after every N points; 0 for never.
     """
@@ -285,7 +292,7 @@ def watch(
     from diabolo.streaming.stream import Stream
     from diabolo.streaming.watch import watch as watch_feed
 
-    stream = Stream(load_model(model), alarm_rate, refresh)
+    stream = Stream(load_model(model), alarm_rate, refresh, follow)
     errors = watch_feed(
         stream,
         data,

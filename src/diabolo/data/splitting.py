@@ -13,6 +13,12 @@ MIN_ROWS_TO_SPLIT = 40  # of a table; fewer rows are all used for everything
 MIN_ROWS_TO_HOLD_OUT = 200  # of a table; fewer rows choose no weights
 MIN_WINDOWS_TO_SPLIT = 16  # of a series, in lengths of a window
 CALIBRATION_BLOCKS = 4  # of a series: neighbouring windows are nearly the same, set aside together
+# Of a series that is judged in time (measured on 51 series): blocks, the shares of the series after which the
+# rest is judged, and the windows that a model needs at least.
+MIN_BLOCKS, MAX_BLOCKS = 2, 5
+CUTS = (0.5, 0.75)
+MIN_LEARNT = 8
+MIN_WINDOWS_TO_CUT = 6  # of several channels, in lengths of a window for each channel
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,15 @@ def split_rows(rows: int, seed: int) -> Split:
     return Split(np.sort(order[second:]), np.sort(order[first:second]), np.sort(order[:first]))
 
 
+def learn_all(rows: np.ndarray) -> Split:
+    """Return a split that spares no row: a model that needs no training is calibrated by others like it.
+
+    Args:
+        rows: their numbers.
+    """
+    return Split(rows, rows[:0], rows[:0])
+
+
 def split_windows(positions: np.ndarray, length: int) -> Split:
     """Split the windows of a series in blocks: neighbouring windows are nearly the same row.
 
@@ -78,6 +93,50 @@ def split_windows(positions: np.ndarray, length: int) -> Split:
     held_out = rest[len(rest) - len(rest) // 10 :]
     fit = rest[positions[rest] < positions[held_out[0]] - length]
     return Split(fit, held_out, calibration)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Windows that a model learns, and windows that share no point with those, for it to judge.
+
+    Attributes:
+        learnt, judged: numbers of the windows.
+    """
+
+    learnt: np.ndarray
+    judged: np.ndarray
+
+
+def split_in_time(starts: np.ndarray, length: int, channels: int) -> list[Fold]:
+    """Split windows for a calibration in time: every block by models of other windows.
+
+    A window inside a block lies between windows that are learnt, as nothing that comes after the fit does;
+    so the last half and the last quarter are also judged by models of what came before. Several channels
+    need more windows for that: the start of a short series does not determine their covariance.
+
+    Args:
+        starts: (windows,) first points; those of one series are consecutive numbers.
+        length: points in a window.
+        channels: their number.
+    """
+    runs = np.split(np.arange(len(starts)), np.flatnonzero(np.diff(starts) != 1) + 1)
+    points = np.array([len(run) + length - 1 for run in runs])
+    # Of each window: the first and the last point as shares of the series.
+    offset = np.concatenate([np.arange(len(run)) for run in runs])
+    total = np.repeat(points, [len(run) for run in runs])
+    first, last = offset / total, (offset + length - 1) / total
+    blocks = int(np.clip(points.max() // length, MIN_BLOCKS, MAX_BLOCKS))
+    block = [(share * blocks).astype(int) for share in (first, last)]
+    found = [
+        Fold(
+            np.flatnonzero((block[1] < number) | (block[0] > number)),
+            np.flatnonzero((block[0] == number) & (block[1] == number)),
+        )
+        for number in range(blocks)
+    ]
+    if channels == 1 or points.max() >= MIN_WINDOWS_TO_CUT * length * channels:
+        found += [Fold(np.flatnonzero(last < cut), np.flatnonzero(first >= cut)) for cut in CUTS]
+    return [fold for fold in found if len(fold.learnt) >= MIN_LEARNT and len(fold.judged)]
 
 
 def overlaps_any(positions: np.ndarray, chosen: np.ndarray, length: int) -> np.ndarray:

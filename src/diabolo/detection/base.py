@@ -178,13 +178,13 @@ class RowEvidence(Evidence):
             rows: rows of the frame.
         """
 
-    def unfit_for_calibration(self, scores: np.ndarray) -> np.ndarray:
+    def unfit_for_calibration(self, rows: EncodedRows) -> np.ndarray:
         """Return (rows,) which rows must not calibrate, as they are anomalous beyond doubt.
 
         Args:
-            scores: (rows,) as `score` returned them.
+            rows: rows of the frame.
         """
-        return np.zeros(len(scores), bool)
+        return np.zeros(len(rows.batch), bool)
 
 
 class PointEvidence(Evidence):

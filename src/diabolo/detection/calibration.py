@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from diabolo.detection.pareto import ParetoTail
 from diabolo.errors import OptionError
 from diabolo.utils.checks import is_finite_number, require
 
@@ -27,17 +28,22 @@ class Calibration:
     The evidence of a row is joined as the sum of the logarithms of its parts, each in units of its
     median on calibration rows: their product, so that no part needs a weight. The joined score is
     ranked among the calibration rows; beyond them its tail is taken to fall exponentially, as fast as
-    the highest twentieth does.
+    the highest twentieth does. The highest tenth of the points of a series is ranked by a `ParetoTail`, where
+    there are enough peaks: neighbouring points are no independent rows.
 
     Attributes:
         medians: evidence -> its median.
         scores: (rows,) the joined scores of the calibration rows, ascending.
         slope: bits per unit of the score beyond the highest calibration rows.
+        tail: of the points of a series; None for rows of a table, and where a series has too few peaks.
+        independent: the number of independent rows that the scores come from; None if all of them are.
     """
 
     medians: Mapping[str, float]
     scores: np.ndarray
     slope: float
+    tail: ParetoTail | None = None
+    independent: float | None = None
 
     @classmethod
     def fit(cls, evidence: Mapping[str, np.ndarray]) -> Calibration:
@@ -51,6 +57,20 @@ class Calibration:
             medians[name] = middle if middle > MIN_MEDIAN_SHARE * usual else max(usual, 1e-9)
         made = cls(medians, np.zeros(0), 1.0)
         return made.ranked(made.join(evidence))
+
+    def ranked_points(
+        self, scores: np.ndarray, positions: np.ndarray, length: int, independent: float
+    ) -> Calibration:
+        """Return a calibration with the same medians that ranks among the scores of points of a series.
+
+        Args:
+            scores: (points,).
+            positions: (points,) in time, ascending.
+            length: points of a window.
+            independent: number of independent windows among them.
+        """
+        tail = ParetoTail.fit(scores, positions, length, independent)
+        return replace(self.ranked(scores), tail=tail, independent=independent)
 
     def ranked(self, scores: np.ndarray) -> Calibration:
         """Return a calibration with the same medians that ranks among these scores."""
@@ -93,11 +113,36 @@ class Calibration:
         bits = np.where(scores > value[-1], beyond, bits)
         # Below every calibration row: towards 0, so that ranks are kept.
         below = known[0] * np.exp(np.minimum(scores - value[0], 0))
-        return np.asarray(np.where(scores < value[0], below, bits))
+        bits = np.where(scores < value[0], below, bits)
+        if self.tail is not None:
+            bits = np.where(scores > self.tail.start, self.tail.bits(scores), bits)
+        return np.asarray(bits)
+
+    def score_at(self, bits: float) -> float:
+        """Return the joined score that has these bits: the inverse of `bits`."""
+        if self.tail is not None and bits > self.tail.min_bits:
+            return self.tail.score_at(bits)
+        n = len(self.scores)
+        place = np.flatnonzero(np.diff(self.scores, prepend=-np.inf))
+        known = -np.log2((n - place) / (n + 1))
+        if bits > known[-1]:
+            return float(self.scores[-1] + (bits - known[-1]) / self.slope)
+        return float(np.interp(bits, known, self.scores[place]))
+
+    @property
+    def spread(self) -> float:
+        """The distance from the median to the 90 % quantile of the calibration scores."""
+        middle, high = np.quantile(self.scores, [0.5, 0.9])
+        return max(float(high - middle), 1e-6)
+
+    @property
+    def lowest_rate(self) -> float:
+        """The lowest rate of false alarms that these rows, or their tail, can support."""
+        return 1 / (len(self.scores) + 1) if self.tail is None else float(np.exp2(-self.tail.max_bits))
 
     def default_rate(self) -> float:
         """Return the lowest usual rate of false alarms that these rows can support."""
-        return max(DEFAULT_RATE, 1 / (len(self.scores) + 1))
+        return max(DEFAULT_RATE, self.lowest_rate)
 
     def alarm(self, rate: float | None) -> tuple[float, float]:
         """Return the rate of false alarms and its threshold in bits.
@@ -123,14 +168,15 @@ class Calibration:
         Raises:
             OptionError: it is no rate, or is lower than n calibration rows can support.
         """
-        n = len(self.scores)
+        lowest = self.lowest_rate
         if not 0 < rate < 1:
             raise OptionError(
                 f"alarm_rate={rate!r}: expected a share between 0 and 1", hint="alarm_rate=0.01"
             )
-        if asked and rate < 1 / (n + 1) * (1 - 1e-9):
+        if asked and rate < lowest * (1 - 1e-9):
             raise OptionError(
-                f"alarm_rate={rate:g} cannot be kept with {n} calibration rows; {1 / (n + 1):.2g} can",
+                f"alarm_rate={rate:g} cannot be kept with {len(self.scores)} calibration rows; "
+                f"{lowest:.2g} can",
                 hint="ask for a higher rate, or fit on more rows",
             )
         return -float(np.log2(rate))
@@ -144,20 +190,28 @@ class Calibration:
         sizes = [*self.medians.values(), self.slope]
         require(all(is_finite_number(v) and v > 0 for v in sizes), "calibration")
         require(set(self.medians) == set(names), "evidence")
+        require(self.independent is None or is_finite_number(self.independent), "calibration rows")
+        if self.tail is not None:
+            self.tail.check()
 
     def to_json(self) -> dict[str, Any]:
         """Return what is not an array, for a model file."""
-        return {"medians": dict(self.medians), "slope": self.slope}
+        state: dict[str, Any] = {"medians": dict(self.medians), "slope": self.slope}
+        if self.tail is not None:
+            state["tail"] = asdict(self.tail)
+        return state if self.independent is None else {**state, "independent": self.independent}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any], scores: np.ndarray) -> Calibration:
         """Return the inverse of `to_json`.
 
         Args:
-            state: medians and slope.
+            state: what `to_json` returned; models of older versions have neither tail nor number of
+                independent rows.
             scores: (rows,) ascending.
         """
-        return cls(dict(state["medians"]), scores, state["slope"])
+        tail = ParetoTail(**state["tail"]) if "tail" in state else None
+        return cls(dict(state["medians"]), scores, state["slope"], tail, state.get("independent"))
 
 
 def severity(bits: np.ndarray) -> np.ndarray:

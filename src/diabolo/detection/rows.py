@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from diabolo.data.sources import Frame
 from diabolo.data.sources.points import CoveredPoints
-from diabolo.data.splitting import overlaps_any
 from diabolo.detection.base import EncodedRows, Evidence, PointEvidence, RowEvidence
 from diabolo.detection.calibration import Calibration
+from diabolo.detection.judged import JudgedRows
 from diabolo.detection.parts import ModelParts
 from diabolo.detection.residuals import Residual
 from diabolo.detection.seen_rows import SeenRows
@@ -38,38 +39,67 @@ class RowScorer:
     calibration: Calibration
 
     @classmethod
-    def fit(
-        cls, parts: ModelParts, evidence: tuple[Evidence, ...], frame: Frame, rows: np.ndarray
-    ) -> tuple[Self, np.ndarray]:
-        """Calibrate; return the scorer, and the rows that were fit for calibration.
+    def uncalibrated(cls, parts: ModelParts, evidence: tuple[Evidence, ...]) -> Self:
+        """Return a scorer that judges rows, but does not know yet how rare its scores are.
 
         Args:
             parts: of the model.
             evidence: what was fitted.
-            frame: the rows of the fit.
-            rows: those that were set aside for calibration.
         """
-        made = cls(parts, evidence, Calibration({}, np.zeros(0), 1.0))
-        points = made._points(frame, rows)
+        return cls(parts, evidence, Calibration({}, np.zeros(0), 1.0))
+
+    def judge(self, frame: Frame, rows: np.ndarray, final: RowScorer | None = None) -> JudgedRows:
+        """Return what this model says of some rows, those that must not calibrate left out.
+
+        Args:
+            frame: the rows of the fit.
+            rows: which of them; this model has not learnt them.
+            final: the model that knows all rows and so what is unfit; None for this one.
+        """
+        points, unfit = self._points(frame, rows), []
         found: list[dict[str, np.ndarray]] = []
         for start in range(0, len(rows), CHUNK):
             some = rows[start : start + CHUNK]
-            batch = parts.schema.encode(frame[some])
-            found.append(made.scores(EncodedRows(parts, batch, frame.positions_of(some))))
+            encoded = EncodedRows(self.parts, self.parts.schema.encode(frame[some]), frame.positions_of(some))
+            found.append(self.scores(encoded))
+            unfit.append(np.any([e.unfit_for_calibration(encoded) for e in (final or self).of_rows], axis=0))
             if points is not None:
-                points.take(slice(start, start + CHUNK), batch)
+                points.take(slice(start, start + CHUNK), encoded.batch)
         scores = {name: np.concatenate([f[name] for f in found]) for name in found[0]}
-        if frame.positions is not None:
-            unfit = np.any([e.unfit_for_calibration(scores[e.name]) for e in made.of_rows], axis=0)
-            near = overlaps_any(frame.positions[rows], unfit, parts.source.length)
-            # Where they are the rule, they are what is normal.
-            fit = ~near | (near.mean() >= 0.5)
-            rows, scores = rows[fit], {name: part[fit] for name, part in scores.items()}
-        calibration = Calibration.fit(scores)
-        joined = np.full(frame.rows, np.nan)
-        joined[rows] = calibration.join(scores)
-        total = parts.source.fold(frame, joined) + made.of_user_rows(frame, points).max(1, initial=0.0)
-        return cls(parts, evidence, calibration.ranked(total[np.isfinite(total)])), rows
+        judged = JudgedRows(rows, scores, self.of_user_rows(frame, points).max(1, initial=0.0))
+        if frame.positions is None:
+            return judged
+        return judged.without(np.concatenate(unfit), frame, self.parts.source.length)
+
+    def calibrated(self, frame: Frame, judged: Sequence[JudgedRows]) -> Self:
+        """Return the scorer with a calibration on judged rows.
+
+        Args:
+            frame: the rows of the fit.
+            judged: rows, and what a model that had not learnt them said, in units of this one; points of a
+                series that two of them share count twice.
+        """
+        names = judged[0].scores
+        calibration = Calibration.fit({n: np.concatenate([part.scores[n] for part in judged]) for n in names})
+        totals, positions = [], []
+        for number, part in enumerate(judged):
+            joined = np.full(frame.rows, np.nan)
+            joined[part.rows] = calibration.join(part.scores)
+            total = self.parts.source.fold(frame, joined) + part.of_points
+            known = np.flatnonzero(np.isfinite(total))
+            if frame.layout is not None:
+                point = frame.layout.point
+                known = known[np.argsort(point[known], kind="stable")]
+                positions.append(point[known] + number * (frame.layout.points + self.parts.source.length))
+            totals.append(total[known])
+        scores = np.concatenate(totals)
+        if frame.layout is None:
+            return replace(self, calibration=calibration.ranked(scores))
+        place, length = np.concatenate(positions), self.parts.source.length
+        points = len(np.unique(place % (frame.layout.points + length)))
+        # Windows that share no point are alike still: two lengths make an independent one.
+        ranked = calibration.ranked_points(scores, place, length, points / (2 * length))
+        return replace(self, calibration=ranked)
 
     @property
     def of_rows(self) -> list[RowEvidence]:
@@ -92,6 +122,15 @@ class RowScorer:
 
     def bits(self, frame: Frame) -> np.ndarray:
         """Return (user rows,) the anomaly score of each row in bits."""
+        total, as_seen = self.totals(frame)
+        bits = self.calibration.bits(total)
+        return bits if self.of_seen_rows is None else self.of_seen_rows.join(bits, as_seen)
+
+    def totals(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        """Return the joined score of each of the user's rows, and its bits as a row of the fit, or NaN.
+
+        Both are (user rows,).
+        """
         joined, as_seen = np.empty(frame.rows), np.full(frame.rows, np.nan)
         seen, points = self.of_seen_rows, self._points(frame)
         for rows, batch in self.parts.chunks(frame):
@@ -103,11 +142,10 @@ class RowScorer:
             if seen is not None:
                 as_seen[rows] = seen.bits(encoded, scores[Residual.name])
         total = self.parts.source.fold(frame, joined) + self.of_user_rows(frame, points).max(1, initial=0.0)
-        bits = self.calibration.bits(total)
-        return bits if seen is None else seen.join(bits, as_seen)
+        return total, as_seen
 
-    def bits_of_point(self, rows: EncodedRows, starts: np.ndarray, point: int) -> float:
-        """Return the anomaly score of one point of a series in bits, as in a batch of all points so far.
+    def total_of_point(self, rows: EncodedRows, starts: np.ndarray, point: int) -> float:
+        """Return the joined score of one point of a series, as in a batch of all points so far.
 
         Args:
             rows: the windows that cover the point.
@@ -121,7 +159,7 @@ class RowScorer:
             points.take(slice(None), rows.batch)
             evidence = np.sum([e.score(points, point) for e in self.of_points], axis=0)
             total = total + evidence.max()
-        return float(self.calibration.bits(total)[0])
+        return float(total[0])
 
     def shares(
         self,

@@ -74,6 +74,9 @@ class Autoencoder(FittedOutputs):
         window: points in a window of a series, or "auto"; makes the data a series.
         alarm_rate: share of normal rows that may be alarms; None for the lowest usual one that the number of
             rows supports.
+        follow: whether the alarm level of a series follows the share of alarms, so that the rate is kept if
+            the series moves, or holds where the fit puts it; None to follow for one channel and to hold for
+            several. The scores are the same.
         seed: random seed: the same seed gives the same model.
         device: "auto", "cpu", "cuda" or "mps".
         threads: CPU threads of torch; None for torch's own choice.
@@ -152,6 +155,7 @@ class Autoencoder(FittedOutputs):
         by: str | None = None,
         window: int | str | None = None,
         alarm_rate: float | None = None,
+        follow: bool | None = None,
         seed: int = 0,
         device: str = "auto",
         threads: int | None = 1,
@@ -195,6 +199,7 @@ class Autoencoder(FittedOutputs):
         self.by = by
         self.window = window
         self.alarm_rate = alarm_rate
+        self.follow = follow
         self.seed = seed
         self.device = device
         self.threads = threads

@@ -84,7 +84,7 @@ class FittedOutputs(Estimator):
         """
         return draw_series(self, X, path, column=column, series=series, start=start, stop=stop)
 
-    def stream(self, *, alarm_rate: float | None = None) -> Stream:
+    def stream(self, *, alarm_rate: float | None = None, follow: bool | None = None) -> Stream:
         """Return a stream that scores the points of a series as they arrive.
 
         `stream.push({"time": ..., "value": ...})` returns the anomaly score of the point, as the last point
@@ -93,6 +93,7 @@ class FittedOutputs(Estimator):
 
         Args:
             alarm_rate: share of normal points that may be alarms; None for the model's own rate.
+            follow: whether the alarm level follows the share of alarms; None for the model's choice.
 
         Raises:
             UnsupportedError: the model is not a model of a series.
@@ -106,7 +107,7 @@ class FittedOutputs(Estimator):
             >>> points[-1].status, points[-1].alarm, points[-2].alarm
             ('new', True, False)
         """
-        return Stream(self, alarm_rate)
+        return Stream(self, alarm_rate, follow=follow)
 
     def to_pyod(self, X: Any = None) -> Detector:
         """Return the model as a PyOD detector; X are the rows of its fit, if it is fitted already."""

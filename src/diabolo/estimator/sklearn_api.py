@@ -78,6 +78,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     __metadata_request__inverse_transform = {"Z": UNUSED}  # noqa: RUF012 - scikit-learn reads it so
 
     alarm_rate: float | None
+    follow: bool | None
     _engine: Engine
     _library: str
 
@@ -223,14 +224,16 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         engine = self.engine_
         return engine.bits(engine.read(X))
 
-    def score_rows(self, X: Any, *, alarm_rate: float | None = None) -> Any:
+    def score_rows(self, X: Any, *, alarm_rate: float | None = None, follow: bool | None = None) -> Any:
         """Return bits, severity (0 to 100) and alarm of each row, in the dataframe library of X.
 
         Args:
             X: rows with the columns of the fit.
             alarm_rate: share of normal rows that may be alarms; None for the model's own rate.
+            follow: whether the alarm level of a series follows the share of alarms; None for the model's
+                choice. A level that follows is returned too, as the column `level`.
         """
-        return tasks.score(self, X, alarm_rate=alarm_rate).to_frame()
+        return tasks.score(self, X, alarm_rate=alarm_rate, follow=follow).to_frame()
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return `-anomaly_score(X)`, (rows,): higher is more normal, as in scikit-learn."""
@@ -242,7 +245,7 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
 
     def predict(self, X: Any) -> np.ndarray:
         """Return +1 for each normal row and -1 for each alarm, (rows,)."""
-        return np.where(self.anomaly_score(X) > self.threshold_, -1, 1)
+        return np.where(tasks.score(self, X).alarm, -1, 1)
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the latent coordinates of each row, (rows, latent): `embed` as an array."""

@@ -167,6 +167,7 @@ def _check_plain_values(card: Any) -> None:
     require(is_text_list(options["columns"]), "names of columns")
     rate = options["arguments"].get("alarm_rate")
     require(rate is None or (is_finite_number(rate) and 0 < rate < 1), "alarm rate")
+    require(options["arguments"].get("follow") in (None, True, False), "follow")
     require(isinstance(history, list) and all(isinstance(h, dict) for h in history), "history")
     require(all(h.keys() == history[0].keys() for h in history), "history")
     require(is_text_list(card["notes"]) and isinstance(card["facts"], dict), "notes or facts")

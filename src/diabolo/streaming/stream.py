@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +19,11 @@ from diabolo.data.sources import Series
 from diabolo.data.sources.grid import SERIES_OFFSET
 from diabolo.detection import EncodedRows
 from diabolo.detection.calibration import severity
+from diabolo.detection.following import AlarmLevel
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.streaming.ring_buffer import NO_STEP, RingBuffer
-from diabolo.tasks import Model
+from diabolo.tasks import Model, follows
 from diabolo.utils.files import write_atomic
 
 
@@ -53,10 +54,12 @@ class Stream:
         model: a fitted model of a series.
         alarm_rate: share of normal points that may be alarms; None for the model's own rate.
         keep: number of points of each series to keep for `recent`; at least two windows are kept.
+        follow: whether the alarm level follows the share of alarms; None for the model's choice.
 
     Attributes:
         engine: the fitted engine of the model.
-        threshold: bits above which a point is an alarm.
+        threshold: bits above which a point is an alarm, as long as the level is that of the fit.
+        levels: name of a series -> its alarm level.
         seen: number of points accepted so far ("repeated" and "too late" points are not counted).
         buffers: name of a series -> its last points; the name is "" if there is one series only.
 
@@ -68,12 +71,14 @@ class Stream:
     model: Model
     alarm_rate: float | None = None
     keep: int = 0
+    follow: bool | None = None
     engine: Engine = field(init=False)
     threshold: float = field(init=False)
     seen: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.buffers: dict[str, RingBuffer] = {}
+        self.levels: dict[str, AlarmLevel] = {}
         self.zone: str | None = None
         self._use_model(self.model)
 
@@ -85,10 +90,19 @@ class Stream:
                 hint="model.score_rows(row), or fit a model with time=...",
             )
         rate = self.alarm_rate if self.alarm_rate is not None else model.alarm_rate
-        _, self.threshold = engine.calibration.alarm(rate)
+        self.rate, self.threshold = engine.calibration.alarm(rate)
+        for name, level in self.levels.items():
+            self.levels[name] = self._new_level(model, level.offset)
         self.model, self.engine, self.source = model, engine, engine.source
         self.size = max(2 * self.source.length, self.keep)
         self.names = [e.name for e in engine.schema.used if e.name not in self.source.channels]
+
+    def _new_level(self, model: Model, offset: float = 0.0) -> AlarmLevel:
+        """Return the alarm level of a series."""
+        level = AlarmLevel.of(
+            model.engine_.calibration, self.rate, self.threshold, follow=follows(model, self.follow)
+        )
+        return replace(level, offset=offset)
 
     def refresh(self, model: Model) -> Self:
         """Replace the model by one that was updated with newer points; the points so far are kept.
@@ -161,7 +175,7 @@ class Stream:
         context = {n: self._context_value(point, n) for n in self.names if n not in (source.time, source.by)}
         if buffer is None:
             buffer = RingBuffer.empty(len(source.channels), self.size, step)
-            self.buffers[group] = buffer
+            self.buffers[group], self.levels[group] = buffer, self._new_level(self.model)
         behind = buffer.newest - step
         if behind >= source.length or step < buffer.first:
             return Point("too late")
@@ -178,8 +192,9 @@ class Stream:
         starts = np.arange(max(step - length + 1, buffer.first), min(step, latest) + 1)
         columns, positions = self._windows(group, buffer, starts, zone)
         batch = engine.schema.encode(columns)
-        bits = engine.rows.bits_of_point(EncodedRows(engine.parts, batch, positions), starts, step)
-        return Point(status, bits, float(severity(np.array(bits))), bits > self.threshold)
+        total = engine.rows.total_of_point(EncodedRows(engine.parts, batch, positions), starts, step)
+        bits = float(engine.calibration.bits(np.array([total]))[0])
+        return Point(status, bits, float(severity(np.array(bits))), self.levels[group].add(total))
 
     def _windows(
         self, group: str, buffer: RingBuffer, starts: np.ndarray, zone: str | None
@@ -261,6 +276,7 @@ class Stream:
             "model": self._fingerprint(),
             "seen": self.seen,
             "series": {name: buffer.to_json() for name, buffer in self.buffers.items()},
+            "level_offsets": {name: level.offset for name, level in self.levels.items()},
             "more": extra,
         }
         path = Path(path)
@@ -285,11 +301,13 @@ class Stream:
             channels = len(self.source.channels)
             buffers = {name: RingBuffer.from_json(s, channels, self.size) for name, s in series.items()}
             seen = int(state["seen"])
+            offsets = state.get("level_offsets", {})
+            levels = {n: self._new_level(self.model, float(offsets.get(n, 0.0))) for n in buffers}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"{path} is not a state file of a stream: {str(error)[:100]}") from error
         if fingerprint != self._fingerprint():
             raise ModelFileError(f"{path} is the state of a stream of another model", hint=f"rm {path}")
-        self.buffers, self.seen = buffers, seen
+        self.buffers, self.levels, self.seen = buffers, levels, seen
         return extra
 
     def _fingerprint(self) -> list[Any]:

@@ -11,7 +11,7 @@ from diabolo.tasks.interpolate import Interpolation, interpolate
 from diabolo.tasks.match import Matches, match
 from diabolo.tasks.reconstruct import Reconstruction, reconstruct
 from diabolo.tasks.repair import Repaired, repair
-from diabolo.tasks.score import Episode, Scores, score
+from diabolo.tasks.score import Episode, Scores, follows, score
 from diabolo.tasks.traverse import Traversal, traverse
 
 TASKS = (
@@ -53,6 +53,7 @@ __all__ = [
     "drift",
     "embed",
     "explain",
+    "follows",
     "generate",
     "interpolate",
     "latent_moments",

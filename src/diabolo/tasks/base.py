@@ -27,9 +27,11 @@ class Model(Protocol):
 
     Attributes:
         alarm_rate: the share of normal rows that may be alarms; None for the default.
+        follow: whether the alarm level of a series follows the share of alarms; None for what suits the data.
     """
 
     alarm_rate: float | None
+    follow: bool | None
 
     @property
     def library_(self) -> str:

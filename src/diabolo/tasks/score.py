@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diabolo.data.sources import UserTable
+from diabolo.data.sources import Frame, UserTable
 from diabolo.detection.calibration import severity
+from diabolo.detection.following import AlarmLevel
+from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model
 
 
@@ -36,8 +38,11 @@ class Scores(Answer):
         bits: (rows,) the anomaly score: -log2 of the share of normal rows that score at least as high.
         severity: (rows,) the same on a scale from 0 to 100; 50 is one row in a thousand.
         alarm: (rows,) whether the row is an alarm.
-        threshold: the bits above which a row is an alarm.
+        threshold: the bits above which a row like those of the fit is an alarm.
+        levels: (rows,) the bits that each row was compared with: `threshold`, or more where the level
+            followed the share of alarms.
         alarm_rate: the share of normal rows that are alarms.
+        follows: whether the alarm level followed the share of alarms.
         episodes: alarms that belong together, in the order of time.
     """
 
@@ -46,21 +51,25 @@ class Scores(Answer):
     severity: np.ndarray
     alarm: np.ndarray
     threshold: float
+    levels: np.ndarray
     alarm_rate: float
+    follows: bool
     episodes: list[Episode]
 
     def columns(self) -> dict[str, Any]:
-        """Return the bits, the severity and the alarm of each row."""
-        return {"bits": self.bits, "severity": self.severity, "alarm": self.alarm}
+        """Return the bits, the severity and the alarm of each row, and the alarm level if it follows."""
+        columns = {"bits": self.bits, "severity": self.severity, "alarm": self.alarm}
+        return {**columns, "level": self.levels} if self.follows else columns
 
 
-def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores:
+def score(model: Model, data: Any, *, alarm_rate: float | None = None, follow: bool | None = None) -> Scores:
     """Return the anomaly score of each row, and which rows are alarms.
 
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
         alarm_rate: the share of normal rows that may be alarms; None for that of the model.
+        follow: whether the alarm level of a series follows the share of alarms; None for the model's choice.
 
     Returns:
         Bits, severity and alarm of each row, and the episodes of alarms.
@@ -73,10 +82,57 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None) -> Scores
     frame = engine.read(data)
     rate = alarm_rate if alarm_rate is not None else model.alarm_rate
     rate, threshold = engine.calibration.alarm(rate)
-    bits = engine.bits(frame)
-    alarm, severe = bits > threshold, severity(bits)
+    bits, alarm, levels = find_alarms(model, frame, rate, threshold, follow)
+    severe = severity(bits)
     episodes = []
     for rows in engine.source.group_alarms(frame, alarm):
         peak = int(rows[np.argmax(bits[rows])])
         episodes.append(Episode(int(rows[0]), int(rows[-1]), peak, float(bits[peak]), float(severe[peak])))
-    return Scores(frame.user_table, bits, severe, alarm, threshold, rate, episodes)
+    return Scores(
+        frame.user_table, bits, severe, alarm, threshold, levels, rate, follows(model, follow), episodes
+    )
+
+
+def find_alarms(
+    model: Model, frame: Frame, rate: float, threshold: float, follow: bool | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the bits of each row, whether it is an alarm, and the bits that it was compared with.
+
+    All three are (user rows,).
+
+    Args:
+        model: a fitted model.
+        frame: rows that its engine has read.
+        rate: the share of normal rows that may be alarms.
+        threshold: the bits that a row of the fit exceeds at this rate.
+        follow: whether the level of a series follows the share of alarms; None for the model's choice.
+    """
+    engine = model.engine_
+    if not follows(model, follow):
+        bits = engine.bits(frame)
+        return bits, bits > threshold, np.full(len(bits), threshold)
+    total, _ = engine.rows.totals(frame)
+    alarm, levels = np.zeros(len(total), bool), np.full(len(total), threshold)
+    for rows in engine.source.in_time(frame):
+        level = AlarmLevel.of(engine.calibration, rate, threshold, follow=True)
+        alarm[rows], levels[rows] = level.add_all(total[rows].tolist())
+    return engine.calibration.bits(total), alarm, engine.calibration.bits(levels)
+
+
+def follows(model: Model, follow: bool | None = None) -> bool:
+    """Return whether the alarm level of a model follows the share of alarms.
+
+    Args:
+        model: a fitted model.
+        follow: as requested; None for the option of the model, and without one for what suits its data.
+
+    Raises:
+        OptionError: it is requested of the model of a table.
+    """
+    source, wanted = model.engine_.source, model.follow if follow is None else follow
+    if wanted and not source.overlaps:
+        raise OptionError(
+            "follow=True: rows of a table have no order that an alarm level could follow",
+            hint="follow=None, or time=... to read the rows as a series",
+        )
+    return source.can_drift if wanted is None else bool(wanted)

@@ -10,12 +10,16 @@ import torch
 from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame, Series
 from diabolo.data.sources.series import MAX_TRAINING_WINDOWS
-from diabolo.data.splitting import Split, overlaps_any
+from diabolo.data.splitting import Fold, learn_all, overlaps_any
+from diabolo.detection import RowScorer
 from diabolo.detection.calibration import Calibration
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
 from diabolo.networks.window_base import WindowBase
-from diabolo.training.fitting import PreparedData, build_engine, train_networks
+from diabolo.training.calibrating import judge_in_time, solve
+from diabolo.training.fitting import build_engine
+from diabolo.training.networks import train_networks
+from diabolo.training.preparation import PreparedData
 from diabolo.utils.sampling import evenly_spaced
 
 # Past windows for each newer one, at most: with a third of all windows, newer ones reach the quartiles
@@ -81,8 +85,23 @@ def update(engine: Engine, frame: Frame, threshold: float) -> Engine:
     anomalous, far = (_covers_alarm(frame, bits > level, source.length) for level in levels)
     changed = bool(anomalous.mean() >= MIN_CHANGED_SHARE)
     learnt, calibrating = (np.flatnonzero(~covered | changed) for covered in (anomalous, far))
-    updated = _solve_networks(engine, frame, newer, Split(learnt, learnt[:0], learnt))
-    calibration = _calibrate(engine, frame, newer, learnt, calibrating)
+    folds = _folds(frame, learnt, calibrating, source.length)
+    data = _with_remembered(engine, frame, newer, learnt)
+    members = {name: network.member for name, network in engine.networks.items()}
+    trained = train_networks(data, members, {"epochs": 0}, device=engine.device, thread_count=engine.threads)
+
+    def solve_some(rows: np.ndarray) -> RowScorer:
+        some = _with_remembered(engine, frame, newer, rows)
+        return solve(some, members, device=engine.device, thread_count=engine.threads)
+
+    updated = build_engine(
+        data,
+        trained,
+        lambda final: list(judge_in_time(final, frame, folds, solve_some)),
+        device=engine.device,
+        thread_count=engine.threads,
+    )
+    calibration = _with_past(updated.calibration, engine.calibration)
     chosen = learnt[evenly_spaced(len(learnt), MAX_TRAINING_WINDOWS)]
     batch, positions = engine.schema.encode(frame[chosen]), frame.positions_of(chosen)
     previous = {e.name: e for e in engine.rows.evidence}
@@ -111,39 +130,40 @@ def _covers_alarm(frame: Frame, alarms: np.ndarray, length: int) -> np.ndarray:
     return np.asarray(count_before[frame.layout.start + length] > count_before[frame.layout.start])
 
 
-def _solve_networks(engine: Engine, frame: Frame, source: Series, split: Split) -> Engine:
-    """Return a model of the remembered windows and of some of the newer ones."""
-    memory, rows = engine.memory, split.fit[evenly_spaced(len(split.fit), MAX_TRAINING_WINDOWS)]
+def _with_remembered(engine: Engine, frame: Frame, source: Series, learnt: np.ndarray) -> PreparedData:
+    """Return remembered windows, repeated to represent all rows of the fit, and newer ones."""
+    memory, rows = engine.memory, learnt[evenly_spaced(len(learnt), MAX_TRAINING_WINDOWS)]
     assert memory.positions is not None and frame.positions is not None
     count = min(engine.facts["rows_trained_on"], MAX_PAST_RATIO * max(len(rows), 1))
     past = np.linspace(0, len(memory) - 1, count).round().astype(int)
-    data = PreparedData(
+    return PreparedData(
         frame,
         source,
         engine.schema,
-        split,
+        learn_all(learnt),
         Batch.concatenate([memory.rows[torch.from_numpy(past)], engine.schema.encode(frame[rows])]),
         np.concatenate([memory.positions[past], frame.positions[rows]]),
         None,
         engine.facts["seed"],
     )
-    members = {name: network.member for name, network in engine.networks.items()}
-    trained = train_networks(data, members, {"epochs": 0}, device=engine.device, thread_count=engine.threads)
-    return build_engine(data, trained, device=engine.device, thread_count=engine.threads)
 
 
-def _calibrate(
-    engine: Engine, frame: Frame, source: Series, learnt: np.ndarray, calibrating: np.ndarray
-) -> Calibration:
-    """Return the calibration on newer windows by models that have not seen them, and on past scores."""
+def _folds(frame: Frame, learnt: np.ndarray, calibrating: np.ndarray, length: int) -> list[Fold]:
+    """Return halves of the newer windows, in blocks that take turns, each judged by the other."""
     assert frame.positions is not None
-    calibrations, fold = [], np.arange(frame.rows) * 2 * N_FOLDS // frame.rows % N_FOLDS
+    number_of, found = np.arange(frame.rows) * 2 * N_FOLDS // frame.rows % N_FOLDS, []
     for number in range(N_FOLDS):
-        near = overlaps_any(frame.positions, fold == number, source.length)
-        split = Split(learnt[~near[learnt]], learnt[:0], calibrating[fold[calibrating] == number])
-        calibrations.append(_solve_networks(engine, frame, source, split).calibration)
-    now, past = np.concatenate([c.scores for c in calibrations]), engine.calibration.scores
-    past = past[evenly_spaced(len(past), max(MAX_PAST_RATIO * len(now), MIN_RANKED_SCORES - len(now)))]
-    logs = {n: np.mean([np.log(c.medians[n]) for c in calibrations]) for n in calibrations[0].medians}
-    medians = {name: float(np.exp(log)) for name, log in logs.items()}
-    return Calibration(medians, past, 1.0).ranked(np.concatenate([now, past]))
+        near = overlaps_any(frame.positions, number_of == number, length)
+        found.append(Fold(learnt[~near[learnt]], calibrating[number_of[calibrating] == number]))
+    return found
+
+
+def _with_past(now: Calibration, before: Calibration) -> Calibration:
+    """Return the calibration on newer points with past scores added, which lie in the tail too."""
+    past = before.scores
+    few = max(MAX_PAST_RATIO * len(now.scores), MIN_RANKED_SCORES - len(now.scores))
+    ranked = now.ranked(np.concatenate([now.scores, past[evenly_spaced(len(past), few)]]))
+    tails = [c.tail for c in (now, before) if c.tail is not None]
+    independent = (now.independent or 0.0) + (before.independent or 0.0)
+    tail = max(tails, key=lambda t: t.scale).above(ranked.scores, independent) if tails else None
+    return replace(ranked, tail=tail, independent=independent)

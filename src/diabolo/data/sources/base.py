@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns import Column, Values, Window
-from diabolo.data.splitting import Split
+from diabolo.data.splitting import Fold, Split
 from diabolo.data.user_table import UserTable
 
 
@@ -118,6 +118,14 @@ class Source(ABC):
             seed: of random splits.
         """
 
+    def folds(self, frame: Frame) -> list[Fold]:
+        """Return how parts of the data are learnt to judge the others; empty if rows are split once.
+
+        Args:
+            frame: the data.
+        """
+        return []
+
     @abstractmethod
     def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
         """Return the part of a frame that is needed for some of the user's rows, neighbours included.
@@ -169,6 +177,19 @@ class Source(ABC):
             frame: the data.
             answers: (frame rows, ...).
         """
+
+    def in_time(self, frame: Frame) -> list[np.ndarray]:
+        """Return the user rows of each series, in the order of time; of a table, all rows.
+
+        Args:
+            frame: the data.
+        """
+        return [np.arange(frame.user_table.rows)]
+
+    @property
+    def can_drift(self) -> bool:
+        """Whether an alarm level follows the share of alarms, unless the user says otherwise."""
+        return False
 
     @abstractmethod
     def group_alarms(self, frame: Frame, alarms: np.ndarray) -> list[np.ndarray]:

@@ -31,7 +31,7 @@ from diabolo.data.sources.grid import (
     rows_by_series,
     split_positions,
 )
-from diabolo.data.splitting import Split, split_windows
+from diabolo.data.splitting import Fold, Split, split_in_time, split_windows
 from diabolo.data.user_table import UserTable
 from diabolo.errors import ColumnError, DataError, OptionError
 from diabolo.utils.checks import is_finite_number, is_text_list, require
@@ -140,7 +140,9 @@ class Series(Source):
                 hint="more points, or no time=... to read it as a table",
             )
         length = (
-            self.window if self.window is not None else int(np.clip(longest // 3, MIN_LENGTH, DEFAULT_LENGTH))
+            self.window
+            if self.window is not None
+            else int(np.clip(longest // (3 * len(channels)), MIN_LENGTH, DEFAULT_LENGTH))
         )
         if not 2 <= length <= longest:
             raise OptionError(
@@ -195,6 +197,9 @@ class Series(Source):
         """
         assert frame.positions is not None
         return split_windows(frame.positions, self.length)
+
+    def folds(self, frame: Frame) -> list[Fold]:
+        return split_in_time(frame.layout.start, self.length, len(self.channels))
 
     def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
         """Return the windows within a window's length of the rows.
@@ -304,6 +309,17 @@ class Series(Source):
         else:
             columns[self.time] = from_seconds(step * self.step)
         return columns
+
+    def in_time(self, frame: Frame) -> list[np.ndarray]:
+        point, start = frame.layout.point, frame.layout.start
+        first = start[np.flatnonzero(np.diff(start, prepend=-2) > 1)]
+        order = np.argsort(point, kind="stable")
+        return np.split(order, np.searchsorted(point[order], first[1:]))
+
+    @property
+    def can_drift(self) -> bool:
+        # Measured: levels that follow forget the long faults of test benches with several sensors.
+        return len(self.channels) == 1
 
     def group_alarms(self, frame: Frame, alarms: np.ndarray) -> list[np.ndarray]:
         """Return the user rows of each episode: alarms less than half a window apart belong together.

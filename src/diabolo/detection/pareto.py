@@ -1,0 +1,119 @@
+"""The tail of the scores of a series: peaks over a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from diabolo.utils.checks import is_finite_number, require
+
+START_QUANTILE = 0.9  # of the scores, from where on the tail is modelled; a choice
+MIN_PEAKS = 4  # separate peaks that a tail is estimated from; fewer say nothing of its shape
+MAX_SHAPE = 0.5  # of the distribution, either sign: a few peaks cannot tell more extreme ones apart
+# Bits beyond one in as many independent windows as there are: a tail is read a thousand times farther than
+# data reach, no more.
+BITS_BEYOND_DATA = 10.0
+
+
+@dataclass(frozen=True)
+class ParetoTail:
+    """The distribution of scores above a level, by peaks over a threshold.
+
+    Scores of neighbouring points are alike, so that a stretch of high scores counts once, by its peak. Peaks
+    above a high level follow a generalised Pareto distribution: a score x beyond the level u is exceeded by a
+    share `share (1 + shape (x - u) / scale)^(-1 / shape)` (Pickands, "Statistical inference using extreme
+    order statistics", 1975; for runs of dependent values: Davison and Smith, "Models for exceedances over
+    high thresholds", 1990).
+
+    Attributes:
+        start: the level u.
+        share: the share of scores above it.
+        scale, shape: of the distribution of the excesses.
+        max_bits: the bits up to which the tail is read; beyond, they grow like a logarithm and mean no share.
+    """
+
+    start: float
+    share: float
+    scale: float
+    shape: float
+    max_bits: float
+
+    @classmethod
+    def fit(cls, scores: np.ndarray, positions: np.ndarray, length: int, independent: float) -> Self | None:
+        """Estimate the tail by the moments of the peaks; return None if there are too few of them.
+
+        Args:
+            scores: (points,).
+            positions: (points,) in time, ascending.
+            length: points of a window; peaks less than half of it apart are one.
+            independent: number of independent windows that the scores come from.
+        """
+        ranked = np.sort(scores)
+        first = min(int(START_QUANTILE * len(ranked)), len(ranked) - 1)
+        start = float(ranked[first])
+        above = np.flatnonzero(scores > start)
+        if len(above) == 0:
+            return None
+        stretches = np.split(above, np.flatnonzero(np.diff(positions[above]) > max(length // 2, 1)) + 1)
+        peaks = np.array([scores[stretch].max() - start for stretch in stretches])
+        if len(peaks) < MIN_PEAKS:
+            return None
+        mean, variance = float(peaks.mean()), max(float(peaks.var(ddof=1)), 1e-12)
+        shape = float(np.clip((1 - mean**2 / variance) / 2, -MAX_SHAPE, MAX_SHAPE))
+        scale = max(mean * (1 - shape), 1e-9)
+        share = float((len(ranked) - np.searchsorted(ranked, start)) / (len(ranked) + 1))
+        return cls(start, share, scale, shape, float(np.log2(independent + 1)) + BITS_BEYOND_DATA)
+
+    def above(self, ranked: np.ndarray, independent: float) -> Self:
+        """Return a tail of the same shape above the highest tenth of other scores.
+
+        Args:
+            ranked: scores, ascending.
+            independent: number of independent windows that they come from.
+        """
+        first = min(int(START_QUANTILE * len(ranked)), len(ranked) - 1)
+        share = float((len(ranked) - np.searchsorted(ranked, ranked[first])) / (len(ranked) + 1))
+        bits = float(np.log2(independent + 1)) + BITS_BEYOND_DATA
+        return replace(self, start=float(ranked[first]), share=share, max_bits=bits)
+
+    @property
+    def min_bits(self) -> float:
+        """The bits of the level where the tail starts."""
+        return -float(np.log2(self.share))
+
+    def bits(self, scores: np.ndarray) -> np.ndarray:
+        """Return -log2 of the share of normal points that score at least as high.
+
+        Args:
+            scores: any shape; those below the start of the tail count as the start.
+        """
+        excess, last = np.maximum(scores - self.start, 0), self._excess(self.max_bits)
+        within = self.min_bits + self._nats(np.minimum(excess, last)) / np.log(2)
+        slope = 1 / (np.log(2) * max(self.scale + self.shape * last, 1e-9))
+        return np.asarray(within + np.log2(1 + slope * np.maximum(excess - last, 0)))
+
+    def score_at(self, bits: float) -> float:
+        """Return the score that has these bits, for bits from `min_bits` to `max_bits`."""
+        return self.start + self._excess(bits)
+
+    def _nats(self, excess: np.ndarray) -> np.ndarray:
+        """Return -log of the share of peaks that exceed the level by more."""
+        if abs(self.shape) < 1e-6:
+            return np.asarray(excess / self.scale)
+        return np.asarray(np.log1p(self.shape * excess / self.scale) / self.shape)
+
+    def _excess(self, bits: float) -> float:
+        """Return the inverse of `_nats`, for bits."""
+        nats = max(bits - self.min_bits, 0.0) * np.log(2)
+        if abs(self.shape) < 1e-6:
+            return float(self.scale * nats)
+        return float(self.scale * np.expm1(self.shape * nats) / self.shape)
+
+    def check(self) -> None:
+        """Raise `ValueError` if a value from a model file cannot be right."""
+        values = (self.start, self.share, self.scale, self.shape, self.max_bits)
+        require(all(is_finite_number(v) for v in values), "tail of the calibration")
+        require(0 < self.share <= 1 and self.scale > 0 and abs(self.shape) <= MAX_SHAPE, "tail")
+        require(self.min_bits <= self.max_bits <= 100, "bits of the tail")
