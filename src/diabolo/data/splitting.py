@@ -61,13 +61,19 @@ def split_rows(rows: int, seed: int) -> Split:
     return Split(np.sort(order[second:]), np.sort(order[first:second]), np.sort(order[:first]))
 
 
-def learn_all(rows: np.ndarray) -> Split:
-    """Return a split that spares no row: a model that needs no training is calibrated by others like it.
+def learn_windows(rows: np.ndarray, positions: np.ndarray, length: int, *, hold_out: bool) -> Split:
+    """Return a split that learns all of some windows: it is calibrated by models of parts of them.
 
     Args:
-        rows: their numbers.
+        rows: numbers of the windows.
+        positions: (all windows,) their starts in time, ascending.
+        length: points in a window.
+        hold_out: whether the last tenth chooses the best weights; of few windows none does.
     """
-    return Split(rows, rows[:0], rows[:0])
+    if not hold_out or len(rows) < MIN_WINDOWS_TO_SPLIT * length:
+        return Split(rows, rows[:0], rows[:0])
+    held_out = rows[len(rows) - len(rows) // 10 :]
+    return Split(rows[positions[rows] < positions[held_out[0]] - length], held_out, rows[:0])
 
 
 def split_windows(positions: np.ndarray, length: int) -> Split:
@@ -89,10 +95,8 @@ def split_windows(positions: np.ndarray, length: int) -> Split:
     for s in starts:
         low, high = positions[s] - length, positions[s + size - 1] + length
         near |= (positions > low) & (positions < high)
-    rest = np.flatnonzero(~near)
-    held_out = rest[len(rest) - len(rest) // 10 :]
-    fit = rest[positions[rest] < positions[held_out[0]] - length]
-    return Split(fit, held_out, calibration)
+    learnt = learn_windows(np.flatnonzero(~near), positions, length, hold_out=True)
+    return Split(learnt.fit, learnt.held_out, calibration)
 
 
 @dataclass(frozen=True)
@@ -107,17 +111,19 @@ class Fold:
     judged: np.ndarray
 
 
-def split_in_time(starts: np.ndarray, length: int, channels: int) -> list[Fold]:
+def split_in_time(starts: np.ndarray, length: int, channels: int, *, solved: bool) -> list[Fold]:
     """Split windows for a calibration in time: every block by models of other windows.
 
     A window inside a block lies between windows that are learnt, as nothing that comes after the fit does;
     so the last half and the last quarter are also judged by models of what came before. Several channels
-    need more windows for that: the start of a short series does not determine their covariance.
+    need more windows for that: the start of a short series does not determine their covariance. Networks that
+    are trained cost more than those that are solved: they are trained on two halves.
 
     Args:
         starts: (windows,) first points; those of one series are consecutive numbers.
         length: points in a window.
         channels: their number.
+        solved: whether networks are solved in closed form.
     """
     runs = np.split(np.arange(len(starts)), np.flatnonzero(np.diff(starts) != 1) + 1)
     points = np.array([len(run) + length - 1 for run in runs])
@@ -125,7 +131,7 @@ def split_in_time(starts: np.ndarray, length: int, channels: int) -> list[Fold]:
     offset = np.concatenate([np.arange(len(run)) for run in runs])
     total = np.repeat(points, [len(run) for run in runs])
     first, last = offset / total, (offset + length - 1) / total
-    blocks = int(np.clip(points.max() // length, MIN_BLOCKS, MAX_BLOCKS))
+    blocks = int(np.clip(points.max() // length, MIN_BLOCKS, MAX_BLOCKS)) if solved else MIN_BLOCKS
     block = [(share * blocks).astype(int) for share in (first, last)]
     found = [
         Fold(
@@ -134,7 +140,7 @@ def split_in_time(starts: np.ndarray, length: int, channels: int) -> list[Fold]:
         )
         for number in range(blocks)
     ]
-    if channels == 1 or points.max() >= MIN_WINDOWS_TO_CUT * length * channels:
+    if solved and (channels == 1 or points.max() >= MIN_WINDOWS_TO_CUT * length * channels):
         found += [Fold(np.flatnonzero(last < cut), np.flatnonzero(first >= cut)) for cut in CUTS]
     return [fold for fold in found if len(fold.learnt) >= MIN_LEARNT and len(fold.judged)]
 

@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame
-from diabolo.data.splitting import Fold, learn_all
+from diabolo.data.splitting import Fold
 from diabolo.detection import EncodedRows, ModelParts, RowScorer, TrainingRows, fit_evidence
 from diabolo.detection.judged import JudgedRows
 from diabolo.detection.memory import Memory
 from diabolo.detection.metrics import MAX_ROWS
 from diabolo.networks.completion import complete_windows
-from diabolo.networks.member import Member
-from diabolo.training.networks import TrainedNetworks, train_networks
-from diabolo.training.preparation import PreparedData, prepare
+from diabolo.networks.network import Network
+from diabolo.training.networks import train_networks
+from diabolo.training.preparation import PreparedData
+from diabolo.utils.progress import Progress
 from diabolo.utils.sampling import evenly_spaced
 
 MAX_COMPARED = 512  # windows that two models are compared on; they overlap, so that more add little
 
 
-def rows_to_remember(data: PreparedData, trained: TrainedNetworks, device: str) -> Batch:
+def rows_to_remember(data: PreparedData, networks: Mapping[str, Network], device: str) -> Batch:
     """Return the rows that a memory is made of; windows without missing values.
 
     Args:
         data: what the networks were trained on.
-        trained: the networks.
+        networks: name -> network.
         device: where they are.
     """
     if data.source.overlaps:
-        return complete_windows(list(trained.networks.values())[-1], data.batch, device)
+        return complete_windows(list(networks.values())[-1], data.batch, device)
     # Rows of the calibration too: no row is its own neighbour, so their distances are those of new rows.
     return data.schema.encode(data.frame[evenly_spaced(data.frame.rows, MAX_ROWS)])
 
 
 def fit_scorer(
     data: PreparedData,
-    trained: TrainedNetworks,
+    networks: Mapping[str, Network],
     remembered: Batch,
     *,
     device: str,
@@ -49,49 +51,45 @@ def fit_scorer(
 
     Args:
         data: what the networks were trained on.
-        trained: the networks.
+        networks: name -> network.
         remembered: the rows that a memory is made of.
         device: where the networks are.
         thread_count: of torch; None for its own choice.
     """
     scored = {k: torch.as_tensor(v) for k, v in data.schema.scored_fields.items()}
     memory = Memory.fit(remembered, scored, data.positions)
-    parts = ModelParts(data.source, data.schema, trained.networks, memory, device, thread_count)
+    parts = ModelParts(data.source, data.schema, networks, memory, device, thread_count)
     training = TrainingRows(data.frame, data.batch, data.positions, data.sample)
     return RowScorer.uncalibrated(parts, fit_evidence(parts, training))
 
 
-def solve(
-    data: PreparedData, members: Mapping[str, Member], *, device: str, thread_count: int | None
+def learn_part(
+    part: PreparedData, final: RowScorer, training: Mapping[str, Any], progress: Progress | None = None
 ) -> RowScorer:
-    """Return a scorer, not calibrated, of networks that are solved in closed form.
+    """Return a scorer like the final one that has learnt only a part of the windows.
+
+    Networks that only fill in missing points are not solved again: they say nothing of a window by
+    themselves.
 
     Args:
-        data: what to learn.
-        members: name -> what the network is like.
-        device: where to compute.
-        thread_count: of torch; None for its own choice.
+        part: the windows to learn.
+        final: the scorer of all windows.
+        training: settings that the user requested.
+        progress: called with the progress.
     """
-    trained = train_networks(data, members, {"epochs": 0}, device=device, thread_count=thread_count)
-    remembered = rows_to_remember(data, trained, device)
-    return fit_scorer(data, trained, remembered, device=device, thread_count=thread_count)
-
-
-def solve_scorer(data: PreparedData, final: RowScorer, learnt: np.ndarray) -> RowScorer:
-    """Return a scorer like the final one that has learnt only some of the windows.
-
-    Args:
-        data: what the final scorer has learnt.
-        final: a scorer whose networks are solved, not trained.
-        learnt: numbers of the windows.
-    """
-    some = prepare(data.frame, data.source, data.schema, seed=data.seed, split=learn_all(learnt))
-    members = {name: network.member for name, network in final.parts.networks.items()}
-    return solve(some, members, device=final.parts.device, thread_count=final.parts.threads)
+    device, threads = final.parts.device, final.parts.threads
+    networks = final.parts.networks
+    if not final.parts.rows_are_solved:
+        members = {name: network.member for name, network in networks.items()}
+        networks = train_networks(
+            part, members, training, device=device, thread_count=threads, progress=progress
+        ).networks
+    remembered = rows_to_remember(part, networks, device)
+    return fit_scorer(part, networks, remembered, device=device, thread_count=threads)
 
 
 def judge_in_time(
-    final: RowScorer, frame: Frame, folds: Sequence[Fold], solve_some: Callable[[np.ndarray], RowScorer]
+    final: RowScorer, frame: Frame, folds: Sequence[Fold], learn_some: Callable[[np.ndarray], RowScorer]
 ) -> Iterator[JudgedRows]:
     """Yield what models of a part of a series say of the other part, in units of the final model.
 
@@ -103,10 +101,10 @@ def judge_in_time(
         final: the model of all windows.
         frame: the windows.
         folds: which windows are learnt and which are judged.
-        solve_some: returns the scorer that has learnt the windows that it is given.
+        learn_some: returns the scorer that has learnt the windows that it is given.
     """
     for fold in folds:
-        scorer = solve_some(fold.learnt)
+        scorer = learn_some(fold.learnt)
         rows = fold.learnt[evenly_spaced(len(fold.learnt), MAX_COMPARED)]
         batch, positions = final.parts.schema.encode(frame[rows]), frame.positions_of(rows)
         ours, theirs = (s.scores(EncodedRows(s.parts, batch, positions)) for s in (final, scorer))

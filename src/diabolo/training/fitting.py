@@ -16,13 +16,13 @@ import torch
 
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source
-from diabolo.data.splitting import learn_all
+from diabolo.data.splitting import learn_windows
 from diabolo.detection import CellPredictor, RowScorer
 from diabolo.detection.judged import JudgedRows
 from diabolo.engine import Engine
 from diabolo.generation.window_mixture import fit_window_mixture
 from diabolo.networks.member import Member
-from diabolo.training.calibrating import fit_scorer, judge_in_time, rows_to_remember, solve_scorer
+from diabolo.training.calibrating import fit_scorer, judge_in_time, learn_part, rows_to_remember
 from diabolo.training.checkpoint import Checkpoint
 from diabolo.training.error_rates import fit_cell_errors
 from diabolo.training.networks import TrainedNetworks, are_solved, train_networks
@@ -30,7 +30,9 @@ from diabolo.training.preparation import PreparedData, prepare
 from diabolo.training.trainer import Log
 from diabolo.utils.progress import Progress
 
-MAX_AXES = 16  # principal components of the latent codes; a choice
+# Choices:
+MAX_AXES = 16  # principal components of the latent codes
+INTERRUPTED_STEPS = 20  # of each network of the models that calibrate, after Ctrl-C
 
 
 def build_engine(
@@ -52,8 +54,8 @@ def build_engine(
         thread_count: of torch; None for its own choice.
     """
     frame, schema, source, split = data.frame, data.schema, data.source, data.split
-    remembered = rows_to_remember(data, trained, device)
-    scorer = fit_scorer(data, trained, remembered, device=device, thread_count=thread_count)
+    remembered = rows_to_remember(data, trained.networks, device)
+    scorer = fit_scorer(data, trained.networks, remembered, device=device, thread_count=thread_count)
     parts = scorer.parts
     judged = judge(scorer) if judge is not None else [scorer.judge(frame, split.calibration)]
     scorer = scorer.calibrated(frame, judged)
@@ -111,9 +113,11 @@ def fit_engine(
         log: called with each line of history.
     """
     began, cpu = time.perf_counter(), time.process_time()
-    folds = source.folds(frame) if are_solved(members, training) else []
-    split = learn_all(np.arange(frame.rows)) if folds else None
-    data, store = prepare(frame, source, schema, seed=seed, split=split), None
+    solved = are_solved(members, training)
+    folds = source.folds(frame, solved=solved)
+    learnt = partial(_prepare_windows, frame, source, schema, seed, hold_out=not solved)
+    data = learnt(np.arange(frame.rows)) if folds else prepare(frame, source, schema, seed=seed)
+    store = None
     if checkpoint is not None:
         described = [(name, member.to_json()) for name, member in members.items()]
         state = [data.fingerprint, source.to_json(), thread_count, seed, dict(training), described]
@@ -121,22 +125,52 @@ def fit_engine(
     trained = train_networks(
         data,
         members,
-        training,
+        _with_share(training, 1 / 2 if folds else 1),
         device=device,
         thread_count=thread_count,
         progress=progress,
         store=store,
         log=log,
     )
+    for_folds = _with_share(training, 1 / (2 * max(len(folds), 1)))
+    if trained.interrupted:
+        for_folds = {**for_folds, "min_steps": 1, "max_steps": INTERRUPTED_STEPS}
 
     def judge(final: RowScorer) -> list[JudgedRows]:
-        return list(judge_in_time(final, frame, folds, partial(solve_scorer, data, final)))
+        def learn_some(rows: np.ndarray) -> RowScorer:
+            return learn_part(learnt(rows), final, for_folds)
+
+        return list(judge_in_time(final, frame, folds, learn_some))
 
     engine = build_engine(data, trained, judge if folds else None, device=device, thread_count=thread_count)
     if store is not None:
         store.remove()
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
     return engine.with_report(seconds=round(seconds, 2), cpu_seconds=round(cpu_seconds, 2))
+
+
+def _prepare_windows(
+    frame: Frame, source: Source, schema: Schema, seed: int, rows: np.ndarray, *, hold_out: bool
+) -> PreparedData:
+    """Return the data of a fit that learns some windows.
+
+    Args:
+        frame: all windows.
+        source: what read them.
+        schema: what their columns are.
+        seed: of every random number.
+        rows: the windows to learn.
+        hold_out: whether some of them choose the best weights.
+    """
+    assert frame.positions is not None
+    split = learn_windows(rows, frame.positions, source.length, hold_out=hold_out)
+    return prepare(frame, source, schema, seed=seed, split=split)
+
+
+def _with_share(training: Mapping[str, Any], share: float) -> Mapping[str, Any]:
+    """Return settings with a share of the time that the user allows, if there is a bound."""
+    budget = training.get("budget")
+    return training if budget is None else {**training, "budget": budget * share}
 
 
 def _axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

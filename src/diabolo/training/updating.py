@@ -10,13 +10,14 @@ import torch
 from diabolo.data.fields import Batch
 from diabolo.data.sources import Frame, Series
 from diabolo.data.sources.series import MAX_TRAINING_WINDOWS
-from diabolo.data.splitting import Fold, learn_all, overlaps_any
+from diabolo.data.splitting import Fold, Split, overlaps_any
 from diabolo.detection import RowScorer
 from diabolo.detection.calibration import Calibration
+from diabolo.detection.judged import JudgedRows
 from diabolo.engine import Engine
 from diabolo.errors import DataError, UnsupportedError
 from diabolo.networks.window_base import WindowBase
-from diabolo.training.calibrating import judge_in_time, solve
+from diabolo.training.calibrating import judge_in_time, learn_part
 from diabolo.training.fitting import build_engine
 from diabolo.training.networks import train_networks
 from diabolo.training.preparation import PreparedData
@@ -90,17 +91,13 @@ def update(engine: Engine, frame: Frame, threshold: float) -> Engine:
     members = {name: network.member for name, network in engine.networks.items()}
     trained = train_networks(data, members, {"epochs": 0}, device=engine.device, thread_count=engine.threads)
 
-    def solve_some(rows: np.ndarray) -> RowScorer:
-        some = _with_remembered(engine, frame, newer, rows)
-        return solve(some, members, device=engine.device, thread_count=engine.threads)
+    def judge(final: RowScorer) -> list[JudgedRows]:
+        def learn_some(rows: np.ndarray) -> RowScorer:
+            return learn_part(_with_remembered(engine, frame, newer, rows), final, {"epochs": 0})
 
-    updated = build_engine(
-        data,
-        trained,
-        lambda final: list(judge_in_time(final, frame, folds, solve_some)),
-        device=engine.device,
-        thread_count=engine.threads,
-    )
+        return list(judge_in_time(final, frame, folds, learn_some))
+
+    updated = build_engine(data, trained, judge, device=engine.device, thread_count=engine.threads)
     calibration = _with_past(updated.calibration, engine.calibration)
     chosen = learnt[evenly_spaced(len(learnt), MAX_TRAINING_WINDOWS)]
     batch, positions = engine.schema.encode(frame[chosen]), frame.positions_of(chosen)
@@ -140,7 +137,7 @@ def _with_remembered(engine: Engine, frame: Frame, source: Series, learnt: np.nd
         frame,
         source,
         engine.schema,
-        learn_all(learnt),
+        Split(learnt, learnt[:0], learnt[:0]),
         Batch.concatenate([memory.rows[torch.from_numpy(past)], engine.schema.encode(frame[rows])]),
         np.concatenate([memory.positions[past], frame.positions[rows]]),
         None,

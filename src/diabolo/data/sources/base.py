@@ -118,11 +118,12 @@ class Source(ABC):
             seed: of random splits.
         """
 
-    def folds(self, frame: Frame) -> list[Fold]:
+    def folds(self, frame: Frame, *, solved: bool) -> list[Fold]:
         """Return how parts of the data are learnt to judge the others; empty if rows are split once.
 
         Args:
             frame: the data.
+            solved: whether networks are solved in closed form, not trained.
         """
         return []
 

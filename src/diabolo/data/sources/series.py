@@ -198,8 +198,8 @@ class Series(Source):
         assert frame.positions is not None
         return split_windows(frame.positions, self.length)
 
-    def folds(self, frame: Frame) -> list[Fold]:
-        return split_in_time(frame.layout.start, self.length, len(self.channels))
+    def folds(self, frame: Frame, *, solved: bool) -> list[Fold]:
+        return split_in_time(frame.layout.start, self.length, len(self.channels), solved=solved)
 
     def narrow(self, frame: Frame, rows: np.ndarray) -> tuple[Frame, np.ndarray]:
         """Return the windows within a window's length of the rows.
