@@ -106,10 +106,11 @@ class Level(RowEvidence):
         return {"low": self.low, "high": self.high, "fence": self.fence}
 
     def score(self, rows: EncodedRows) -> np.ndarray:
-        return self.of_excess(self.excess(rows.batch))
+        # The mean of the few points that a window has moves more than that of all: missing ones are predicted.
+        return self.of_excess(self.excess(rows.complete))
 
     def shares(self, rows: EncodedRows) -> dict[str, np.ndarray]:
-        nats, excess = shape_of_cells(rows.batch), self.excess(rows.batch)
+        nats, excess = shape_of_cells(rows.batch), self.excess(rows.complete)
         nats[Curve.kind] += (in_shares(excess**2) * np.log(self.of_excess(excess))[:, None])[:, :, None]
         return nats
 
@@ -124,7 +125,7 @@ class Level(RowEvidence):
             row: the user's row.
         """
         window = parts.source.at_centre(frame, np.arange(frame.rows))[[row]]
-        batch = parts.schema.encode(frame[window])
+        batch = parts.complete_windows(parts.schema.encode(frame[window]))
         excess = self.excess(batch)[0]
         farthest = int(excess.argmax())
         if excess[farthest] < 1:
@@ -159,7 +160,7 @@ class Level(RowEvidence):
         Args:
             rows: rows of the frame.
         """
-        return np.asarray(self.excess(rows.batch).max(1, initial=0.0) > FAR_OUT)
+        return np.asarray(self.excess(rows.complete).max(1, initial=0.0) > FAR_OUT)
 
 
 def _means(batch: Batch) -> np.ndarray:

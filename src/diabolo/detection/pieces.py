@@ -13,6 +13,7 @@ from diabolo.data.sources.points import CoveredPoints
 from diabolo.utils.sampling import evenly_spaced
 
 LENGTH = 16  # points of a subsequence (measured, docs/how-it-detects.md)
+MIN_PRESENT = 0.875  # of the points of a channel, for it to count; a choice
 MAX_SAMPLES, MAX_NUMBERS = 20_000, 4_000_000  # subsequences that are learnt from, and numbers in them
 
 
@@ -21,7 +22,7 @@ class Pieces(NamedTuple):
 
     Attributes:
         values: (subsequences, channels, length) without missing values.
-        complete: (subsequences, channels) whether half of the points are present, or more: then it counts.
+        complete: (subsequences, channels) whether the channel has enough points to count: see `cut`.
         positions: (subsequences,) of their first points in time.
         total: how many there were to choose from.
     """
@@ -57,7 +58,8 @@ def sample_pieces(batch: Batch, positions: np.ndarray) -> Pieces:
 def cut(values: np.ndarray, bridged: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Return all subsequences of a run (subsequences, channels, length), and which channels count.
 
-    A channel counts where half of its points are present, or more.
+    A channel counts where its first and its last point are present, and of the others all but a few: what is put
+    into a longer gap, or beyond the end of a series, has a shape of its own, and would be an anomalous one.
 
     Args:
         values: (points, channels), NaN where a value is missing.
@@ -67,5 +69,6 @@ def cut(values: np.ndarray, bridged: np.ndarray, length: int) -> tuple[np.ndarra
     points, channels = values.shape
     if points < length:
         return np.zeros((0, channels, length), np.float32), np.zeros((0, channels), bool)
-    present = sliding_window_view(np.isfinite(values), length, axis=0).sum(-1)
-    return sliding_window_view(bridged, length, axis=0), present >= length / 2
+    present = sliding_window_view(np.isfinite(values), length, axis=0)
+    complete = (present.sum(-1) >= MIN_PRESENT * length) & present[..., 0] & present[..., -1]
+    return sliding_window_view(bridged, length, axis=0), complete

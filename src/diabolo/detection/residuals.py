@@ -26,6 +26,7 @@ from diabolo.utils.torch_state import torch_threads
 EXTREME = 2.0
 NUMBERS_EXPONENT = 0.4  # of the residual in rows of numbers only: measured, docs/how-it-detects.md
 HALVES = 4  # pairs of halves of a row, from which the surprise of its labels is estimated
+MIN_PRESENT = 0.75  # of the points of a window; with fewer its error is no evidence (a choice)
 CURVE_RIDGE = 0.01  # share of the mean variance of a window's errors that is added to each point's
 
 
@@ -111,6 +112,10 @@ class Residual(RowEvidence):
             self.parts.scored_cells(rows.batch, k).reshape(len(rows.batch), -1).sum(1) for k in squared
         )
         residual = self.of_rows(squared, np.asarray(counts))
+        if Curve.kind in squared:
+            # What a network says of a window that is mostly predicted is not known from training.
+            present = rows.batch.visible[Curve.kind].flatten(1).float().mean(1).numpy()
+            residual = np.where(present >= MIN_PRESENT, residual, np.inf)
         return residual**NUMBERS_EXPONENT if set(squared) == {Real.kind} else residual
 
     def shares(self, rows: EncodedRows) -> dict[str, np.ndarray]:
