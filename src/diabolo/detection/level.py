@@ -106,7 +106,7 @@ class Level(RowEvidence):
         return {"low": self.low, "high": self.high, "fence": self.fence}
 
     def score(self, rows: EncodedRows) -> np.ndarray:
-        # The mean of the few points that a window has moves more than that of all: missing ones are predicted.
+        # The mean of few points moves more than that of a whole window: missing ones are predicted.
         return self.of_excess(self.excess(rows.complete))
 
     def shares(self, rows: EncodedRows) -> dict[str, np.ndarray]:

@@ -58,8 +58,8 @@ def sample_pieces(batch: Batch, positions: np.ndarray) -> Pieces:
 def cut(values: np.ndarray, bridged: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Return all subsequences of a run (subsequences, channels, length), and which channels count.
 
-    A channel counts where its first and its last point are present, and of the others all but a few: what is put
-    into a longer gap, or beyond the end of a series, has a shape of its own, and would be an anomalous one.
+    A channel counts where its first and its last point are present, and of the others all but a few: what is
+    put into a longer gap, or beyond the end of a series, would be an anomalous shape.
 
     Args:
         values: (points, channels), NaN where a value is missing.

@@ -10,6 +10,9 @@ import numpy as np
 from diabolo.data.sources import Frame, UserTable
 from diabolo.detection.calibration import severity
 from diabolo.detection.following import AlarmLevel
+from diabolo.detection.shifts import RATE as SHIFT_RATE
+from diabolo.detection.shifts import Shift, find_shifts
+from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model
 
@@ -44,6 +47,7 @@ class Scores(Answer):
         alarm_rate: the share of normal rows that are alarms.
         follows: whether the alarm level followed the share of alarms.
         episodes: alarms that belong together, in the order of time.
+        shifts: parts of a series that are so unlike the fit that it may have changed for good.
     """
 
     user_table: UserTable
@@ -55,6 +59,7 @@ class Scores(Answer):
     alarm_rate: float
     follows: bool
     episodes: list[Episode]
+    shifts: list[Shift]
 
     def columns(self) -> dict[str, Any]:
         """Return the bits, the severity and the alarm of each row, and the alarm level if it follows."""
@@ -82,41 +87,43 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None, follow: b
     frame = engine.read(data)
     rate = alarm_rate if alarm_rate is not None else model.alarm_rate
     rate, threshold = engine.calibration.alarm(rate)
-    bits, alarm, levels = find_alarms(model, frame, rate, threshold, follow)
+    followed = follows(model, follow)
+    shifts: list[Shift] = []
+    if engine.source.overlaps:
+        bits, alarm, levels, shifts = _follow_scores(engine, frame, rate, threshold, follow=followed)
+    else:
+        bits = engine.bits(frame)
+        alarm, levels = bits > threshold, np.full(len(bits), threshold)
     severe = severity(bits)
     episodes = []
     for rows in engine.source.group_alarms(frame, alarm):
         peak = int(rows[np.argmax(bits[rows])])
         episodes.append(Episode(int(rows[0]), int(rows[-1]), peak, float(bits[peak]), float(severe[peak])))
-    return Scores(
-        frame.user_table, bits, severe, alarm, threshold, levels, rate, follows(model, follow), episodes
-    )
+    return Scores(frame.user_table, bits, severe, alarm, threshold, levels, rate, followed, episodes, shifts)
 
 
-def find_alarms(
-    model: Model, frame: Frame, rate: float, threshold: float, follow: bool | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the bits of each row, whether it is an alarm, and the bits that it was compared with.
-
-    All three are (user rows,).
+def _follow_scores(
+    engine: Engine, frame: Frame, rate: float, threshold: float, *, follow: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Shift]]:
+    """Return the bits of each point of a series, its alarms and its levels, all (user rows,), and its shifts.
 
     Args:
-        model: a fitted model.
-        frame: rows that its engine has read.
-        rate: the share of normal rows that may be alarms.
-        threshold: the bits that a row of the fit exceeds at this rate.
-        follow: whether the level of a series follows the share of alarms; None for the model's choice.
+        engine: of a series.
+        frame: points that it has read.
+        rate: the share of normal points that may be alarms.
+        threshold: the bits that a point of the fit exceeds at this rate.
+        follow: whether the level follows the share of alarms.
     """
-    engine = model.engine_
-    if not follows(model, follow):
-        bits = engine.bits(frame)
-        return bits, bits > threshold, np.full(len(bits), threshold)
+    calibration, shifts = engine.calibration, []
     total, _ = engine.rows.totals(frame)
-    alarm, levels = np.zeros(len(total), bool), np.full(len(total), threshold)
+    alarm, levels = np.zeros(len(total), bool), np.full(len(total), np.nan)
+    usual = calibration.score_at(-float(np.log2(SHIFT_RATE)))
     for rows in engine.source.in_time(frame):
-        level = AlarmLevel.of(engine.calibration, rate, threshold, follow=True)
-        alarm[rows], levels[rows] = level.add_all(total[rows].tolist())
-    return engine.calibration.bits(total), alarm, engine.calibration.bits(levels)
+        scores = total[rows].tolist()
+        level = AlarmLevel.of(calibration, rate, threshold, follow=follow)
+        alarm[rows], levels[rows] = level.add_all(scores)
+        shifts += find_shifts(rows.tolist(), scores, usual, engine.source.length)
+    return calibration.bits(total), alarm, calibration.bits(levels), shifts
 
 
 def follows(model: Model, follow: bool | None = None) -> bool:
