@@ -109,6 +109,8 @@ def score(
         details = f"{count_of(len(answer.episodes), 'episode')}; {details}"
     rows = count_of(len(answer.bits), "row")
     print_message(f"{int(answer.alarm.sum()):,} of {rows} are alarms ({details})", quiet)
+    for note in answer.notes:
+        print_message(f"note: {note}", quiet)
     highest = table.sort_by([("bits", "descending")]).slice(0, 10)
     write_answer(table, output, json, "the most anomalous rows", highest)
     if fail_on is not None and bool((answer.severity >= fail_on).any()):

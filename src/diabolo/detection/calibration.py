@@ -136,6 +136,20 @@ class Calibration:
         return max(float(high - middle), 1e-6)
 
     @property
+    def max_bits(self) -> float:
+        """The bits that the calibration rows support, as far as a tail is read; infinite for a table."""
+        return np.inf if self.tail is None else self.tail.max_bits
+
+    def false_episodes(self, points: int, bits: float) -> float | None:
+        """Return how many episodes of alarms to expect among points like those of the fit; None if unknown.
+
+        Args:
+            points: their number.
+            bits: the alarm level.
+        """
+        return None if self.tail is None else points * 2.0**-bits / self.tail.points_per_peak
+
+    @property
     def lowest_rate(self) -> float:
         """The lowest rate of false alarms that these rows, or their tail, can support."""
         return 1 / (len(self.scores) + 1) if self.tail is None else float(np.exp2(-self.tail.max_bits))

@@ -32,6 +32,7 @@ class ParetoTail:
         share: the share of scores above it.
         scale, shape: of the distribution of the excesses.
         max_bits: the bits up to which the tail is read; beyond, they grow like a logarithm and mean no share.
+        points_per_peak: how many points of the tail belong to one peak, on average.
     """
 
     start: float
@@ -39,6 +40,7 @@ class ParetoTail:
     scale: float
     shape: float
     max_bits: float
+    points_per_peak: float
 
     @classmethod
     def fit(cls, scores: np.ndarray, positions: np.ndarray, length: int, independent: float) -> Self | None:
@@ -64,7 +66,8 @@ class ParetoTail:
         shape = float(np.clip((1 - mean**2 / variance) / 2, -MAX_SHAPE, MAX_SHAPE))
         scale = max(mean * (1 - shape), 1e-9)
         share = float((len(ranked) - np.searchsorted(ranked, start)) / (len(ranked) + 1))
-        return cls(start, share, scale, shape, float(np.log2(independent + 1)) + BITS_BEYOND_DATA)
+        max_bits = float(np.log2(independent + 1)) + BITS_BEYOND_DATA
+        return cls(start, share, scale, shape, max_bits, len(above) / len(peaks))
 
     def above(self, ranked: np.ndarray, independent: float) -> Self:
         """Return a tail of the same shape above the highest tenth of other scores.
@@ -113,7 +116,13 @@ class ParetoTail:
 
     def check(self) -> None:
         """Raise `ValueError` if a value from a model file cannot be right."""
-        values = (self.start, self.share, self.scale, self.shape, self.max_bits)
+        values = (self.start, self.share, self.scale, self.shape, self.max_bits, self.points_per_peak)
         require(all(is_finite_number(v) for v in values), "tail of the calibration")
-        require(0 < self.share <= 1 and self.scale > 0 and abs(self.shape) <= MAX_SHAPE, "tail")
+        require(
+            0 < self.share <= 1
+            and self.scale > 0
+            and self.points_per_peak >= 1
+            and abs(self.shape) <= MAX_SHAPE,
+            "tail",
+        )
         require(self.min_bits <= self.max_bits <= 100, "bits of the tail")

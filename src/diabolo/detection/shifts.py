@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from diabolo.detection.calibration import Calibration
 
 # Measured on 46 series: with half of eight windows above the level of one in a hundred, all series with more
 # than a tenth of false alarms are found, and none with less than 3 %; with a quarter, 11 of 36 are.
@@ -47,13 +52,34 @@ class ShiftDetector:
         self.seen += 1
         while self._above and self._above[0] <= self.seen - 1 - self.size:
             self._above.popleft()
-        share = len(self._above) / self.size
-        if self.since is None and share > MIN_SHARE:
+        if self.since is None and self.share > MIN_SHARE:
             self.since = self._above[0]
             return True
-        if share < MIN_SHARE / 2:
+        if self.share < MIN_SHARE / 2:
             self.since = None
         return False
+
+    @property
+    def share(self) -> float:
+        """The share of the latest points that exceed the level."""
+        return len(self._above) / self.size
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as plain JSON values."""
+        return {"since": self.since, "seen": self.seen, "above": list(self._above)}
+
+    def restored(self, state: Mapping[str, Any]) -> ShiftDetector:
+        """Return the detector in the state that `to_json` returned.
+
+        Args:
+            state: plain JSON values.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are none.
+        """
+        since = None if state["since"] is None else int(state["since"])
+        above = deque(int(number) for number in state["above"])
+        return ShiftDetector(self.level, self.size, since, int(state["seen"]), above)
 
 
 @dataclass(frozen=True)
@@ -62,12 +88,34 @@ class Shift:
 
     Attributes:
         start, end: the first and the last row, in the order of time.
+        lasts: whether it goes on until the last row.
         share: the share of its points above the level that one in a hundred points of the fit exceeds.
     """
 
     start: int
     end: int
+    lasts: bool
     share: float
+
+
+def describe_shift(begin: str, end: str | None, share: float) -> str:
+    """Return what to say of a shift.
+
+    Args:
+        begin: when it begins, as text.
+        end: when it ends; None if it lasts.
+        share: the share of points above the level that one in a hundred points of the fit exceeds.
+    """
+    when = f"since {begin}" if end is None else f"from {begin} to {end}"
+    return (
+        f"{when}, {share:.0%} of the points exceed a level that {RATE:.0%} of the points of the fit exceed: a "
+        "long fault, or a new normal. If it is normal, fit again, or update the model: model.partial_fit(newer)"
+    )
+
+
+def shift_level(calibration: Calibration) -> float:
+    """Return the joined score that one in a hundred points of the fit exceeds."""
+    return calibration.score_at(-float(np.log2(RATE)))
 
 
 def find_shifts(rows: Sequence[int], scores: Sequence[float], level: float, length: int) -> list[Shift]:
@@ -87,6 +135,7 @@ def find_shifts(rows: Sequence[int], scores: Sequence[float], level: float, leng
                 start = detector.since
         if start is not None and (score is None or detector.since is None):
             above = [n for n in range(start, number) if scores[n] > level]
-            found.append(Shift(int(rows[start]), int(rows[above[-1]]), len(above) / (above[-1] - start + 1)))
+            share = len(above) / (above[-1] - start + 1)
+            found.append(Shift(int(rows[start]), int(rows[above[-1]]), score is None, share))
             start = None
     return found

@@ -232,8 +232,14 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
             alarm_rate: share of normal rows that may be alarms; None for the model's own rate.
             follow: whether the alarm level of a series follows the share of alarms; None for the model's
                 choice. A level that follows is returned too, as the column `level`.
+
+        Warns:
+            DiaboloWarning: a series has left what the fit calls normal.
         """
-        return tasks.score(self, X, alarm_rate=alarm_rate, follow=follow).to_frame()
+        scores = tasks.score(self, X, alarm_rate=alarm_rate, follow=follow)
+        for note in scores.notes:
+            warnings.warn(note, DiaboloWarning, stacklevel=2)
+        return scores.to_frame()
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return `-anomaly_score(X)`, (rows,): higher is more normal, as in scikit-learn."""

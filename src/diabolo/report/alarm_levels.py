@@ -47,7 +47,9 @@ def alarm_levels(view: View) -> AlarmLevels:
     rows = len(ordered) - np.searchsorted(ordered, exact, side="right")
     episodes = view.episodes_above(exact)
     if episodes:
-        unit, chance = "Episodes a day" if view.days else "Episodes", None
+        unit = "Episodes a day" if view.days else "Episodes"
+        found = [view.engine.calibration.false_episodes(len(ordered), bits) for bits in level.tolist()]
+        chance = None if found[0] is None else np.array(found, dtype=float) / (view.days or 1)
     else:
         unit, chance = f"{view.unit.capitalize()}s in alarm", len(ordered) * np.exp2(-level)
     counts = np.array(episodes or rows, dtype=float) / (view.days or 1)

@@ -14,7 +14,7 @@ from diabolo.data.columns import Image
 from diabolo.data.columns.image import to_pixels
 from diabolo.detection.calibration import severity
 from diabolo.report.drawing.png import Thumbnail, error_map, thumbnail
-from diabolo.report.formatting import count_of, format_value
+from diabolo.report.formatting import count_of, format_bits, format_value
 from diabolo.tasks import Explanation
 from diabolo.utils.text import shorten
 
@@ -69,6 +69,7 @@ class Card:
         has_share: whether there are several cells that share the score.
         series: the number of the series that an episode is in; None for a row.
         between: the times around an episode.
+        max_bits: the bits that the calibration supports.
     """
 
     bits: float
@@ -84,6 +85,12 @@ class Card:
     has_share: bool = True
     series: int | None = None
     between: tuple[float, float] = (0.0, 0.0)
+    max_bits: float = np.inf
+
+    @property
+    def score(self) -> str:
+        """The anomaly score as text."""
+        return format_bits(self.bits, self.max_bits)
 
     def main_cell(self) -> Cell | None:
         """Return the first marked cell, if its observed and expected values differ as text."""
@@ -119,6 +126,7 @@ def make_card(
         cells,
         rest=rest,
         has_nearest=bool(nearest),
+        max_bits=view.engine.calibration.max_bits,
         has_share=len(order) > 1,
     )
 

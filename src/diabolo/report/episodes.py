@@ -100,6 +100,7 @@ def _segment(
         view.dates,
         {n: to_floats(explanation.observed[n]) for n in view.channels},
         view.bits[series.rows[positions]],
+        view.scores.levels[series.rows[positions]],
         spans,
         **parts,
         wrong={n: explanation.p_wrong[:, explanation.names.index(n)] >= 0.5 for n in view.channels},

@@ -68,6 +68,7 @@ def series_segment(
         view.dates,
         {n: at_points(to_floats(view.columns[n])) for n in channels},
         at_points(view.bits),
+        at_points(view.scores.levels),
         [s for s in spans if s.end >= low and s.start <= high],
         **_expected(view, channels, points),
         wrong={},

@@ -46,6 +46,16 @@ def approximate(value: float) -> str:
     return f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.1e}"
 
 
+def format_bits(bits: float, most: float) -> str:
+    """Return an anomaly score as text: 12.3 bits, or > 16.4 bits where the data support no more.
+
+    Args:
+        bits: the score.
+        most: the bits that the calibration supports.
+    """
+    return f"{bits:.1f} bits" if bits <= most else f"> {most:.1f} bits"
+
+
 def one_in(bits: float) -> str:
     """Return the share of normal rows that reach an anomaly score in bits, as text: 1 in 1,000."""
     normal = 2.0 ** min(bits, 1000)

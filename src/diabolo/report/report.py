@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.stats import poisson
 
 from diabolo.detection.calibration import severity
 from diabolo.report import columns, latent
@@ -17,7 +18,7 @@ from diabolo.report.caveats import caveats
 from diabolo.report.digest import digest
 from diabolo.report.drawing import charts
 from diabolo.report.drawing.axes import CLOCK_STEPS
-from diabolo.report.formatting import approximate, count, one_in, percent
+from diabolo.report.formatting import approximate, count, format_bits, one_in, percent
 from diabolo.report.page import write_page
 from diabolo.report.series_view import SeriesView
 from diabolo.report.table_view import TableView
@@ -101,6 +102,9 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
     }
 
 
+SIGNIFICANCE_LEVEL = 0.05  # above it, as many alarms as there are come by chance; a choice
+
+
 def verdict(view: View, cards: list[Card]) -> str:
     """Return the finding of the report in one sentence.
 
@@ -113,6 +117,11 @@ def verdict(view: View, cards: list[Card]) -> str:
         return (
             f"No anomalies: none of the {count(view.user_table.rows)} {view.unit}s exceeds the alarm level."
         )
+    chance = view.expected_by_chance
+    # The probability of as many or more by chance.
+    if chance is not None and poisson.sf(number - 1, max(chance, 1e-9)) > SIGNIFICANCE_LEVEL:
+        usual = f"about {approximate(chance)} would be expected by chance"
+        return f"{view.headline(number, cards[0])} That is no more than chance: {usual}."
     return view.headline(number, cards[0])
 
 
@@ -132,7 +141,7 @@ def key_figures(view: View) -> list[tuple[str, str, str]]:
         ("Alarm level", f"{scores.threshold:.1f} bits", f"{one_in(scores.threshold)} normal {points}"),
         (
             "Highest score",
-            f"{view.bits.max():.1f} bits",
+            format_bits(float(view.bits.max()), view.engine.calibration.max_bits),
             f"severity {severity(view.bits).max():.0f} of 100",
         ),
         (

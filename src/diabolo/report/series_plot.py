@@ -30,7 +30,8 @@ LEGEND = {  # class of a shape -> what it shows
     "range": "expected range (90 %)",
     "episode": "episode",
     "peak": "its most anomalous point",
-    "threshold": "alarm level",
+    "threshold": "alarm level of the fit",
+    "level": "alarm level that follows the share of alarms",
 }
 
 

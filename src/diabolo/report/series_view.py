@@ -111,6 +111,10 @@ class SeriesView(View):
         return sum(float(s.x[-1] - s.x[0]) for s in self.series) / SECONDS_A_DAY or None
 
     @property
+    def expected_by_chance(self) -> float | None:
+        return self.engine.calibration.false_episodes(self.user_table.rows, self.scores.threshold)
+
+    @property
     def size(self) -> str:
         series = f", {len(self.series)} series" if len(self.series) > 1 else ""
         return super().size + series + (f", {_about(self.days)}" if self.days else "")
@@ -169,8 +173,12 @@ class SeriesView(View):
         return Overview(drawings, "; ".join(left_out))
 
     def key_figures(self) -> list[tuple[str, str, str]]:
-        number = len(self.scores.episodes)
-        return [("Episodes", count(number), f"{approximate(number / self.days)} a day" if self.days else "")]
+        number, chance = len(self.scores.episodes), self.expected_by_chance
+        days, unit = (self.days, " a day") if self.days else (1, "")
+        remarks = [f"{approximate(number / days)} a day"] if self.days else []
+        if chance is not None:
+            remarks.append(f"about {approximate(chance / days)}{unit} by chance")
+        return [("Episodes", count(number), "; ".join(remarks))]
 
     def episodes_above(self, levels: np.ndarray) -> list[int]:
         return [len(self.source.group_alarms(self.frame, self.bits > level)) for level in levels]

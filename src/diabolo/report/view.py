@@ -108,6 +108,11 @@ class View(ABC):
         return None
 
     @property
+    def expected_by_chance(self) -> float | None:
+        """How many alarms (or episodes) are expected among data like that of the fit; None if unknown."""
+        return self.scores.alarm_rate * self.user_table.rows
+
+    @property
     @abstractmethod
     def frame_bits(self) -> np.ndarray:
         """(frame rows,) the anomaly score of each row of the frame, in bits."""

@@ -20,6 +20,7 @@ from diabolo.data.sources.grid import SERIES_OFFSET
 from diabolo.detection import EncodedRows
 from diabolo.detection.calibration import severity
 from diabolo.detection.following import AlarmLevel
+from diabolo.detection.shifts import WINDOWS, ShiftDetector, describe_shift, shift_level
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
 from diabolo.streaming.ring_buffer import NO_STEP, RingBuffer
@@ -37,13 +38,16 @@ class Point:
         bits: anomaly score of the point, as the last point of a batch of all points so far; None if the
             status is "repeated" or "too late".
         severity: the same on a scale from 0 to 100; None likewise.
-        alarm: whether `bits` is above the threshold; None likewise.
+        alarm: whether `bits` is above the alarm level; None likewise.
+        note: what the user should know from this point on: that the series has left what the fit calls normal;
+            mostly empty.
     """
 
     status: str
     bits: float | None = None
     severity: float | None = None
     alarm: bool | None = None
+    note: str = ""
 
 
 @dataclass
@@ -79,6 +83,7 @@ class Stream:
     def __post_init__(self) -> None:
         self.buffers: dict[str, RingBuffer] = {}
         self.levels: dict[str, AlarmLevel] = {}
+        self.shifts: dict[str, ShiftDetector] = {}
         self.zone: str | None = None
         self._use_model(self.model)
 
@@ -93,6 +98,7 @@ class Stream:
         self.rate, self.threshold = engine.calibration.alarm(rate)
         for name, level in self.levels.items():
             self.levels[name] = self._new_level(model, level.offset)
+            self.shifts[name] = self._new_detector(engine)
         self.model, self.engine, self.source = model, engine, engine.source
         self.size = max(2 * self.source.length, self.keep)
         self.names = [e.name for e in engine.schema.used if e.name not in self.source.channels]
@@ -103,6 +109,11 @@ class Stream:
             model.engine_.calibration, self.rate, self.threshold, follow=follows(model, self.follow)
         )
         return replace(level, offset=offset)
+
+    @staticmethod
+    def _new_detector(engine: Engine) -> ShiftDetector:
+        """Return what watches whether a series leaves what the fit calls normal."""
+        return ShiftDetector(shift_level(engine.calibration), WINDOWS * engine.source.length)
 
     def refresh(self, model: Model) -> Self:
         """Replace the model by one that was updated with newer points; the points so far are kept.
@@ -176,6 +187,7 @@ class Stream:
         if buffer is None:
             buffer = RingBuffer.empty(len(source.channels), self.size, step)
             self.buffers[group], self.levels[group] = buffer, self._new_level(self.model)
+            self.shifts[group] = self._new_detector(self.engine)
         behind = buffer.newest - step
         if behind >= source.length or step < buffer.first:
             return Point("too late")
@@ -194,7 +206,21 @@ class Stream:
         batch = engine.schema.encode(columns)
         total = engine.rows.total_of_point(EncodedRows(engine.parts, batch, positions), starts, step)
         bits = float(engine.calibration.bits(np.array([total]))[0])
-        return Point(status, bits, float(severity(np.array(bits))), self.levels[group].add(total))
+        alarm, detector, note = self.levels[group].add(total), self.shifts[group], ""
+        if detector.add(total):
+            steps_ago = detector.seen - 1 - (detector.since or 0)
+            begin = self._time_in_words(max(step - steps_ago, buffer.first))
+            note = (f"{group}: " if group else "") + describe_shift(begin, None, detector.share)
+        return Point(status, bits, float(severity(np.array(bits))), alarm, note)
+
+    def _time_in_words(self, step: int) -> str:
+        """Return the time of a step as text; its number where times lie on no grid."""
+        if self.source.time is None or not self.source.step:
+            return f"point {step:,}"
+        seconds = step * self.source.step
+        # A time that is a date is context of the windows; a number is not.
+        is_datetime = self.source.time in self.names
+        return str(from_seconds(np.array([seconds]))[0].as_py()) if is_datetime else f"{seconds:.12g}"
 
     def _windows(
         self, group: str, buffer: RingBuffer, starts: np.ndarray, zone: str | None
@@ -277,6 +303,7 @@ class Stream:
             "seen": self.seen,
             "series": {name: buffer.to_json() for name, buffer in self.buffers.items()},
             "level_offsets": {name: level.offset for name, level in self.levels.items()},
+            "shifts": {name: detector.to_json() for name, detector in self.shifts.items()},
             "more": extra,
         }
         path = Path(path)
@@ -303,11 +330,13 @@ class Stream:
             seen = int(state["seen"])
             offsets = state.get("level_offsets", {})
             levels = {n: self._new_level(self.model, float(offsets.get(n, 0.0))) for n in buffers}
+            shifts = {n: self._new_detector(self.engine) for n in buffers}
+            shifts |= {n: shifts[n].restored(s) for n, s in state.get("shifts", {}).items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"{path} is not a state file of a stream: {str(error)[:100]}") from error
         if fingerprint != self._fingerprint():
             raise ModelFileError(f"{path} is the state of a stream of another model", hint=f"rm {path}")
-        self.buffers, self.levels, self.seen = buffers, levels, seen
+        self.buffers, self.levels, self.shifts, self.seen = buffers, levels, shifts, seen
         return extra
 
     def _fingerprint(self) -> list[Any]:

@@ -68,6 +68,8 @@ class _Watcher:
                 self.errors += 1
                 self.report(f"{message.name}: {error}")
                 continue
+            if answer.note:
+                self.report(answer.note)
             self.skip_known = self.skip_known and answer.status != "new"
             if not self.skip_known and (answer.alarm or not self.alarms):
                 self.sink.write(_format_answer(self.stream, point, answer))

@@ -85,7 +85,7 @@ class Drift(Answer):
         shown = ", ".join(self.moved[:5]) + (" and others" if len(self.moved) > 5 else "")
         columns = f"{shown} moved" if shown else "no column moved"
         alarms = "more alarms than expected" if self.more_alarms else "no more alarms than expected"
-        shares = f"{100 * self.alarms:.3g} % of the rows, expected {100 * self.alarm_rate:.2g} %"
+        shares = f"alarm rate {100 * self.alarms:.2g} %, expected {100 * self.alarm_rate:.2g} %"
         return f"{columns}; {alarms}: {shares}"
 
     def columns(self) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import numpy as np
 from diabolo.data.sources import Frame, UserTable
 from diabolo.detection.calibration import severity
 from diabolo.detection.following import AlarmLevel
-from diabolo.detection.shifts import RATE as SHIFT_RATE
-from diabolo.detection.shifts import Shift, find_shifts
+from diabolo.detection.shifts import Shift, describe_shift, find_shifts, shift_level
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model
+from diabolo.utils.text import shorten
 
 
 class Episode(NamedTuple):
@@ -48,6 +48,7 @@ class Scores(Answer):
         follows: whether the alarm level followed the share of alarms.
         episodes: alarms that belong together, in the order of time.
         shifts: parts of a series that are so unlike the fit that it may have changed for good.
+        time, by: names of the columns that say when a row was, and of which series.
     """
 
     user_table: UserTable
@@ -60,6 +61,21 @@ class Scores(Answer):
     follows: bool
     episodes: list[Episode]
     shifts: list[Shift]
+    time: str | None = None
+    by: str | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the alarms: where the series has left what the fit calls normal."""
+        columns, notes = self.user_table.columns(), []
+        for shift in self.shifts:
+            begin, end = (
+                f"row {row:,}" if self.time is None else str(columns[self.time][row].as_py())
+                for row in (shift.start, shift.end)
+            )
+            name = "" if self.by is None else f"{shorten(str(columns[self.by][shift.start].as_py()))}: "
+            notes.append(name + describe_shift(begin, None if shift.lasts else end, shift.share))
+        return notes
 
     def columns(self) -> dict[str, Any]:
         """Return the bits, the severity and the alarm of each row, and the alarm level if it follows."""
@@ -99,7 +115,10 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None, follow: b
     for rows in engine.source.group_alarms(frame, alarm):
         peak = int(rows[np.argmax(bits[rows])])
         episodes.append(Episode(int(rows[0]), int(rows[-1]), peak, float(bits[peak]), float(severe[peak])))
-    return Scores(frame.user_table, bits, severe, alarm, threshold, levels, rate, followed, episodes, shifts)
+    time, by = _names(engine)
+    return Scores(
+        frame.user_table, bits, severe, alarm, threshold, levels, rate, followed, episodes, shifts, time, by
+    )
 
 
 def _follow_scores(
@@ -117,13 +136,19 @@ def _follow_scores(
     calibration, shifts = engine.calibration, []
     total, _ = engine.rows.totals(frame)
     alarm, levels = np.zeros(len(total), bool), np.full(len(total), np.nan)
-    usual = calibration.score_at(-float(np.log2(SHIFT_RATE)))
+    usual = shift_level(calibration)
     for rows in engine.source.in_time(frame):
         scores = total[rows].tolist()
         level = AlarmLevel.of(calibration, rate, threshold, follow=follow)
         alarm[rows], levels[rows] = level.add_all(scores)
         shifts += find_shifts(rows.tolist(), scores, usual, engine.source.length)
     return calibration.bits(total), alarm, calibration.bits(levels), shifts
+
+
+def _names(engine: Engine) -> tuple[str | None, str | None]:
+    """Return the names of the time column and of the column that tells series apart."""
+    source = engine.source
+    return source.calendar, next((n for n in source.reserved_columns if n != source.calendar), None)
 
 
 def follows(model: Model, follow: bool | None = None) -> bool:

@@ -32,6 +32,7 @@ from diabolo.utils.progress import Progress
 
 # Choices:
 MAX_AXES = 16  # principal components of the latent codes
+MIN_INDEPENDENT = 8  # windows of a series, below which a note says that alarm rates are extrapolated
 INTERRUPTED_STEPS = 20  # of each network of the models that calibrate, after Ctrl-C
 
 
@@ -65,6 +66,7 @@ def build_engine(
         notes.append(
             "there is too little data to set rows aside: alarms are calibrated on the rows of the fit"
         )
+    notes.append(_about_independence(frame, scorer))
     engine = Engine(parts, scorer, CellPredictor(parts, cell_errors), history=trained.history)
     if source.overlaps and not engine.samples_latents:
         mixture = fit_window_mixture(parts, frame, split, remembered, data.seed)
@@ -165,6 +167,18 @@ def _prepare_windows(
     assert frame.positions is not None
     split = learn_windows(rows, frame.positions, source.length, hold_out=hold_out)
     return prepare(frame, source, schema, seed=seed, split=split)
+
+
+def _about_independence(frame: Frame, scorer: RowScorer) -> str:
+    """Return a note if a series is too short for its alarm rate to be counted; else an empty string."""
+    independent = scorer.calibration.independent
+    if independent is None or independent >= MIN_INDEPENDENT:
+        return ""
+    number = max(round(independent), 1)
+    return (
+        f"{frame.user_table.rows:,} points are about {number} independent windows: an alarm rate below 1 in {number} "
+        "is not counted but extrapolated"
+    )
 
 
 def _with_share(training: Mapping[str, Any], share: float) -> Mapping[str, Any]:

@@ -52,6 +52,7 @@ class SeriesSegment:
         dates: whether `x` is seconds.
         values: channel -> (points,) observed values.
         bits: (points,) anomaly scores.
+        levels: (points,) the alarm level that each was compared with, in bits.
         spans: the episodes.
         expected: channel -> (points,) expected values; empty if unknown.
         low: channel -> (points,) low ends of the expected ranges.
@@ -63,6 +64,7 @@ class SeriesSegment:
     dates: bool
     values: Mapping[str, np.ndarray]
     bits: np.ndarray
+    levels: np.ndarray
     spans: Sequence[Span]
     expected: Mapping[str, np.ndarray]
     low: Mapping[str, np.ndarray]
@@ -142,7 +144,7 @@ def draw(name: str, segment: SeriesSegment, threshold: float, *, max_points: int
         area.drawing.line(peak, 20 * area.unit, peak, bottom * area.unit, "peak")
     for i, channel in enumerate(segment.values):
         _draw_channel(drawing, area, segment, channel, i * step + 22, i * step + 14 + height)
-    highest = float(np.nanmax(segment.bits))
+    highest = float(np.nanmax([segment.bits, segment.levels]))
     upright = score_axis(drawing, highest, threshold, top, bottom)
     _draw_scores(area, segment, threshold, upright)
     data = f' data-low="{low!r}" data-high="{high!r}" data-dates="{segment.dates:d}"'
@@ -232,13 +234,15 @@ def _draw_channel(
 
 def _draw_scores(area: PlotArea, segment: SeriesSegment, threshold: float, upright: Scale) -> None:
     """Draw the anomaly scores as bars, each from the middle before its point to the middle after it."""
-    bits = np.nan_to_num(segment.bits)
+    bits, levels = np.nan_to_num(segment.bits), np.nan_to_num(segment.levels, nan=threshold)
     kept = area.kept(segment.x, bits, area.columns)
-    x, bits = area.x_scale(segment.x[kept]), bits[kept]
+    x, bits, levels = area.x_scale(segment.x[kept]), bits[kept], levels[kept]
     edges = np.r_[x[0], (x[1:] + x[:-1]) / 2, x[-1]]
     heights = upright(score_height(bits)) * area.unit
-    for kind, chosen in (("bits", bits <= threshold), ("bits alarm", bits > threshold)):
+    for kind, chosen in (("bits", bits <= levels), ("bits alarm", bits > levels)):
         area.drawing.bars(edges, heights, upright.start * area.unit, chosen, kind)
+    if (levels > threshold).any():
+        area.drawing.path(x, upright(score_height(levels)) * area.unit, "level")
 
 
 def _median_step(x: np.ndarray) -> float:
