@@ -108,8 +108,9 @@ def describe_shift(begin: str, end: str | None, share: float) -> str:
     """
     when = f"since {begin}" if end is None else f"from {begin} to {end}"
     return (
-        f"{when}, {share:.0%} of the points exceed a level that {RATE:.0%} of the points of the fit exceed: a "
-        "long fault, or a new normal. If it is normal, fit again, or update the model: model.partial_fit(newer)"
+        f"{when}, {share:.0%} of the points exceed a level that {RATE:.0%} of the points of the fit exceed: "
+        "a long fault, or a new normal. If it is normal, fit again, or update the model with "
+        "model.partial_fit(newer)"
     )
 
 

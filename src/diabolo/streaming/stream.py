@@ -39,8 +39,8 @@ class Point:
             status is "repeated" or "too late".
         severity: the same on a scale from 0 to 100; None likewise.
         alarm: whether `bits` is above the alarm level; None likewise.
-        note: what the user should know from this point on: that the series has left what the fit calls normal;
-            mostly empty.
+        note: what the user should know from this point on, that the series has left what the fit calls
+            normal; mostly empty.
     """
 
     status: str

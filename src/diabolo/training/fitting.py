@@ -176,8 +176,8 @@ def _about_independence(frame: Frame, scorer: RowScorer) -> str:
         return ""
     number = max(round(independent), 1)
     return (
-        f"{frame.user_table.rows:,} points are about {number} independent windows: an alarm rate below 1 in {number} "
-        "is not counted but extrapolated"
+        f"{frame.user_table.rows:,} points are about {number} independent windows: an alarm rate below 1 in "
+        f"{number} is not counted but extrapolated"
     )
 
 
