@@ -220,6 +220,20 @@ class Source(ABC):
         """
         return None
 
+    @property
+    def groups(self) -> int:
+        """How many series the fit told apart; 1 for a table."""
+        return 1
+
+    def group_of(self, positions: np.ndarray | None, rows: int) -> np.ndarray:
+        """Return (rows,) the number of the series that each row of a frame belongs to; `groups` for others.
+
+        Args:
+            positions: (rows,) positions in time; None for a table.
+            rows: the number of rows.
+        """
+        return np.zeros(rows, np.int64)
+
     def present_values(self, frame: Frame) -> np.ndarray:
         """Return (points, channels) which values of a series are present, in the order of time."""
         return np.ones((frame.rows, 0), bool)

@@ -71,6 +71,54 @@ class WindowLayout:
         before = np.maximum(after - 1, 0)
         return np.where(np.abs(start[before] - wanted) < np.abs(start[after] - wanted), before, after)
 
+    def near(self, rows: np.ndarray, length: int) -> np.ndarray:
+        """Return the windows within a window's length of some of the user's rows.
+
+        Args:
+            rows: the user's rows.
+            length: points of a window.
+        """
+        near = np.zeros(self.points + length, bool)
+        for point in np.unique(self.point[rows]):
+            near[max(point - 2 * length + 1, 0) : point + length] = True
+        return np.flatnonzero(near[self.start])
+
+    def covering(self, rows: np.ndarray, length: int) -> np.ndarray:
+        """Return the windows that cover some of the user's rows.
+
+        Args:
+            rows: the user's rows.
+            length: points of a window.
+        """
+        wanted = np.zeros(self.points + length, bool)
+        wanted[self.point[rows]] = True
+        reach = np.convolve(wanted, np.ones(length), mode="full")[length - 1 :]
+        return np.flatnonzero(reach[self.start] > 0.5)
+
+    def thin(self, every: int) -> np.ndarray:
+        """Return windows that are `every` points apart, and the first and last window of each series."""
+        ends = np.flatnonzero(np.diff(self.start) > 1)
+        return np.unique(np.r_[np.arange(0, len(self.start), every), ends, ends + 1, len(self.start) - 1])
+
+    def rows_in_time(self) -> list[np.ndarray]:
+        """Return the user's rows of each series, in the order of time."""
+        first = self.start[np.flatnonzero(np.diff(self.start, prepend=-2) > 1)]
+        order = np.argsort(self.point, kind="stable")
+        return np.split(order, np.searchsorted(self.point[order], first[1:]))
+
+    def group(self, rows: np.ndarray, gap: int) -> list[np.ndarray]:
+        """Return some of the user's rows in groups, in the order of time.
+
+        Args:
+            rows: the user's rows.
+            gap: points between two rows of a group, at most.
+        """
+        if len(rows) == 0:
+            return []
+        points = self.point[rows]
+        order = np.argsort(points, kind="stable")
+        return np.split(rows[order], np.flatnonzero(np.diff(points[order]) > gap) + 1)
+
 
 def rows_by_series(series_of_row: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Return the names of the series in ascending order, each with the numbers of its rows."""

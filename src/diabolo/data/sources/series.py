@@ -208,11 +208,7 @@ class Series(Source):
             frame: windows.
             rows: the user's rows.
         """
-        layout, length = frame.layout, self.length
-        near = np.zeros(layout.points + length, bool)
-        for point in np.unique(layout.point[rows]):
-            near[max(point - 2 * length + 1, 0) : point + length] = True
-        return frame.only(np.flatnonzero(near[layout.start])), rows
+        return frame.only(frame.layout.near(rows, self.length)), rows
 
     def covering(self, frame: Frame, rows: np.ndarray) -> np.ndarray:
         """Return the windows that cover the rows.
@@ -221,11 +217,7 @@ class Series(Source):
             frame: windows.
             rows: the user's rows.
         """
-        layout, length = frame.layout, self.length
-        wanted = np.zeros(layout.points + length, bool)
-        wanted[layout.point[rows]] = True
-        reach = np.convolve(wanted, np.ones(length), mode="full")[length - 1 :]
-        return np.flatnonzero(reach[layout.start] > 0.5)
+        return np.asarray(frame.layout.covering(rows, self.length))
 
     def thin(self, frame: Frame, every: int) -> np.ndarray:
         """Return windows that are `every` points apart, and the first and last window of each series.
@@ -234,9 +226,7 @@ class Series(Source):
             frame: windows.
             every: points from one window to the next.
         """
-        start = frame.layout.start
-        ends = np.flatnonzero(np.diff(start) > 1)
-        return np.unique(np.r_[np.arange(0, len(start), every), ends, ends + 1, len(start) - 1])
+        return np.asarray(frame.layout.thin(every))
 
     @property
     def has_no_clock(self) -> bool:
@@ -311,10 +301,7 @@ class Series(Source):
         return columns
 
     def in_time(self, frame: Frame) -> list[np.ndarray]:
-        point, start = frame.layout.point, frame.layout.start
-        first = start[np.flatnonzero(np.diff(start, prepend=-2) > 1)]
-        order = np.argsort(point, kind="stable")
-        return np.split(order, np.searchsorted(point[order], first[1:]))
+        return list(frame.layout.rows_in_time())
 
     @property
     def can_drift(self) -> bool:
@@ -328,13 +315,7 @@ class Series(Source):
             frame: windows.
             alarms: (user rows,) flags.
         """
-        rows = np.flatnonzero(alarms)
-        if len(rows) == 0:
-            return []
-        points = frame.layout.point[rows]
-        order = np.argsort(points, kind="stable")
-        breaks = np.flatnonzero(np.diff(points[order]) > max(self.length // 2, 1)) + 1
-        return np.split(rows[order], breaks)
+        return list(frame.layout.group(np.flatnonzero(alarms), max(self.length // 2, 1)))
 
     def peaks(self, frame: Frame, bits: np.ndarray, threshold: float) -> np.ndarray:
         """Return (windows, length) which points lie at the top of an alarm.
@@ -351,6 +332,15 @@ class Series(Source):
         for episode in self.group_alarms(frame, np.nan_to_num(bits) > threshold):
             top[layout.point[episode[bits[episode] >= PEAK_SHARE * bits[episode].max()]]] = True
         return np.asarray(top[layout.start[:, None] + np.arange(self.length)])
+
+    @property
+    def groups(self) -> int:
+        return len(self.series_names) if self.by is not None else 1
+
+    def group_of(self, positions: np.ndarray | None, rows: int) -> np.ndarray:
+        assert positions is not None
+        number, _ = split_positions(positions, self.by is not None)
+        return np.asarray(np.minimum(number, self.groups))
 
     def present_values(self, frame: Frame) -> np.ndarray:
         columns, order = frame.user_table.columns(), np.argsort(frame.layout.point, kind="stable")
