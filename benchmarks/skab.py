@@ -1,7 +1,7 @@
 """Alarms on a test bench with eight sensors: `python -m benchmarks.skab --data DIR --json OUT`.
 
-DIR holds .csv files in the form of SKAB (Katser and Kozitsin, "Skoltech Anomaly Benchmark", 2020): separated by
-semicolons, with `datetime`, sensors, `anomaly` and `changepoint`. The first 400 rows of a file are fitted.
+DIR holds .csv files in the form of SKAB (Katser and Kozitsin, "Skoltech Anomaly Benchmark", 2020): separated
+by semicolons, with `datetime`, sensors, `anomaly` and `changepoint`. The first 400 rows of a file are fitted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,10 +37,11 @@ RATES = {"": None, "_1": 0.01, "_05": 0.05}
 """Suffix of the measures -> alarm rate; None for the default."""
 CLAIM = "On a test bench, the alarms of diabolo at its default rate beat those of a plain autoencoder."
 PROTOCOL = (
-    f"fit on the first {FITTED} rows of each file, judge all rows; F1, false-alarm rate (far) and missed-alarm "
-    "rate (mar), in percent, over the rows of all files together; auroc: mean over files, of the rows after the "
-    f"fit. Peers: the level is the {QUANTILE} quantile of the fitted rows, for autoencoders {MARGIN} times that; "
-    f"a row is an alarm for the convolutional one if all windows of {WINDOW} rows that cover it are."
+    f"fit on the first {FITTED} rows of each file, judge all rows; F1, false-alarm rate (far) and "
+    "missed-alarm rate (mar), in percent, over the rows of all files together; auroc: mean over files, of the "
+    f"rows after the fit. Peers: the level is the {QUANTILE} quantile of the fitted rows, for autoencoders "
+    f"{MARGIN} times that; a row is an alarm for the convolutional one if all windows of {WINDOW} rows that "
+    "cover it are."
 )
 
 

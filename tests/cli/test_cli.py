@@ -163,7 +163,7 @@ def test_score(run: Run, data: Path, model: Path) -> None:
 def test_score_of_series_says_when_and_which(run: Run, folder: Path) -> None:
     said = run("score", folder / "s.csv", "-m", folder / "s.diabolo", "--json")
     lines = [json.loads(line) for line in said.out.splitlines()]
-    assert list(lines[0]) == ["row", "time", "machine", "bits", "severity", "alarm"]
+    assert list(lines[0]) == ["row", "time", "machine", "bits", "severity", "alarm", "level"]
     assert [line["machine"] for line in lines[:3]] == ["a", "b", "c"]
     # Only rows that follow each other make episodes.
     assert re.search(r"180 rows are alarms \(\d+ episodes?; about", said.err)

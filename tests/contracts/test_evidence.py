@@ -45,7 +45,7 @@ def test_rows_get_a_score_and_cells_a_share(cases: list[tuple[Autoencoder, pa.Ta
             scores, shares = evidence.score(encoded), evidence.shares(encoded)
             assert scores.shape == (len(rows),) and not np.isnan(scores).any()
             assert {k: v.shape for k, v in shares.items()} == {k: v.shape for k, v in batch.values.items()}
-            assert evidence.unfit_for_calibration(scores).shape == scores.shape
+            assert evidence.unfit_for_calibration(encoded).shape == scores.shape
             # The score of a row does not depend on the rows next to it.
             alone = evidence.score(encoded[np.array([7])])
             assert np.allclose(alone, scores[7], rtol=1e-6)

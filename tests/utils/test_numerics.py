@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from diabolo.utils.numerics import moments, square_roots
+from diabolo.utils.numerics import moments, ridged, square_roots
 
 
 def rows() -> torch.Tensor:
@@ -23,6 +23,8 @@ def test_square_roots_are_symmetric_and_invert_each_other() -> None:
     _, covariance = moments(rows())
     inverse_root, root = square_roots(covariance, 0.1)
     identity = torch.eye(5, dtype=torch.double)
-    torch.testing.assert_close(root @ root, covariance + 0.1 * identity)
+    torch.testing.assert_close(root @ root, ridged(covariance, 0.1))
+    added = (ridged(covariance, 0.1) - covariance).diagonal()
+    torch.testing.assert_close(added, (0.1 * covariance.diagonal().mean()).expand(5))
     torch.testing.assert_close(inverse_root @ root, identity)
     torch.testing.assert_close(root, root.T)

@@ -78,14 +78,6 @@ class RepairOptions:
 class GenerationOptions:
     """The options of `diabolo generate`; see `Autoencoder.generate`."""
 
-    follow: Annotated[
-        bool | None,
-        Parameter(
-            negative="--hold",
-            help="Let the alarm level of a series follow the share of alarms, or hold it where the fit puts "
-            "it. By default it follows for one channel and holds for several.",
-        ),
-    ] = None
     seed: Annotated[int | None, Parameter(help="The random seed: the same seed generates the same rows.")] = (
         None
     )
@@ -218,6 +210,14 @@ class Options:
     budget: Annotated[str | None, Parameter(help="The time that training may take: 30s, 2min.")] = None
     alarm_rate: Annotated[
         float | None, Parameter(help="The share of normal rows that may be alarms, for example 0.01.")
+    ] = None
+    follow: Annotated[
+        bool | None,
+        Parameter(
+            negative="--hold",
+            help="Let the alarm level of a series follow the share of alarms, or hold it where the fit puts "
+            "it. By default it follows for one channel and holds for several.",
+        ),
     ] = None
     seed: Annotated[int | None, Parameter(help="The random seed: the same seed gives the same model.")] = None
     device: Annotated[str | None, Parameter(help="The device to compute on: auto, cpu, cuda or mps.")] = None

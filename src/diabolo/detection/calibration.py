@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.detection.pareto import ParetoTail
+from diabolo.detection.pareto import ParetoTail, without_anomalies
 from diabolo.errors import OptionError
 from diabolo.utils.checks import is_finite_number, require
 
@@ -69,6 +69,8 @@ class Calibration:
             length: points of a window.
             independent: number of independent windows among them.
         """
+        kept = without_anomalies(scores, positions, length)
+        scores, positions = scores[kept], positions[kept]
         tail = ParetoTail.fit(scores, positions, length, independent)
         return replace(self.ranked(scores), tail=tail, independent=independent)
 

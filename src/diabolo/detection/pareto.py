@@ -15,6 +15,10 @@ MAX_SHAPE = 0.5  # of the distribution, either sign: a few peaks cannot tell mor
 # Bits beyond one in as many independent windows as there are: a tail is read a thousand times farther than
 # data reach, no more.
 BITS_BEYOND_DATA = 10.0
+# Times the distance from the lowest tenth of the scores to their median: a score above that is far out. Measured
+# on 51 series and planted anomalies: with 10 fewer are found, with 4 the rate is exceeded more often.
+FAR_OUT = 6.0
+MAX_ANOMALOUS_SHARE = 0.4  # of the points; where anomalies touch more, they are what is normal
 
 
 @dataclass(frozen=True)
@@ -126,3 +130,26 @@ class ParetoTail:
             "tail",
         )
         require(self.min_bits <= self.max_bits <= 100, "bits of the tail")
+
+
+def without_anomalies(scores: np.ndarray, positions: np.ndarray, length: int) -> np.ndarray:
+    """Return (points,) which scores calibrate: not those of stretches that are isolated anomalies.
+
+    Who fits on a whole series fits on its anomalies too, and left in, they set the level that they would have
+    to exceed. An anomaly raises the score of all points whose windows it touches, two lengths of a window,
+    far above the others: its stretch ends where a stretch of a series that changes goes on.
+
+    Args:
+        scores: (points,).
+        positions: (points,) in time, ascending.
+        length: points of a window.
+    """
+    low, middle = np.quantile(scores, [0.1, 0.5])
+    high = np.flatnonzero(scores > middle + FAR_OUT * (middle - low))
+    kept = np.ones(len(scores), bool)
+    for stretch in np.split(high, np.flatnonzero(np.diff(positions[high]) > max(length // 2, 1)) + 1):
+        if len(stretch):
+            first, last = positions[stretch[[0, -1]]]
+            if last - first <= 2 * length:
+                kept &= (positions < first) | (positions > last)
+    return kept if kept.mean() >= 1 - MAX_ANOMALOUS_SHARE else np.ones(len(scores), bool)
