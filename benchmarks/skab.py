@@ -38,9 +38,9 @@ RATES = {"": None, "_1": 0.01, "_05": 0.05}
 CLAIM = "On a test bench, the alarms of diabolo at its default rate beat those of a plain autoencoder."
 PROTOCOL = (
     f"fit on the first {FITTED} rows of each file, judge all rows; F1, false-alarm rate (far) and "
-    "missed-alarm rate (mar), in percent, over the rows of all files together; auroc: mean over files, of the "
-    f"rows after the fit. Peers: the level is the {QUANTILE} quantile of the fitted rows, for autoencoders "
-    f"{MARGIN} times that; a row is an alarm for the convolutional one if all windows of {WINDOW} rows that "
+    "missed-alarm rate (mar), in percent, over the rows of all files together; auroc: mean over files, of "
+    f"the rows after the fit. Peers: the level is the {QUANTILE} quantile of the fitted rows, for "
+    f"autoencoders {MARGIN} times that; a row is an alarm for the convolutional one if all windows of {WINDOW} rows that "
     "cover it are."
 )
 
@@ -97,15 +97,9 @@ def autoencoder(frame: pd.DataFrame, seed: int) -> Judged:
     values = torch.tensor(_scaled(frame), dtype=torch.float32)
     width = values.shape[1]
     torch.manual_seed(seed)
-    network = nn.Sequential(
-        nn.Linear(width, 5),
-        nn.ELU(),
-        nn.Linear(5, 2),
-        nn.ELU(),
-        nn.Linear(2, 5),
-        nn.ELU(),
-        nn.Linear(5, width),
-    )
+    sizes = (width, 5, 2, 5, width)
+    layers = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), nn.ELU())]
+    network = nn.Sequential(*layers[:-1])
     _train(network, values[:FITTED])
     with torch.no_grad():
         errors = (network(values) - values).abs().sum(1).double().numpy()
