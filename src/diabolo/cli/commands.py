@@ -85,6 +85,7 @@ def score(
     output: Output = None,
     alarm_rate: float | None = None,
     follow: Follow = None,
+    false_discovery_rate: float | None = None,
     fail_on: float | None = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -96,15 +97,20 @@ def score(
         alarm_rate: The share of normal rows that may be alarms, for example 0.01; by default the model's.
         follow: Let the alarm level of a series follow the share of alarms, or hold it where the fit puts it.
             By default the model's choice.
+        false_discovery_rate: The share of the alarms that may be false, in place of the alarm rate.
         fail_on: Exit with status 1 if a row has at least this severity (0 to 100).
     """
     from diabolo import tasks
 
     check_format(output)
     loaded, user_table = load_model(model), read_data(data)
-    answer = tasks.score(loaded, user_table, alarm_rate=alarm_rate, follow=follow)
+    answer = tasks.score(
+        loaded, user_table, alarm_rate=alarm_rate, follow=follow, false_discovery_rate=false_discovery_rate
+    )
     table = add_key_columns(answer.to_arrow(), user_table.table, (loaded.time, loaded.by))
     details = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
+    if false_discovery_rate is not None:
+        details = f"about {false_discovery_rate:.2g} of them false"
     if loaded.engine_.source.overlaps:
         details = f"{count_of(len(answer.episodes), 'episode')}; {details}"
     rows = count_of(len(answer.bits), "row")

@@ -224,7 +224,14 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
         engine = self.engine_
         return engine.bits(engine.read(X))
 
-    def score_rows(self, X: Any, *, alarm_rate: float | None = None, follow: bool | None = None) -> Any:
+    def score_rows(
+        self,
+        X: Any,
+        *,
+        alarm_rate: float | None = None,
+        follow: bool | None = None,
+        false_discovery_rate: float | None = None,
+    ) -> Any:
         """Return bits, severity (0 to 100) and alarm of each row, in the dataframe library of X.
 
         Args:
@@ -232,11 +239,15 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
             alarm_rate: share of normal rows that may be alarms; None for the model's own rate.
             follow: whether the alarm level of a series follows the share of alarms; None for the model's
                 choice. A level that follows is returned too, as the column `level`.
+            false_discovery_rate: share of the alarms that may be false, in place of `alarm_rate`: for "which
+                of these rows are really anomalous?".
 
         Warns:
             DiaboloWarning: a series has left what the fit calls normal.
         """
-        scores = tasks.score(self, X, alarm_rate=alarm_rate, follow=follow)
+        scores = tasks.score(
+            self, X, alarm_rate=alarm_rate, follow=follow, false_discovery_rate=false_discovery_rate
+        )
         for note in scores.notes:
             warnings.warn(note, DiaboloWarning, stacklevel=2)
         return scores.to_frame()

@@ -9,6 +9,7 @@ import numpy as np
 
 from diabolo.data.sources import Frame, UserTable
 from diabolo.detection.calibration import severity
+from diabolo.detection.false_discovery import discovery_threshold
 from diabolo.detection.following import AlarmLevel
 from diabolo.detection.shifts import Shift, describe_shift, find_shifts, shift_level
 from diabolo.engine import Engine
@@ -83,7 +84,14 @@ class Scores(Answer):
         return {**columns, "level": self.levels} if self.follows else columns
 
 
-def score(model: Model, data: Any, *, alarm_rate: float | None = None, follow: bool | None = None) -> Scores:
+def score(
+    model: Model,
+    data: Any,
+    *,
+    alarm_rate: float | None = None,
+    follow: bool | None = None,
+    false_discovery_rate: float | None = None,
+) -> Scores:
     """Return the anomaly score of each row, and which rows are alarms.
 
     Args:
@@ -91,14 +99,22 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None, follow: b
         data: rows with the columns of the fit.
         alarm_rate: the share of normal rows that may be alarms; None for that of the model.
         follow: whether the alarm level of a series follows the share of alarms; None for the model's choice.
+        false_discovery_rate: the share of the alarms that may be false, in place of `alarm_rate`: the level
+            depends on the scores of all rows, and stays the same for all.
 
     Returns:
         Bits, severity and alarm of each row, and the episodes of alarms.
 
     Raises:
-        OptionError: the calibration rows of the model are too few for the rate, or it is not between 0 and 1.
+        OptionError: the calibration rows of the model are too few for the rate, it is not between 0 and 1,
+            or both rates are given.
         DataError: the data cannot be read, or columns are missing.
     """
+    if false_discovery_rate is not None and (alarm_rate is not None or follow):
+        raise OptionError(
+            "false_discovery_rate chooses the alarm level: it excludes alarm_rate and follow",
+            hint=f"false_discovery_rate={false_discovery_rate}, without the others",
+        )
     engine = model.engine_
     frame = engine.read(data)
     rate = alarm_rate if alarm_rate is not None else model.alarm_rate
@@ -110,6 +126,10 @@ def score(model: Model, data: Any, *, alarm_rate: float | None = None, follow: b
     else:
         bits = engine.bits(frame)
         alarm, levels = bits > threshold, np.full(len(bits), threshold)
+    if false_discovery_rate is not None:
+        threshold = discovery_threshold(bits, false_discovery_rate)
+        rate, followed, levels = float(np.exp2(-threshold)), False, np.full(len(bits), threshold)
+        alarm = bits > threshold
     severe = severity(bits)
     episodes = []
     for rows in engine.source.group_alarms(frame, alarm):
