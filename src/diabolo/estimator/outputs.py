@@ -84,7 +84,9 @@ class FittedOutputs(Estimator):
         """
         return draw_series(self, X, path, column=column, series=series, start=start, stop=stop)
 
-    def stream(self, *, alarm_rate: float | None = None, follow: bool | None = None) -> Stream:
+    def stream(
+        self, *, alarm_rate: float | None = None, follow: bool | None = None, history: Any = None
+    ) -> Stream:
         """Return a stream that scores the points of a series as they arrive.
 
         `stream.push({"time": ..., "value": ...})` returns the anomaly score of the point, as the last point
@@ -94,6 +96,8 @@ class FittedOutputs(Estimator):
         Args:
             alarm_rate: share of normal points that may be alarms; None for the model's own rate.
             follow: whether the alarm level follows the share of alarms; None for the model's choice.
+            history: rows before the first point, a table or a list of points, which get no answer but are
+                context of the first ones; None for the end of the fit, if the first point follows on it.
 
         Raises:
             UnsupportedError: the model is not a model of a series.
@@ -107,7 +111,7 @@ class FittedOutputs(Estimator):
             >>> points[-1].status, points[-1].alarm, points[-2].alarm
             ('new', True, False)
         """
-        return Stream(self, alarm_rate, follow=follow)
+        return Stream(self, alarm_rate, follow=follow, history=history)
 
     def to_pyod(self, X: Any = None) -> Detector:
         """Return the model as a PyOD detector; X are the rows of its fit, if it is fitted already."""

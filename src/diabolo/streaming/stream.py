@@ -15,39 +15,19 @@ import pyarrow as pa
 
 from diabolo.data.columns import Values
 from diabolo.data.columns.convert import from_seconds
-from diabolo.data.sources import Series
-from diabolo.data.sources.grid import SERIES_OFFSET
+from diabolo.data.fields import Curve
+from diabolo.data.sources import Series, read_user_table
+from diabolo.data.sources.grid import SERIES_OFFSET, split_positions
 from diabolo.detection import EncodedRows
 from diabolo.detection.calibration import severity
 from diabolo.detection.following import AlarmLevel
 from diabolo.detection.shifts import WINDOWS, ShiftDetector, describe_shift, shift_level
 from diabolo.engine import Engine
 from diabolo.errors import ColumnError, DataError, ModelFileError, UnsupportedError
+from diabolo.streaming.point import Point
 from diabolo.streaming.ring_buffer import NO_STEP, RingBuffer
 from diabolo.tasks import Model, follows
 from diabolo.utils.files import write_atomic
-
-
-@dataclass(frozen=True)
-class Point:
-    """The answer to one point.
-
-    Attributes:
-        status: "new"; "late" for a point before the newest one; "repeated" for a point that was seen before;
-            "too late" for a point more than a window behind the newest one.
-        bits: anomaly score of the point, as the last point of a batch of all points so far; None if the
-            status is "repeated" or "too late".
-        severity: the same on a scale from 0 to 100; None likewise.
-        alarm: whether `bits` is above the alarm level; None likewise.
-        note: what the user should know from this point on, that the series has left what the fit calls
-            normal; mostly empty.
-    """
-
-    status: str
-    bits: float | None = None
-    severity: float | None = None
-    alarm: bool | None = None
-    note: str = ""
 
 
 @dataclass
@@ -59,6 +39,8 @@ class Stream:
         alarm_rate: share of normal points that may be alarms; None for the model's own rate.
         keep: number of points of each series to keep for `recent`; at least two windows are kept.
         follow: whether the alarm level follows the share of alarms; None for the model's choice.
+        history: rows before the first point, a table or a list of points, which get no answer but are context
+            of the first ones; None for the end of the fit, if the first point follows on it.
 
     Attributes:
         engine: the fitted engine of the model.
@@ -76,6 +58,7 @@ class Stream:
     alarm_rate: float | None = None
     keep: int = 0
     follow: bool | None = None
+    history: Any = None
     engine: Engine = field(init=False)
     threshold: float = field(init=False)
     seen: int = field(init=False, default=0)
@@ -86,6 +69,10 @@ class Stream:
         self.shifts: dict[str, ShiftDetector] = {}
         self.zone: str | None = None
         self._use_model(self.model)
+        if self.history is not None:
+            is_list = isinstance(self.history, list)
+            for row in self.history if is_list else read_user_table(self.history).table.to_pylist():
+                self._insert(row)
 
     def _use_model(self, model: Model) -> None:
         engine = model.engine_
@@ -175,6 +162,16 @@ class Stream:
             DataError: the point has no time.
             ColumnError: a value cannot be read; the stream is unchanged then.
         """
+        place = self._insert(point)
+        if isinstance(place, Point):
+            return place
+        return self._answer(*place)
+
+    def _insert(self, point: Mapping[str, Any]) -> Point | tuple[str, RingBuffer, int, str | None, str]:
+        """Put a point where it belongs; return its series, the points of that, its step, zone and status.
+
+        A point that has no place is answered at once.
+        """
         source = self.source
         time, zone = self._read_time(point)
         group = "" if source.by is None else str(point.get(source.by) or "")
@@ -185,7 +182,7 @@ class Stream:
         values = np.array([self._channel_value(point, name) for name in source.channels])
         context = {n: self._context_value(point, n) for n in self.names if n not in (source.time, source.by)}
         if buffer is None:
-            buffer = RingBuffer.empty(len(source.channels), self.size, step)
+            buffer = self._new_buffer(group, step)
             self.buffers[group], self.levels[group] = buffer, self._new_level(self.model)
             self.shifts[group] = self._new_detector(self.engine)
         behind = buffer.newest - step
@@ -195,7 +192,37 @@ class Stream:
             return Point("repeated")
         buffer.add(step, time, values, context)
         self.seen, self.zone = self.seen + 1, zone
-        return self._answer(group, buffer, step, zone, "late" if behind > 0 else "new")
+        return group, buffer, step, zone, "late" if behind > 0 else "new"
+
+    def _new_buffer(self, group: str, step: int) -> RingBuffer:
+        """Return the points before the first one of a series: the last remembered window, if it is near.
+
+        Args:
+            group: name of the series.
+            step: of its first point.
+        """
+        source, memory, length = self.source, self.engine.memory, self.source.length
+        buffer = RingBuffer.empty(len(source.channels), self.size, step)
+        if self.history is not None or not source.step or memory.positions is None:
+            return buffer
+        number = source.series_names.index(group) if group in source.series_names else -1
+        numbers, starts = split_positions(memory.positions, source.by is not None)
+        own = np.flatnonzero(numbers == number) if source.by is not None else np.arange(len(starts))
+        if len(own) == 0:
+            return buffer
+        last = int(own[np.argmax(starts[own])])
+        first = int(starts[last])
+        if not 0 < step - (first + length - 1) <= length:
+            return buffer
+        buffer = RingBuffer.empty(len(source.channels), self.size, first)
+        curves = memory.rows.values[Curve.kind][last].numpy()
+        values = np.stack(
+            [self.engine.schema[n].decode([curves[None, i]])[0] for i, n in enumerate(source.channels)]
+        )
+        for offset in range(length):
+            at = first + offset
+            buffer.add(at, at * source.step, values[:, offset], {})
+        return buffer
 
     def _answer(self, group: str, buffer: RingBuffer, step: int, zone: str | None, status: str) -> Point:
         """As a batch has it: the mean over the windows that cover the point."""

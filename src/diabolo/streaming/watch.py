@@ -15,7 +15,8 @@ from typing import Any, Protocol, Self, cast
 from diabolo.data.columns import Values
 from diabolo.errors import DiaboloError, OptionError
 from diabolo.streaming.feeds import Feed, Message, make_feed
-from diabolo.streaming.stream import Point, Stream
+from diabolo.streaming.point import Point
+from diabolo.streaming.stream import Stream
 from diabolo.tasks import Model
 from diabolo.training.updating import MIN_WINDOW_LENGTHS, check_updatable
 
