@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks import anomaly_series, common
 from benchmarks.detection import Floats
-from diabolo import Autoencoder
+from diabolo import Autoencoder, tasks
 
 RATES = {"01": 0.001, "1": 0.01, "5": 0.05}
 """Name in the results -> the rate of false alarms that is asked for."""
@@ -44,10 +44,10 @@ Method = Callable[[Floats, int, int], dict[float, Alarms]]
 def ours(values: Floats, fitted: int, seed: int, *, follow: bool) -> dict[float, Alarms]:
     """Fit diabolo with its defaults, and score all points."""
     model = Autoencoder(window="auto", seed=seed).fit({"value": values[:fitted]})
-    scores = {
-        rate: model.score_rows({"value": values}, alarm_rate=rate, follow=follow) for rate in RATES.values()
+    return {
+        rate: tasks.score(model, {"value": values}, alarm_rate=rate, follow=follow).alarm
+        for rate in RATES.values()
     }
-    return {rate: answer.alarm for rate, answer in scores.items()}
 
 
 def split_quantile(

@@ -40,8 +40,8 @@ PROTOCOL = (
     f"fit on the first {FITTED} rows of each file, judge all rows; F1, false-alarm rate (far) and "
     "missed-alarm rate (mar), in percent, over the rows of all files together; auroc: mean over files, of "
     f"the rows after the fit. Peers: the level is the {QUANTILE} quantile of the fitted rows, for "
-    f"autoencoders {MARGIN} times that; a row is an alarm for the convolutional one if all windows of {WINDOW} rows that "
-    "cover it are."
+    f"autoencoders {MARGIN} times that; a row is an alarm for the convolutional one if all windows of "
+    f"{WINDOW} rows that cover it are."
 )
 
 

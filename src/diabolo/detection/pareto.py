@@ -10,7 +10,11 @@ import numpy as np
 from diabolo.utils.checks import is_finite_number, require
 
 START_QUANTILE = 0.9  # of the scores, from where on the tail is modelled; a choice
-MIN_PEAKS = 4  # separate peaks that a tail is estimated from; fewer say nothing of its shape
+MIN_PEAKS = (
+    4  # separate peaks that a tail is estimated from; fewer say nothing of its shape, and the slope is that
+)
+# of one point in twenty, ten at least (a choice).
+POINTS_PER_TAIL_POINT, MIN_TAIL_POINTS = 20, 10
 MAX_SHAPE = 0.5  # of the distribution, either sign: a few peaks cannot tell more extreme ones apart
 # Bits beyond one in as many independent windows as there are: a tail is read a thousand times farther than
 # data reach, no more.
@@ -48,8 +52,8 @@ class ParetoTail:
     points_per_peak: float
 
     @classmethod
-    def fit(cls, scores: np.ndarray, positions: np.ndarray, length: int, independent: float) -> Self | None:
-        """Estimate the tail by the moments of the peaks; return None if there are too few of them.
+    def fit(cls, scores: np.ndarray, positions: np.ndarray, length: int, independent: float) -> Self:
+        """Estimate the tail by the moments of the peaks; of few, an exponential one of the highest points.
 
         Args:
             scores: (points,).
@@ -59,20 +63,25 @@ class ParetoTail:
         """
         ranked = np.sort(scores)
         first = min(int(START_QUANTILE * len(ranked)), len(ranked) - 1)
-        start = float(ranked[first])
-        above = np.flatnonzero(scores > start)
-        if len(above) == 0:
-            return None
+        above = np.flatnonzero(scores > ranked[first])
         stretches = np.split(above, np.flatnonzero(np.diff(positions[above]) > max(length // 2, 1)) + 1)
-        peaks = np.array([scores[stretch].max() - start for stretch in stretches])
-        if len(peaks) < MIN_PEAKS:
-            return None
-        mean, variance = float(peaks.mean()), max(float(peaks.var(ddof=1)), 1e-12)
-        shape = float(np.clip((1 - mean**2 / variance) / 2, -MAX_SHAPE, MAX_SHAPE))
-        scale = max(mean * (1 - shape), 1e-9)
-        share = float((len(ranked) - np.searchsorted(ranked, start)) / (len(ranked) + 1))
-        max_bits = float(np.log2(independent + 1)) + BITS_BEYOND_DATA
-        return cls(start, share, scale, shape, max_bits, len(above) / len(peaks))
+        peaks = np.array([scores[stretch].max() for stretch in stretches if len(stretch)]) - ranked[first]
+        if len(peaks) >= MIN_PEAKS:
+            mean, variance = float(peaks.mean()), max(float(peaks.var(ddof=1)), 1e-12)
+            shape = float(np.clip((1 - mean**2 / variance) / 2, -MAX_SHAPE, MAX_SHAPE))
+            scale = mean * (1 - shape)
+        else:
+            first = len(ranked) - max(len(ranked) // POINTS_PER_TAIL_POINT, min(MIN_TAIL_POINTS, len(ranked)))
+            shape, scale = 0.0, float((ranked[first:] - ranked[first]).mean())
+        made = cls(
+            0.0,
+            1.0,
+            max(scale, 1e-3 * float(scores.std()), 1e-9),
+            shape,
+            0.0,
+            len(above) / max(len(peaks), 1),
+        )
+        return made._from(ranked, first, independent)
 
     def above(self, ranked: np.ndarray, independent: float) -> Self:
         """Return a tail of the same shape above the highest tenth of other scores.
@@ -81,10 +90,15 @@ class ParetoTail:
             ranked: scores, ascending.
             independent: number of independent windows that they come from.
         """
-        first = min(int(START_QUANTILE * len(ranked)), len(ranked) - 1)
-        share = float((len(ranked) - np.searchsorted(ranked, ranked[first])) / (len(ranked) + 1))
-        bits = float(np.log2(independent + 1)) + BITS_BEYOND_DATA
-        return replace(self, start=float(ranked[first]), share=share, max_bits=bits)
+        return self._from(ranked, min(int(START_QUANTILE * len(ranked)), len(ranked) - 1), independent)
+
+    def _from(self, ranked: np.ndarray, first: int, independent: float) -> Self:
+        """Return the tail with its start at one of the ranked scores."""
+        start = float(ranked[first])
+        share = float((len(ranked) - np.searchsorted(ranked, start)) / (len(ranked) + 1))
+        max_bits = float(np.log2(independent + 1)) + BITS_BEYOND_DATA
+        ratio = max(self.points_per_peak, 1.0)
+        return replace(self, start=start, share=share, max_bits=max_bits, points_per_peak=ratio)
 
     @property
     def min_bits(self) -> float:
