@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diabolo.detection.calibration import Calibration
-from diabolo.detection.pareto import BITS_BEYOND_DATA, MAX_SHAPE, MIN_PEAKS, ParetoTail, without_anomalies
+from diabolo.detection.pareto import (
+    BITS_BEYOND_DATA,
+    MAX_ANOMALOUS_SHARE,
+    MAX_SHAPE,
+    MIN_PEAKS,
+    ParetoTail,
+    without_anomalies,
+)
 
 POINTS = 2_000
 KINDS = ("exponential", "heavy")
@@ -29,9 +36,7 @@ def level_of(kind: str, share: float) -> float:
 
 
 def fit(scores: np.ndarray, length: int = 1, independent: float | None = None) -> ParetoTail:
-    tail = ParetoTail.fit(scores, np.arange(len(scores)) * 2, length, independent or len(scores))
-    assert tail is not None
-    return tail
+    return ParetoTail.fit(scores, np.arange(len(scores)) * 2, length, independent or len(scores))
 
 
 tails = st.builds(
@@ -60,6 +65,13 @@ def test_a_heavier_tail_has_a_greater_shape() -> None:
     assert abs(shapes["exponential"]) < 0.1 < shapes["heavy"]
     bounded = np.mean([fit(np.random.default_rng(seed).random(POINTS)).shape for seed in range(10)])
     assert bounded < -0.3
+
+
+def test_scale_and_shape_are_those_that_scores_were_drawn_with() -> None:
+    """Above a level u, a Pareto distribution of scale 1 is one of scale 1 + shape u, with the same shape."""
+    made = [fit((1 - np.random.default_rng(seed).random(POINTS) ** 0.25) / 0.25) for seed in range(10)]
+    assert np.mean([tail.shape for tail in made]) == pytest.approx(-0.25, abs=0.06)
+    assert np.mean([tail.scale for tail in made]) == pytest.approx(0.1**0.25, rel=0.08)
 
 
 @given(tails, st.lists(st.floats(-10, 1e6), min_size=2, max_size=30))
@@ -109,20 +121,37 @@ def test_data_determine_how_far_a_tail_is_read() -> None:
         )
 
 
-@pytest.mark.parametrize(("peaks", "known"), [(0, False), (MIN_PEAKS - 1, False), (MIN_PEAKS, True)])
-def test_few_peaks_are_no_tail(peaks: int, known: bool) -> None:
-    scores, positions = np.zeros(400), np.arange(400)
-    for number in range(peaks):
-        scores[80 * number + 40 : 80 * number + 43] = 1 + number  # one peak of three points
-    found = ParetoTail.fit(scores, positions, 32, 10)
-    assert (found is not None) == known
-    if found is not None:
-        assert found.points_per_peak == 3
-        found.check()
+def ramps(peaks: int, points: int = 400) -> np.ndarray:
+    """The quantiles of an exponential distribution, rising to so many separate peaks."""
+    quantiles = -np.log1p(-(np.arange(points) + 0.5) / points)
+    return np.concatenate([quantiles[start::peaks] for start in range(peaks)])
 
 
-def test_equal_scores_have_no_tail() -> None:
-    assert ParetoTail.fit(np.ones(100), np.arange(100), 4, 10) is None
+@pytest.mark.parametrize("peaks", [1, MIN_PEAKS - 1, MIN_PEAKS])
+def test_few_peaks_do_not_tell_the_shape_of_a_tail(peaks: int) -> None:
+    """It is taken to be exponential then, as steep as the highest twentieth of the points."""
+    scores = ramps(peaks)
+    tail = ParetoTail.fit(scores, np.arange(400), 32, 10)
+    tail.check()
+    assert tail.points_per_peak == pytest.approx(40 / peaks, abs=1)
+    place = 380 if peaks < MIN_PEAKS else 360
+    assert tail.start == np.sort(scores)[place] and tail.min_bits == pytest.approx(
+        -np.log2((400 - place) / 401)
+    )
+    if peaks < MIN_PEAKS:
+        assert tail.shape == 0 and tail.scale == pytest.approx(1, rel=0.15)
+        level = level_of("exponential", 0.001)
+        assert float(tail.bits(np.array(level))) == pytest.approx(-np.log2(0.001), abs=1)
+    else:
+        assert abs(tail.shape) > 0.05
+
+
+@pytest.mark.parametrize("points", [1, 2, 8, 100])
+def test_equal_scores_have_a_tail_too(points: int) -> None:
+    tail = ParetoTail.fit(np.ones(points), np.arange(points), 4, 10)
+    tail.check()
+    bits = tail.bits(np.array([0.0, 1.0, 1.001, 2.0, 1e6]))
+    assert np.isfinite(bits).all() and (np.diff(bits[1:]) > 0).all() and bits[0] == bits[1]
 
 
 def test_neighbouring_high_scores_are_one_peak() -> None:
@@ -132,7 +161,6 @@ def test_neighbouring_high_scores_are_one_peak() -> None:
     repeated = ParetoTail.fit(
         np.repeat(scores, 20), (np.arange(400)[:, None] * 100 + np.arange(20)).ravel(), 32, 400
     )
-    assert once is not None and repeated is not None
     assert (repeated.shape, repeated.scale) == pytest.approx((once.shape, once.scale), rel=0.02)
     assert repeated.points_per_peak == pytest.approx(20, rel=0.05) and once.points_per_peak == 1
     assert repeated.share == pytest.approx(once.share, rel=0.05)
@@ -143,7 +171,6 @@ def test_high_scores_far_apart_are_separate_peaks() -> None:
     scores[[20, 30, 60, 100, 140, 180]] = [1, 2, 3, 4, 5, 6]
     near = ParetoTail.fit(scores, np.arange(200), 32, 6)
     apart = ParetoTail.fit(scores, np.arange(200), 10, 6)
-    assert near is not None and apart is not None
     assert (near.points_per_peak, apart.points_per_peak) == (6 / 5, 1)
 
 
@@ -235,22 +262,21 @@ def test_a_long_high_stretch_is_a_change_and_calibrates() -> None:
     assert without_anomalies(scores, positions, 32).all()
 
 
-def test_everything_calibrates_where_anomalies_are_the_rule() -> None:
-    scores, positions = noise(), np.arange(1_000)
-    for start in range(0, 1_000, 100):
-        scores[start : start + 10] += 20
-    assert without_anomalies(scores, positions, 16).sum() == 900
-    for start in range(0, 1_000, 100):
-        scores[start : start + 30 : 7] += 20
-        scores[start + 60 : start + 78 : 7] += 20
-    assert without_anomalies(scores, positions, 16).all()
+@pytest.mark.parametrize(("share", "left_out"), [(0.5, True), (0.9, True), (1.2, False), (4.0, False)])
+def test_everything_calibrates_where_anomalies_are_the_rule(share: float, left_out: bool) -> None:
+    scores, positions = noise(10_000), np.arange(10_000)
+    odd = round(share * MAX_ANOMALOUS_SHARE * 100)
+    for start in range(0, 10_000, 100):
+        scores[start : start + odd] += 20
+    kept = without_anomalies(scores, positions, 64)
+    assert kept.sum() == (10_000 - 100 * odd if left_out else 10_000)
 
 
 def test_time_counts_and_not_the_number_of_a_score() -> None:
     """Scores that a long gap parts are no single stretch."""
-    scores = noise()
+    scores = noise(3_000)
     scores[400:520] += 20  # a long stretch, in six short parts once there are gaps
-    together, parted = np.arange(1_000), np.arange(1_000) + 500 * (np.arange(1_000) // 20)
+    together, parted = np.arange(3_000), np.arange(3_000) + 500 * (np.arange(3_000) // 20)
     assert without_anomalies(scores, together, 32).all()
     assert np.flatnonzero(~without_anomalies(scores, parted, 32)).tolist() == list(range(400, 520))
 

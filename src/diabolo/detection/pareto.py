@@ -95,7 +95,8 @@ class ParetoTail:
     def _from(self, ranked: np.ndarray, first: int, independent: float) -> Self:
         """Return the tail with its start at one of the ranked scores."""
         start = float(ranked[first])
-        share = float((len(ranked) - np.searchsorted(ranked, start)) / (len(ranked) + 1))
+        # Strictly above it: many scores may be equal.
+        share = max(len(ranked) - int(np.searchsorted(ranked, start, side="right")), 1) / (len(ranked) + 1)
         max_bits = float(np.log2(independent + 1)) + BITS_BEYOND_DATA
         ratio = max(self.points_per_peak, 1.0)
         return replace(self, start=start, share=share, max_bits=max_bits, points_per_peak=ratio)

@@ -73,6 +73,7 @@ class Stream:
             is_list = isinstance(self.history, list)
             for row in self.history if is_list else read_user_table(self.history).table.to_pylist():
                 self._insert(row)
+            self.seen = 0
 
     def _use_model(self, model: Model) -> None:
         engine = model.engine_

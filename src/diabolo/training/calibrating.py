@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,7 @@ def learn_part(
 ) -> RowScorer:
     """Return a scorer like the final one that has learnt only a part of the windows.
 
-    Networks that only fill in missing points are not solved again: they say nothing of a window by
-    themselves.
+    Networks that only fill in missing points are not solved again: see `take_part`.
 
     Args:
         part: the windows to learn.
@@ -86,6 +86,26 @@ def learn_part(
         ).networks
     remembered = rows_to_remember(part, networks, device)
     return fit_scorer(part, networks, remembered, device=device, thread_count=threads)
+
+
+def take_part(data: PreparedData, remembered: Batch, final: RowScorer, learnt: np.ndarray) -> RowScorer:
+    """Return a scorer like the final one that remembers only a part of the windows, with the same networks.
+
+    For networks that only fill in missing points: they say nothing of a window by themselves, and what they
+    filled in once need not be filled in again.
+
+    Args:
+        data: what the final scorer has learnt.
+        remembered: the same windows, without missing values.
+        final: the scorer of all windows.
+        learnt: numbers of the windows of the part in the frame.
+    """
+    assert data.rows is not None and data.positions is not None
+    index = np.flatnonzero(np.isin(data.rows, learnt))
+    chosen = torch.from_numpy(index)
+    part = replace(data, batch=data.batch[chosen], positions=data.positions[index], rows=data.rows[index])
+    device, threads = final.parts.device, final.parts.threads
+    return fit_scorer(part, final.parts.networks, remembered[chosen], device=device, thread_count=threads)
 
 
 def judge_in_time(

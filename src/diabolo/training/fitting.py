@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from diabolo.data.fields import Batch
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source
 from diabolo.data.splitting import learn_windows
@@ -22,7 +23,7 @@ from diabolo.detection.judged import JudgedRows
 from diabolo.engine import Engine
 from diabolo.generation.window_mixture import fit_window_mixture
 from diabolo.networks.member import Member
-from diabolo.training.calibrating import fit_scorer, judge_in_time, learn_part, rows_to_remember
+from diabolo.training.calibrating import fit_scorer, judge_in_time, learn_part, rows_to_remember, take_part
 from diabolo.training.checkpoint import Checkpoint
 from diabolo.training.error_rates import fit_cell_errors
 from diabolo.training.networks import TrainedNetworks, are_solved, train_networks
@@ -39,7 +40,7 @@ INTERRUPTED_STEPS = 20  # of each network of the models that calibrate, after Ct
 def build_engine(
     data: PreparedData,
     trained: TrainedNetworks,
-    judge: Callable[[RowScorer], list[JudgedRows]] | None = None,
+    judge: Callable[[RowScorer, Batch], list[JudgedRows]] | None = None,
     *,
     device: str,
     thread_count: int | None,
@@ -50,7 +51,8 @@ def build_engine(
         data: what the networks were trained on.
         trained: the networks.
         judge: returns what models that had not learnt some rows say of them, in units of the given model,
-            which is then calibrated on that; None to judge the rows that are set aside for calibration.
+            which is then calibrated on that, for the model and the windows that it remembers; None to judge
+            the rows that are set aside for calibration.
         device: where the networks are.
         thread_count: of torch; None for its own choice.
     """
@@ -58,7 +60,7 @@ def build_engine(
     remembered = rows_to_remember(data, trained.networks, device)
     scorer = fit_scorer(data, trained.networks, remembered, device=device, thread_count=thread_count)
     parts = scorer.parts
-    judged = judge(scorer) if judge is not None else [scorer.judge(frame, split.calibration)]
+    judged = judge(scorer, remembered) if judge is not None else [scorer.judge(frame, split.calibration)]
     scorer = scorer.calibrated(frame, judged)
     cell_errors = fit_cell_errors(parts, frame, split, data.sample, data.seed)
     notes = [*source.notes, schema.doubts_note(), schema.ignored_note(), *trained.notes]
@@ -138,8 +140,10 @@ def fit_engine(
     if trained.interrupted:
         for_folds = {**for_folds, "min_steps": 1, "max_steps": INTERRUPTED_STEPS}
 
-    def judge(final: RowScorer) -> list[JudgedRows]:
+    def judge(final: RowScorer, remembered: Batch) -> list[JudgedRows]:
         def learn_some(rows: np.ndarray) -> RowScorer:
+            if final.parts.rows_are_solved:
+                return take_part(data, remembered, final, rows)
             return learn_part(learnt(rows), final, for_folds)
 
         return list(judge_in_time(final, frame, folds, learn_some))

@@ -28,6 +28,7 @@ class PreparedData:
     Attributes:
         frame, source, schema: the data, what read it, and what its columns are.
         split: which rows are used for what.
+        rows: (rows,) the numbers of the rows of `batch` in the frame; None where it holds others too.
         batch: rows that networks are trained on; a sample at equal distances if there are very many windows.
         positions: (rows,) their positions in time; None for a table.
         held_out: rows to choose the best weights by; None if there are too few to spare.
@@ -42,6 +43,7 @@ class PreparedData:
     positions: np.ndarray | None
     held_out: Batch | None
     seed: int
+    rows: np.ndarray | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -74,4 +76,4 @@ def prepare(
         fit_rows = fit_rows[evenly_spaced(len(fit_rows), most)]
     held_out = schema.encode(frame[split.held_out[:MAX_HELD_OUT_ROWS]]) if len(split.held_out) else None
     batch, positions = schema.encode(frame[fit_rows]), frame.positions_of(fit_rows)
-    return PreparedData(frame, source, schema, split, batch, positions, held_out, seed)
+    return PreparedData(frame, source, schema, split, batch, positions, held_out, seed, fit_rows)

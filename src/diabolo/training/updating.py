@@ -91,7 +91,7 @@ def update(engine: Engine, frame: Frame, threshold: float) -> Engine:
     members = {name: network.member for name, network in engine.networks.items()}
     trained = train_networks(data, members, {"epochs": 0}, device=engine.device, thread_count=engine.threads)
 
-    def judge(final: RowScorer) -> list[JudgedRows]:
+    def judge(final: RowScorer, remembered: Batch) -> list[JudgedRows]:
         def learn_some(rows: np.ndarray) -> RowScorer:
             return learn_part(_with_remembered(engine, frame, newer, rows), final, {"epochs": 0})
 
