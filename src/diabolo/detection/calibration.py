@@ -13,6 +13,7 @@ from diabolo.errors import OptionError
 from diabolo.utils.checks import is_finite_number, require
 
 MAX_CALIBRATION_ROWS = 20_000_000  # that a model file may claim
+WINDOW_FLOOR = 0.5  # of the median, below which the evidence of windows is all alike; a choice
 MIN_EVIDENCE = 1e-3  # of its usual size: evidence below is all alike
 # Evidence whose median is below this share of its mean is 0 for most rows: it is measured in its mean.
 MIN_MEDIAN_SHARE = 1e-2
@@ -37,6 +38,7 @@ class Calibration:
         slope: bits per unit of the score beyond the highest calibration rows.
         tail: of the points of a series; None for rows of a table, and where a series has too few peaks.
         independent: the number of independent rows that the scores come from; None if all of them are.
+        floor: the share of its median below which evidence is all alike; 0 for rows of a table.
     """
 
     medians: Mapping[str, float]
@@ -44,10 +46,16 @@ class Calibration:
     slope: float
     tail: ParetoTail | None = None
     independent: float | None = None
+    floor: float = 0.0
 
     @classmethod
-    def fit(cls, evidence: Mapping[str, np.ndarray]) -> Calibration:
-        """Learn from the evidence of calibration rows: name -> (rows,)."""
+    def fit(cls, evidence: Mapping[str, np.ndarray], floor: float = 0.0) -> Calibration:
+        """Learn from the evidence of calibration rows.
+
+        Args:
+            evidence: name -> (rows,).
+            floor: the share of its median below which evidence is all alike; 0 for rows of a table.
+        """
         medians = {}
         for name, part in evidence.items():
             finite = part[np.isfinite(part)]
@@ -55,7 +63,7 @@ class Calibration:
             usual = float(finite.mean()) if len(finite) else 1.0
             # 0 for most rows are distances of copies of remembered rows.
             medians[name] = middle if middle > MIN_MEDIAN_SHARE * usual else max(usual, 1e-9)
-        made = cls(medians, np.zeros(0), 1.0)
+        made = cls(medians, np.zeros(0), 1.0, floor=floor)
         return made.ranked(made.join(evidence))
 
     def ranked_points(
@@ -92,7 +100,9 @@ class Calibration:
         parts = []
         for name, part in evidence.items():
             known = np.where(np.isfinite(part), part, self.medians[name])
-            parts.append(np.log(known / self.medians[name] + MIN_EVIDENCE))
+            share = known / self.medians[name]
+            # A window that repeats a remembered one to the last digit must not outweigh all other evidence.
+            parts.append(np.log(np.maximum(share, self.floor) if self.floor else share + MIN_EVIDENCE))
         return np.asarray(sum(parts), dtype=float)
 
     def bits(self, scores: np.ndarray) -> np.ndarray:
@@ -206,6 +216,7 @@ class Calibration:
         sizes = [*self.medians.values(), self.slope]
         require(all(is_finite_number(v) and v > 0 for v in sizes), "calibration")
         require(set(self.medians) == set(names), "evidence")
+        require(is_finite_number(self.floor) and 0 <= self.floor < 1, "floor of the evidence")
         require(self.independent is None or is_finite_number(self.independent), "calibration rows")
         if self.tail is not None:
             self.tail.check()
@@ -215,6 +226,8 @@ class Calibration:
         state: dict[str, Any] = {"medians": dict(self.medians), "slope": self.slope}
         if self.tail is not None:
             state["tail"] = asdict(self.tail)
+        if self.floor:
+            state["floor"] = self.floor
         return state if self.independent is None else {**state, "independent": self.independent}
 
     @classmethod
@@ -227,7 +240,14 @@ class Calibration:
             scores: (rows,) ascending.
         """
         tail = ParetoTail(**state["tail"]) if "tail" in state else None
-        return cls(dict(state["medians"]), scores, state["slope"], tail, state.get("independent"))
+        return cls(
+            dict(state["medians"]),
+            scores,
+            state["slope"],
+            tail,
+            state.get("independent"),
+            state.get("floor", 0.0),
+        )
 
 
 def severity(bits: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from diabolo.data.sources import Frame
 from diabolo.data.sources.points import CoveredPoints
 from diabolo.detection.base import EncodedRows, Evidence, PointEvidence, RowEvidence
-from diabolo.detection.calibration import Calibration
+from diabolo.detection.calibration import WINDOW_FLOOR, Calibration
 from diabolo.detection.judged import JudgedRows
 from diabolo.detection.parts import ModelParts
 from diabolo.detection.residuals import Residual
@@ -80,7 +80,8 @@ class RowScorer:
                 series that two of them share count twice.
         """
         names = judged[0].scores
-        calibration = Calibration.fit({n: np.concatenate([part.scores[n] for part in judged]) for n in names})
+        scores = {n: np.concatenate([part.scores[n] for part in judged]) for n in names}
+        calibration = Calibration.fit(scores, WINDOW_FLOOR if self.parts.source.overlaps else 0.0)
         totals, positions = [], []
         for number, part in enumerate(judged):
             joined = np.full(frame.rows, np.nan)
@@ -92,13 +93,13 @@ class RowScorer:
                 known = known[np.argsort(point[known], kind="stable")]
                 positions.append(point[known] + number * (frame.layout.points + self.parts.source.length))
             totals.append(total[known])
-        scores = np.concatenate(totals)
+        joined_scores = np.concatenate(totals)
         if frame.layout is None:
-            return replace(self, calibration=calibration.ranked(scores))
+            return replace(self, calibration=calibration.ranked(joined_scores))
         place, length = np.concatenate(positions), self.parts.source.length
         points = len(np.unique(place % (frame.layout.points + length)))
         # Windows that share no point are alike still: two lengths make an independent one.
-        ranked = calibration.ranked_points(scores, place, length, points / (2 * length))
+        ranked = calibration.ranked_points(joined_scores, place, length, points / (2 * length))
         return replace(self, calibration=ranked)
 
     @property
