@@ -181,7 +181,7 @@ def test_a_channel_without_a_point_and_one_that_never_moves() -> None:
 
 
 @pytest.mark.parametrize("rows", [8, 12, 40])
-@pytest.mark.filterwarnings("ignore:there is too little data")
+@pytest.mark.filterwarnings("ignore:there is too little data", "ignore:.*are extrapolated")
 def test_short_series(rows: int) -> None:
     table = {"value": np.sin(np.arange(rows) * 1.0).tolist()}
     model = Autoencoder(window="auto").fit(table)

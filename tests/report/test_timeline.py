@@ -26,6 +26,7 @@ def test_long_series_of_many_channels_fit_into_the_page():
         True,
         dict(zip(names, noise, strict=True)),
         draw.exponential(3, points),
+        np.full(points, 10.0),
         spans,
         **{
             part: {n: draw.normal(size=points) + shift for n in names}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diabolo import Autoencoder, DiaboloWarning, load
+from diabolo import Autoencoder, DiaboloWarning, load, tasks
 from diabolo.detection.metrics.windows import MAX_WINDOWS
 from diabolo.errors import DataError, UnsupportedError
 from tests import made
@@ -54,7 +54,8 @@ def test_the_rate_of_false_alarms_holds_before_and_after_a_slow_drift(old: Autoe
         model = updated(model, drifting(4_000, first, 3 + number, drift))
         first += 4_000
     later = drifting(LATER, first, 9, 1.0)
-    assert alarms(old, later) > 0.5
+    # The level of the fit is exceeded for good; a level that follows keeps the share of alarms down.
+    assert np.mean(tasks.score(old, later, follow=False).alarm) > 0.5 > 4 * alarms(old, later)
     assert 0.0015 <= alarms(model, later) <= 0.02
 
 

@@ -102,7 +102,8 @@ class Level(RowEvidence):
         # Models of older versions have one range for all series.
         groups = parts.source.groups + 1
         return cls(
-            **{name: np.broadcast_to(a, (groups, a.shape[-1])) for name, a in arrays.items()}, parts=parts
+            **{name: np.array(np.broadcast_to(a, (groups, a.shape[-1]))) for name, a in arrays.items()},
+            parts=parts,
         )
 
     @classmethod

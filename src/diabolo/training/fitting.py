@@ -180,8 +180,8 @@ def _about_independence(frame: Frame, scorer: RowScorer) -> str:
         return ""
     number = max(round(independent), 1)
     return (
-        f"{frame.user_table.rows:,} points are about {number} independent windows: an alarm rate below 1 in "
-        f"{number} is not counted but extrapolated"
+        f"{frame.user_table.rows:,} points are about {number} independent window{'s' * (number > 1)}: "
+        f"alarm rates below 1 in {number + 1} are extrapolated"
     )
 
 

@@ -305,8 +305,7 @@ class Series(Source):
 
     @property
     def can_drift(self) -> bool:
-        # Measured: levels that follow forget the long faults of test benches with several sensors.
-        return len(self.channels) == 1
+        return len(self.channels) == 1  # several sensors of a test bench have faults as long as the fit
 
     def group_alarms(self, frame: Frame, alarms: np.ndarray) -> list[np.ndarray]:
         """Return the user rows of each episode: alarms less than half a window apart belong together.
@@ -339,8 +338,7 @@ class Series(Source):
 
     def group_of(self, positions: np.ndarray | None, rows: int) -> np.ndarray:
         assert positions is not None
-        number, _ = split_positions(positions, self.by is not None)
-        return np.asarray(np.minimum(number, self.groups))
+        return np.asarray(np.minimum(split_positions(positions, self.by is not None)[0], self.groups))
 
     def present_values(self, frame: Frame) -> np.ndarray:
         columns, order = frame.user_table.columns(), np.argsort(frame.layout.point, kind="stable")
