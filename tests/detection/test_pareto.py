@@ -184,7 +184,7 @@ def test_a_tail_above_other_scores() -> None:
     )
     assert moved.start == others[450] and moved.share == pytest.approx(0.1, rel=0.05)
     assert moved.max_bits == pytest.approx(np.log2(41) + BITS_BEYOND_DATA)
-    assert float(moved.bits(others[450])) == pytest.approx(-np.log2(50 / 501))
+    assert float(moved.bits(others[450])) == pytest.approx(-np.log2(49 / 501))
 
 
 @pytest.mark.parametrize(
