@@ -26,6 +26,7 @@ RATES = {"01": 0.001, "1": 0.01, "5": 0.05}
 MARGIN = 128  # points on either side of a label that are neither normal nor anomalous
 MIN_NORMAL = 100  # normal points of a file, below which it has no rate of false alarms
 GAP = 64  # points between two alarms that belong to one episode
+SYNTHETIC_POINTS, SYNTHETIC_FITTED = 6_000, 2_000  # of the clean synthetic series
 CALIBRATION_SHARE = 0.25  # of the prefix, its end, from which the level of a peer is read
 CLAIM = "the share of normal points of real series that are alarms is the requested rate, or near it"
 PROTOCOL = (
@@ -72,6 +73,29 @@ METHODS: dict[str, Method] = {
 PEERS = tuple(name for name in METHODS if not name.startswith(common.OURS))
 
 
+def clean_series(seed: int) -> dict[str, Floats]:
+    """Return name -> a synthetic series without anomalies, of 6,000 points."""
+    random, points = np.random.default_rng(seed), np.arange(SYNTHETIC_POINTS)
+    noise = random.normal(size=len(points))
+    day = np.sin(2 * np.pi * points / 24)
+    smooth = np.zeros(len(points))
+    for point in points[1:]:
+        smooth[point] = 0.9 * smooth[point - 1] + noise[point]
+    return {
+        "white noise": noise,
+        "autoregressive": smooth,
+        "rhythm": day + 0.1 * noise,
+        "two rhythms": day + 0.5 * np.sin(2 * np.pi * points / 168) + 0.1 * noise,
+        "beat": np.sin(points / 3) + np.sin(points / 3.2) + 0.1 * noise,
+        "heavy tails": day + 0.1 * random.standard_t(3, len(points)),
+        "counts": random.poisson(5 + 3 * day).astype(float),
+        "square wave": np.sign(day) + 0.1 * noise,
+        "random walk": np.cumsum(noise),
+        "slow trend": points / len(points) * 3 + day + 0.1 * noise,
+        "counter": np.cumsum(np.abs(noise)),
+    }
+
+
 def episodes(flags: Alarms, gap: int) -> list[NDArray[np.int64]]:
     """Return the points of each episode: flagged points at most `gap` apart belong together."""
     points = np.flatnonzero(flags)
@@ -115,15 +139,36 @@ def run_file(path: Path, methods: Sequence[str], seed: int) -> list[dict[str, An
     prefix = re.search(r"(?:^|_)tr_(\d+)", path.name)
     if prefix is None:
         raise SystemExit(f"no tr_N in the name {path.name}: the number of points to fit is unknown")
-    arrays, fitted = common.read_npz(path), int(prefix[1])
+    arrays = common.read_npz(path)
     values, labels = arrays["x"].astype(np.float64).ravel(), arrays["y"].astype(np.int64).ravel()
+    return run_series(path.name.partition(".")[0], values, labels, int(prefix[1]), methods, seed)
+
+
+def run_series(
+    name: str, values: Floats, labels: NDArray[np.int64], fitted: int, methods: Sequence[str], seed: int
+) -> list[dict[str, Any]]:
+    """Return one row of results for each method and rate.
+
+    Args:
+        name: of the series.
+        values: (points,).
+        labels: (points,) 1 for anomalous.
+        fitted: the number of points to fit.
+        methods: names in `METHODS`.
+        seed: of the methods.
+    """
     rows = []
-    for name in methods:
-        alarms, seconds = common.timed(METHODS[name], values, fitted, seed)
+    for method in methods:
+        alarms, seconds = common.timed(METHODS[method], values, fitted, seed)
         for rate, alarm in alarms.items():
-            row = {"set": path.name.partition(".")[0], "seed": seed, "method": name, "asked": rate}
+            row = {"set": name, "seed": seed, "method": method, "asked": rate}
             rows.append({**row, "cpu_seconds": seconds, **measure(labels, fitted, alarm)})
     return rows
+
+
+def _clean_rate(rows: Sequence[dict[str, Any]], name: str | None, rate: float) -> float:
+    """Return the rate of alarms in percent, mean over the rows of one synthetic series or of all."""
+    return 100 * float(np.mean([r["rate"] for r in rows if r["asked"] == rate and name in (None, r["set"])]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,6 +180,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in range(options.seeds):
             rows += run_file(path, methods, seed)
             print(name, seed, file=sys.stderr, flush=True)
+    clean: dict[str, list[dict[str, Any]]] = {method: [] for method in methods}
+    for seed in range(options.seeds if not options.sets else 0):
+        for name, values in clean_series(seed).items():
+            labels = np.zeros(len(values), np.int64)
+            part = run_series(name, values, labels, SYNTHETIC_FITTED, methods, seed)
+            for row in part:
+                clean[row["method"]].append(row)
+            print(name, seed, file=sys.stderr, flush=True)
     found = {method: summarise([row for row in rows if row["method"] == method]) for method in methods}
     header = ["asked", "method", "rate mean %", "median %", "above 3x", "episodes found", "false episodes"]
     lines = [
@@ -143,13 +196,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for method in methods
     ]
     common.print_table(header, lines)
+    lines = [
+        [name, *(_clean_rate(clean[method], name, RATES["1"]) for method in methods)]
+        for name in (clean_series(0) if not options.sets else ())
+    ]
+    if lines:
+        print("\nalarms of clean synthetic series at 1 %, in percent")
+        common.print_table(["series", *methods], lines)
+        for method, part in clean.items():
+            found[method]["synthetic_far_mean_1"] = _clean_rate(part, None, RATES["1"])
     held = {f"hold_{key}": value for key, value in found["diabolo_hold"].items()}
     common.write_result(
         options.json,
         claim=CLAIM,
         protocol=PROTOCOL,
         seeds=options.seeds,
-        rows=rows,
+        rows=[*rows, *(row for part in clean.values() for row in part)],
         mean={**found[common.OURS], **held},
         peers={name: found[name] for name in options.peers},
     )

@@ -33,7 +33,6 @@ def _about_alarms(view: View) -> list[str]:
         f"{one_in(scores.threshold)} normal {units}. In {count(view.user_table.rows)} {units} without any "
         f"error, about {approximate(scores.alarm_rate * view.user_table.rows)} would be in alarm by chance.",
         *view.alarm_caveats(),
-        *(f"{note[0].upper()}{note[1:]}." for note in scores.notes),
     ]
     if aside := engine.facts.get("set_aside"):
         sentences.append(

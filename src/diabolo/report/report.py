@@ -80,6 +80,7 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
     return {
         "name": name,
         "verdict": verdict(view, cards),
+        "notes": [f"{note[0].upper()}{note[1:]}." for note in view.scores.notes],
         "size": view.size,
         "unit": view.unit,
         "figures": key_figures(view),
@@ -147,7 +148,7 @@ def key_figures(view: View) -> list[tuple[str, str, str]]:
         (
             "Calibrated on",
             count(len(view.engine.calibration.scores)),
-            f"{points} of the fit itself" if of_the_fit else f"{points} that were set aside",
+            f"{points} of the fit itself" if of_the_fit else f"{points} that the model had not learnt",
         ),
     ]
 
