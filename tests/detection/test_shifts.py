@@ -150,9 +150,9 @@ def test_shifts_of_a_batch_are_those_of_points_that_arrive(values: list[float], 
 
 def test_a_shift_in_words() -> None:
     lasting = describe_shift("2024-03-09 14:20:00", None, 0.874)
-    assert lasting.startswith("since 2024-03-09 14:20:00, 87% of the points exceed a level that 1% of")
+    assert lasting.startswith("since 2024-03-09 14:20:00, 87 % of the points exceed a level that 1 % of")
     assert "a long fault, or a new normal" in lasting and "model.partial_fit(newer)" in lasting
-    assert describe_shift("row 5", "row 90", 0.5).startswith("from row 5 to row 90, 50% of the points")
+    assert describe_shift("row 5", "row 90", 0.5).startswith("from row 5 to row 90, 50 % of the points")
 
 
 def test_one_in_a_hundred_points_of_the_fit_exceeds_the_level() -> None:

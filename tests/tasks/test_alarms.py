@@ -264,7 +264,7 @@ def test_a_machine_at_the_level_of_another_is_in_alarm(
     assert usual.alarm.mean() <= 3 * RATE and usual.notes == []
     assert moved.bits.min() > usual.bits.max() + 5 and moved.alarm[:50].all()
     (note,) = moved.notes
-    assert note.startswith(f"{name}: since 2024-03-01 00:00:00, 100% of the points")
+    assert note.startswith(f"{name}: since 2024-03-01 00:00:00, 100 % of the points")
     row = int(moved.bits.argmax())
     said = fleet.engine_.rows.words(fleet.engine_.read(machines({name: other}, 150, seed=7)), row)
     assert f"the level is {'higher' if other > own else 'lower'} than usual" in said
@@ -302,7 +302,7 @@ def test_the_user_is_told_that_a_series_has_moved(model: Autoencoder, shifted: p
     (shift,) = (found := scored(model, shifted)).shifts
     assert abs(shift.start - MOVED) <= 32 and shift.end == len(found.bits) - 1 and shift.lasts
     (note,) = found.notes
-    assert note.startswith(f"since {shifted['time'][shift.start].as_py()}, 100% of the points")
+    assert note.startswith(f"since {shifted['time'][shift.start].as_py()}, 100 % of the points")
     with warnings.catch_warnings():
         warnings.simplefilter("error", DiaboloWarning)
         model.score_rows(shifted.slice(0, MOVED - 100))
