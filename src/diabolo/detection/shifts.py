@@ -108,8 +108,8 @@ def describe_shift(begin: str, end: str | None, share: float) -> str:
     """
     when = f"since {begin}" if end is None else f"from {begin} to {end}"
     return (
-        f"{when}, {100 * share:.0f} % of the points exceed a level that {100 * RATE:.0f} % of those of the fit "
-        "exceed: a long fault, or a new normal. If it is normal, fit again, or update the model with "
+        f"{when}, {100 * share:.0f} % of the points exceed a level that {100 * RATE:.0f} % of those of the "
+        "fit exceed: a long fault, or a new normal. If it is normal, fit again, or update the model with "
         "model.partial_fit(newer)"
     )
 
