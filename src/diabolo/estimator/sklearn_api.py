@@ -243,13 +243,14 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
                 of these rows are really anomalous?".
 
         Warns:
-            DiaboloWarning: a series has left what the fit calls normal.
+            DiaboloWarning: a series has left what the fit calls normal, until its last row.
         """
         scores = tasks.score(
             self, X, alarm_rate=alarm_rate, follow=follow, false_discovery_rate=false_discovery_rate
         )
-        for note in scores.notes:
-            warnings.warn(note, DiaboloWarning, stacklevel=2)
+        for shift, note in zip(scores.shifts, scores.notes, strict=True):
+            if shift.lasts:
+                warnings.warn(note, DiaboloWarning, stacklevel=2)
         return scores.to_frame()
 
     def score_samples(self, X: Any) -> np.ndarray:
