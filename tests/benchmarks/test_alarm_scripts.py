@@ -56,9 +56,17 @@ def run(script: ModuleType, data: Path, *more: str) -> dict[str, Any]:
     return found
 
 
+def test_clean_series_are_eleven_kinds() -> None:
+    made = series_alarms.clean_series(0)
+    assert len(made) == 11
+    assert all(len(values) == 6_000 and np.isfinite(values).all() for values in made.values())
+    assert not np.array_equal(made["counts"], series_alarms.clean_series(1)["counts"])
+
+
 @pytest.mark.filterwarnings("ignore::diabolo.DiaboloWarning")
 def test_alarms_of_series(series: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = run(series_alarms, series, "--peers", "sliding_pca")
+    # With named sets, the clean synthetic series are left out.
+    found = run(series_alarms, series, "--peers", "sliding_pca", "--sets", next(series.iterdir()).stem)
     assert {*SERIES_KEYS, *(f"hold_{key}" for key in SERIES_KEYS)} <= set(found["mean"])
     assert set(SERIES_KEYS) <= set(found["peers"]["sliding_pca"]) and list(found["peers"]) == ["sliding_pca"]
     methods = ("diabolo", "diabolo_hold", "sliding_pca")
