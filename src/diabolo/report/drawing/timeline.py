@@ -241,7 +241,7 @@ def _draw_scores(area: PlotArea, segment: SeriesSegment, threshold: float, uprig
     heights = upright(score_height(bits)) * area.unit
     for kind, chosen in (("bits", bits <= levels), ("bits alarm", bits > levels)):
         area.drawing.bars(edges, heights, upright.start * area.unit, chosen, kind)
-    if (levels > threshold).any():
+    if (levels > threshold + 1e-6).any():  # a level that holds is the threshold up to rounding
         area.drawing.path(x, upright(score_height(levels)) * area.unit, "level")
 
 
