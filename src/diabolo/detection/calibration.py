@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from diabolo.detection.pareto import ParetoTail, without_anomalies
+from diabolo.detection.pareto import ParetoTail, exponential_tail, without_anomalies
 from diabolo.errors import OptionError
 from diabolo.utils.checks import is_finite_number, require
 
@@ -17,8 +17,6 @@ WINDOW_FLOOR = 0.5  # of the median, below which the evidence of windows is all 
 MIN_EVIDENCE = 1e-3  # of its usual size: evidence below is all alike
 # Evidence whose median is below this share of its mean is 0 for most rows: it is measured in its mean.
 MIN_MEDIAN_SHARE = 1e-2
-# The tail's slope is estimated from one in twenty calibration rows, and from ten at least (a choice).
-ROWS_PER_TAIL_ROW, MIN_TAIL_ROWS = 20, 10
 DEFAULT_RATE = 0.001  # of false alarms, where there are enough calibration rows
 
 
@@ -29,14 +27,14 @@ class Calibration:
     The evidence of a row is joined as the sum of the logarithms of its parts, each in units of its
     median on calibration rows: their product, so that no part needs a weight. The joined score is
     ranked among the calibration rows; beyond them its tail is taken to fall exponentially, as fast as
-    the highest twentieth does. The highest tenth of the points of a series is ranked by a `ParetoTail`, where
-    there are enough peaks: neighbouring points are no independent rows.
+    the highest twentieth does. The highest points of a series are ranked by a `ParetoTail`: neighbouring
+    points are no independent rows.
 
     Attributes:
         medians: evidence -> its median.
         scores: (rows,) the joined scores of the calibration rows, ascending.
         slope: bits per unit of the score beyond the highest calibration rows.
-        tail: of the points of a series; None for rows of a table, and where a series has too few peaks.
+        tail: of the points of a series; None for rows of a table, and in models of older versions.
         independent: the number of independent rows that the scores come from; None if all of them are.
         floor: the share of its median below which evidence is all alike; 0 for rows of a table.
     """
@@ -85,11 +83,8 @@ class Calibration:
     def ranked(self, scores: np.ndarray) -> Calibration:
         """Return a calibration with the same medians that ranks among these scores."""
         scores = np.sort(scores)
-        tail = max(len(scores) // ROWS_PER_TAIL_ROW, min(MIN_TAIL_ROWS, len(scores)))
-        top = scores[-tail:]
-        spread = float((top - top[0]).mean()) if len(top) > 1 else 0.0
-        slope = float(1 / np.log(2) / max(spread, 1e-3 * float(scores.std()), 1e-9))
-        return replace(self, scores=scores, slope=slope)
+        _, scale = exponential_tail(scores)
+        return replace(self, scores=scores, slope=float(1 / np.log(2) / scale))
 
     def join(self, evidence: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return (rows,) the joined score: the sum of the logarithms of the parts.

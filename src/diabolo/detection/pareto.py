@@ -10,11 +10,9 @@ import numpy as np
 from diabolo.utils.checks import is_finite_number, require
 
 START_QUANTILE = 0.9  # of the scores, from where on the tail is modelled; a choice
-MIN_PEAKS = (
-    4  # separate peaks that a tail is estimated from; fewer say nothing of its shape, and the slope is that
-)
-# of one point in twenty, ten at least (a choice).
-POINTS_PER_TAIL_POINT, MIN_TAIL_POINTS = 20, 10
+MIN_PEAKS = 4  # separate peaks that a tail is estimated from; fewer say nothing of its shape
+# An exponential tail is that of one in twenty scores, and of ten at least (a choice).
+SCORES_PER_TAIL_SCORE, MIN_TAIL_SCORES = 20, 10
 MAX_SHAPE = 0.5  # of the distribution, either sign: a few peaks cannot tell more extreme ones apart
 # Bits beyond one in as many independent windows as there are: a tail is read a thousand times farther than
 # data reach, no more.
@@ -62,26 +60,17 @@ class ParetoTail:
             independent: number of independent windows that the scores come from.
         """
         ranked = np.sort(scores)
-        first = min(int(START_QUANTILE * len(ranked)), len(ranked) - 1)
-        above = np.flatnonzero(scores > ranked[first])
-        stretches = np.split(above, np.flatnonzero(np.diff(positions[above]) > max(length // 2, 1)) + 1)
-        peaks = np.array([scores[stretch].max() for stretch in stretches if len(stretch)]) - ranked[first]
+        first = _start_of_tail(ranked)
+        stretches = _stretches(np.flatnonzero(scores > ranked[first]), positions, length)
+        peaks = np.array([scores[stretch].max() for stretch in stretches]) - ranked[first]
+        per_peak = sum(map(len, stretches)) / max(len(peaks), 1)
         if len(peaks) >= MIN_PEAKS:
             mean, variance = float(peaks.mean()), max(float(peaks.var(ddof=1)), 1e-12)
             shape = float(np.clip((1 - mean**2 / variance) / 2, -MAX_SHAPE, MAX_SHAPE))
-            scale = mean * (1 - shape)
+            scale = max(mean * (1 - shape), 1e-3 * float(scores.std()), 1e-9)
         else:
-            first = len(ranked) - max(len(ranked) // POINTS_PER_TAIL_POINT, min(MIN_TAIL_POINTS, len(ranked)))
-            shape, scale = 0.0, float((ranked[first:] - ranked[first]).mean())
-        made = cls(
-            0.0,
-            1.0,
-            max(scale, 1e-3 * float(scores.std()), 1e-9),
-            shape,
-            0.0,
-            len(above) / max(len(peaks), 1),
-        )
-        return made._from(ranked, first, independent)
+            shape, (first, scale) = 0.0, exponential_tail(ranked)
+        return cls(0.0, 1.0, scale, shape, 0.0, per_peak)._from(ranked, first, independent)
 
     def above(self, ranked: np.ndarray, independent: float) -> Self:
         """Return a tail of the same shape above the highest tenth of other scores.
@@ -90,7 +79,7 @@ class ParetoTail:
             ranked: scores, ascending.
             independent: number of independent windows that they come from.
         """
-        return self._from(ranked, min(int(START_QUANTILE * len(ranked)), len(ranked) - 1), independent)
+        return self._from(ranked, _start_of_tail(ranked), independent)
 
     def _from(self, ranked: np.ndarray, first: int, independent: float) -> Self:
         """Return the tail with its start at one of the ranked scores."""
@@ -148,6 +137,35 @@ class ParetoTail:
         require(self.min_bits <= self.max_bits <= 100, "bits of the tail")
 
 
+def exponential_tail(ranked: np.ndarray) -> tuple[int, float]:
+    """Return where the highest scores begin, and their mean excess over the first of them.
+
+    Args:
+        ranked: scores, ascending.
+    """
+    first = len(ranked) - max(len(ranked) // SCORES_PER_TAIL_SCORE, min(MIN_TAIL_SCORES, len(ranked)))
+    top = ranked[first:]
+    excess = float((top - top[0]).mean()) if len(top) > 1 else 0.0
+    return first, max(excess, 1e-3 * float(ranked.std()), 1e-9)
+
+
+def _start_of_tail(ranked: np.ndarray) -> int:
+    """Return the number of the score that the tail starts above."""
+    return min(int(START_QUANTILE * len(ranked)), len(ranked) - 1)
+
+
+def _stretches(chosen: np.ndarray, positions: np.ndarray, length: int) -> list[np.ndarray]:
+    """Return some points in stretches: those less than half a window apart belong together.
+
+    Args:
+        chosen: numbers of the points, ascending.
+        positions: (points,) in time, ascending.
+        length: points of a window.
+    """
+    ends = np.flatnonzero(np.diff(positions[chosen]) > max(length // 2, 1)) + 1
+    return np.split(chosen, ends) if len(chosen) else []
+
+
 def without_anomalies(scores: np.ndarray, positions: np.ndarray, length: int) -> np.ndarray:
     """Return (points,) which scores calibrate: not those of stretches that are isolated anomalies.
 
@@ -163,9 +181,8 @@ def without_anomalies(scores: np.ndarray, positions: np.ndarray, length: int) ->
     low, middle = np.quantile(scores, [0.1, 0.5])
     high = np.flatnonzero(scores > middle + FAR_OUT * (middle - low))
     kept = np.ones(len(scores), bool)
-    for stretch in np.split(high, np.flatnonzero(np.diff(positions[high]) > max(length // 2, 1)) + 1):
-        if len(stretch):
-            first, last = positions[stretch[[0, -1]]]
-            if last - first <= 2 * length:
-                kept &= (positions < first) | (positions > last)
+    for stretch in _stretches(high, positions, length):
+        first, last = positions[stretch[[0, -1]]]
+        if last - first <= 2 * length:
+            kept &= (positions < first) | (positions > last)
     return kept if kept.mean() >= 1 - MAX_ANOMALOUS_SHARE else np.ones(len(scores), bool)

@@ -20,7 +20,6 @@ from diabolo.networks.completion import complete_windows
 from diabolo.networks.network import Network
 from diabolo.training.networks import train_networks
 from diabolo.training.preparation import PreparedData
-from diabolo.utils.progress import Progress
 from diabolo.utils.sampling import evenly_spaced
 
 MAX_COMPARED = 512  # windows that two models are compared on; they overlap, so that more add little
@@ -64,9 +63,7 @@ def fit_scorer(
     return RowScorer.uncalibrated(parts, fit_evidence(parts, training))
 
 
-def learn_part(
-    part: PreparedData, final: RowScorer, training: Mapping[str, Any], progress: Progress | None = None
-) -> RowScorer:
+def learn_part(part: PreparedData, final: RowScorer, training: Mapping[str, Any]) -> RowScorer:
     """Return a scorer like the final one that has learnt only a part of the windows.
 
     Networks that only fill in missing points are not solved again: see `take_part`.
@@ -75,15 +72,12 @@ def learn_part(
         part: the windows to learn.
         final: the scorer of all windows.
         training: settings that the user requested.
-        progress: called with the progress.
     """
     device, threads = final.parts.device, final.parts.threads
     networks = final.parts.networks
     if not final.parts.rows_are_solved:
         members = {name: network.member for name, network in networks.items()}
-        networks = train_networks(
-            part, members, training, device=device, thread_count=threads, progress=progress
-        ).networks
+        networks = train_networks(part, members, training, device=device, thread_count=threads).networks
     remembered = rows_to_remember(part, networks, device)
     return fit_scorer(part, networks, remembered, device=device, thread_count=threads)
 
