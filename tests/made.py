@@ -128,3 +128,23 @@ def with_cell(table: pa.Table, name: str, row: int, value: Any) -> pa.Table:
     values[row] = value
     place = table.column_names.index(name)
     return table.set_column(place, name, pa.array(values, table[name].type))
+
+
+CITIES = {"Birmingham": "Mid", "Nottingham": "Mid", "Liverpool": "North", "Manchester": "North"}
+TYPOS = {5: "Birmingxam", 17: "Livxrpool", 40: "Manchestxr", 90: "Nottinghxm", 130: "Liverpoox"}
+
+
+def cities(rows: int = 240, typos: bool = True) -> pa.Table:
+    """A city, its region and a size, which go together; `TYPOS` says which rows have a typing error.
+
+    The cities of these rows are those that their typing errors come from.
+    """
+    rng = np.random.default_rng(0)
+    picked = rng.choice(list(CITIES), rows)
+    for row, wrong in TYPOS.items():
+        picked[row] = next(c for c in CITIES if sum(a != b for a, b in zip(c, wrong, strict=False)) == 1)
+    city = [TYPOS.get(row, name) if typos else name for row, name in enumerate(picked.tolist())]
+    sizes = [
+        10 * len(name) + int(extra) for name, extra in zip(picked, rng.integers(0, 5, rows), strict=True)
+    ]
+    return pa.table({"city": city, "region": [CITIES[name] for name in picked], "size": sizes})

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
+from diabolo.cleaning.joining import JudgedCells
+from diabolo.cleaning.table import TableErrors
+from diabolo.data.columns import Image, Window
 from diabolo.data.fields import Batch
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source, read_user_table
@@ -36,6 +40,7 @@ class Engine:
         axes: (centre, directions) of the latent codes, where `embed` needs them.
         window_mixture: a mixture over the windows of a series, from which new ones are sampled; None for a
             table, and where latent codes are sampled.
+        table_errors: checks the cells of a table; None for series and images, and for models of format 3.
         history, notes: what happened in training.
         facts: what a user may want to know of the fit: rows, seconds, versions.
     """
@@ -45,6 +50,7 @@ class Engine:
     predictor: CellPredictor
     axes: tuple[np.ndarray, np.ndarray] | None = None
     window_mixture: WindowMixture | None = None
+    table_errors: TableErrors | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +94,20 @@ class Engine:
     def cell_errors(self) -> CellErrorModel:
         """What wrong cells are like."""
         return self.predictor.cell_errors
+
+    @property
+    def judged_columns(self) -> list[str]:
+        """The columns whose cells are judged: those that are scored, and those that are only checked."""
+        return [e.name for e in self.schema.entries if e.role in ("scored", "checked")]
+
+    @property
+    def checkable_columns(self) -> list[str]:
+        """The columns that the checks of a table read: all but images and what is ignored."""
+        return [
+            e.name
+            for e in self.schema.entries
+            if e.role != "ignored" and not isinstance(e.column, Image | Window)
+        ]
 
     @property
     def device(self) -> str:
@@ -161,6 +181,18 @@ class Engine:
             options: of `CellPredictor.predict`.
         """
         return self.predictor.predict(batch, **options)
+
+    def judge_cells(self, columns: Mapping[str, pa.Array], nats: Mapping[str, np.ndarray]) -> JudgedCells:
+        """Return how likely the cells of rows are wrong: what the network says, and the checks of the table.
+
+        Args:
+            columns: name -> values of the rows; columns that are only checked may be missing.
+            nats: scored column -> (rows,) evidence of the network.
+        """
+        verdicts = self.table_errors.judge(columns) if self.table_errors is not None else {}
+        names = [name for name in self.judged_columns if name in columns]
+        known = {name: verdicts[name] for name in names if name in verdicts}
+        return JudgedCells.join(names, nats, known, self.cell_errors)
 
     def fill_missing(self, batch: Batch) -> Batch:
         """Return the rows with the expected value in place of every missing one."""

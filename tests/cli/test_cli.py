@@ -23,7 +23,7 @@ from tests.commands import QUICK, Run, left_in
 
 COMMANDS = [
     *("fit", "score", "explain", "repair", "embed", "denoise", "match", "generate", "drift"),
-    *("report", "info", "runs", "demo"),
+    *("violations", "report", "info", "runs", "demo"),
 ]
 
 

@@ -13,10 +13,13 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from diabolo import load
+from diabolo.cli.output import to_bytes
 from diabolo.data.columns.image import to_images, to_pixels
 from diabolo.data.files import read_file
 from tests import made
-from tests.commands import Run
+from tests.cleaning.made_rules import changed, orders
+from tests.commands import QUICK, Run
 
 
 def test_rows_are_cleaned(run: Run, data: Path, model: Path) -> None:
@@ -111,3 +114,19 @@ def test_pictures_go_through_parquet(run: Run, tmp_path: Path) -> None:
     )
     clean = to_pixels(read_file(tmp_path / "clean.parquet")["image"].combine_chunks())
     assert clean.shape == shown.shape and clean.dtype == np.uint8
+
+
+def test_rules_are_stated_listed_and_checked(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_bytes(to_bytes(pa.table(changed(orders(), "city", {3: "nowhere"})), ".csv"))
+    model = tmp_path / "o.diabolo"
+    flags = ["--rule", "provider -> city", "--rule", "start < end", *QUICK]
+    assert run("fit", tmp_path / "o.csv", "-o", model, *flags).status == 0
+    assert load(model).rules == ["provider -> city", "start < end"]
+    said = run("info", model)
+    assert "rule: provider -> city (399 of 400 rows)" in said.out and "rule: net + tax = gross" in said.out
+    said = run("violations", tmp_path / "o.csv", "-m", model, "--json")
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert {k: lines[0][k] for k in ("rule", "row")} == {"rule": "provider -> city", "row": 3}
+    assert "city = nowhere" in lines[0]["values"] and "violations of 2 rules; " in said.err
+    said = run("fit", tmp_path / "o.csv", "-o", model, "--rule", "provider -> town")
+    assert said.status == 2 and "which the data does not have" in said.err

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.tasks import TASKS, compare, drift, generate, interpolate, match, repair, traverse
+from diabolo.tasks import TASKS, compare, drift, generate, interpolate, match, repair, traverse, violations
 from tests import made
 
 
@@ -23,8 +23,9 @@ def drawn(model: Autoencoder, data: Any) -> Any:
 
 
 # All other tasks return lines for each row: `generate` has no rows as input, the others are about pairs of
-# rows or about columns.
-OF_ROWS = [*(task for task in TASKS if task not in (generate, interpolate, compare, drift)), drawn]
+# rows, about columns or about the rows that violate rules.
+OF_OTHERS = (generate, interpolate, compare, drift, violations)
+OF_ROWS = [*(task for task in TASKS if task not in OF_OTHERS), drawn]
 OPTIONS: dict[Any, dict[str, Any]] = {
     match: {"gallery": made.mixed(60, seed=2)},
     traverse: {"axis": 1, "steps": 3},

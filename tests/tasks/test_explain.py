@@ -112,7 +112,8 @@ def test_rows_without_any_value_are_explained(any_model: Autoencoder, fresh: pa.
     )
     assert np.isfinite(any_model.anomaly_score(blank)).all()
     answer = any_model.explain(blank)
-    assert not answer.p_wrong.any() and not answer.bits.any()
+    scored = [answer.names.index(n) for n in made.SCORED]
+    assert not answer.p_wrong[:, scored].any() and not answer.bits[:, scored].any()
     assert np.allclose(answer.share.sum(1), 100)
     assert all(any_model.repair(blank).to_frame()[n].null_count == 0 for n in made.SCORED)
 
@@ -121,7 +122,7 @@ def test_context_is_read_but_never_scored(table: pa.Table, fresh: pa.Table) -> N
     model = fitted(table, epochs=60, context=["city", "count"])
     assert model.schema_.scored == ["number", "double", "flag", "when"]
     answer = model.explain(fresh, rows=[0, 1])
-    assert answer.names == model.schema_.scored
+    assert answer.names == [*model.schema_.scored, "remark"]  # of free text, the characters are checked
     assert set(model.reconstruct(fresh).to_frame().column_names) == set(model.schema_.scored)
     changed = made.with_cell(made.with_cell(fresh, "count", 0, None), "city", 1, None)
     repaired = model.repair(changed).to_frame()
@@ -143,6 +144,7 @@ def test_ignored_columns_change_nothing(model: Autoencoder, fresh: pa.Table) -> 
     other = fresh.set_column(0, "id", pa.array(["strange"] * 120)).drop_columns(["remark"])
     assert np.array_equal(model.anomaly_score(other), model.anomaly_score(fresh))
     assert model.repair(other).to_frame()["id"].to_pylist() == ["strange"] * 120
+    assert model.explain(other).names == model.schema_.scored
 
 
 def test_shares_sum_to_100(any_model: Autoencoder, fresh: pa.Table) -> None:
@@ -154,7 +156,7 @@ def test_shares_sum_to_100(any_model: Autoencoder, fresh: pa.Table) -> None:
 def test_rows_can_be_picked(model: Autoencoder, fresh: pa.Table) -> None:
     whole, some = model.explain(fresh), model.explain(fresh, rows=[7, 3, 7])
     assert np.allclose(some.bits, whole.bits[[7, 3, 7]], atol=1e-4)
-    assert some.to_arrow()["row"].to_pylist() == np.repeat([7, 3, 7], 6).tolist()
+    assert some.to_arrow()["row"].to_pylist() == np.repeat([7, 3, 7], len(some.names)).tolist()
     for rows in ([120], [-1], [5, 1_000]):
         with pytest.raises(OptionError, match=f"row {rows[-1]} is not in the data, which has 120 rows"):
             model.explain(fresh, rows=rows)

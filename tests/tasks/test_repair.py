@@ -102,27 +102,38 @@ def test_types_are_kept(typed_model: Autoencoder, value: str) -> None:
     assert mended.schema == polars.schema and mended.null_count().sum_horizontal()[0] == 0
 
 
-def test_suspicious_cells_are_replaced_on_request(model: Autoencoder, fresh: pa.Table) -> None:
+def test_cells_are_corrected_where_the_right_value_is_known(model: Autoencoder, fresh: pa.Table) -> None:
     row = next(i for i, r in enumerate(fresh.to_pylist()) if None not in r.values() and r["number"] > 1)
     anomalous = made.with_cell(fresh, "city", row, "Rome")
-    kept = model.repair(anomalous)
-    assert kept.to_frame()["city"][row].as_py() == "Rome"
+    kept = model.repair(anomalous, correct=False)
+    assert kept.to_frame()["city"][row].as_py() == "Rome" and kept.suspects.num_rows == 0
     explained = model.explain(anomalous, rows=[row])
     p_wrong = float(explained.p_wrong[0, explained.names.index("city")])
-    assert p_wrong == explained.p_wrong.max() and p_wrong > 0.01
-    answer = model.repair(anomalous, threshold=0.99 * p_wrong)
+    assert p_wrong == explained.p_wrong.max() and p_wrong > 0.9
+    answer = model.repair(anomalous)
     assert answer.to_frame()["city"][row].as_py() == explained.expected["city"][0].as_py() == "Oslo"
-    lines = [c for c in answer.changes.to_pylist() if c["row"] == row and c["why"] == "suspicious"]
-    assert [c["column"] for c in lines] == ["city"]
-    assert (lines[0]["old"], lines[0]["new"]) == ("Rome", "Oslo")
-    assert lines[0]["p_wrong"] == pytest.approx(p_wrong, rel=1e-3)
-    assert (
-        model.repair(anomalous, threshold=min(1.01 * p_wrong, 1.0)).to_frame()["city"][row].as_py() == "Rome"
-        or p_wrong > 0.99
-    )
+    lines = [c for c in answer.changes.to_pylist() if c["row"] == row]
+    assert [(c["column"], c["old"], c["new"]) for c in lines] == [("city", "Rome", "Oslo")]
+    assert lines[0]["why"] == explained.why["city"][0] and lines[0]["p_wrong"] == pytest.approx(p_wrong)
+    assert lines[0]["low"] is None and lines[0]["high"] is None
+    # A cell that is suspicious and not corrected is listed.
+    doubted = model.repair(anomalous, threshold=1.0)
+    assert doubted.to_frame()["city"][row].as_py() == "Rome"
+    suspects = [s for s in doubted.suspects.to_pylist() if s["row"] == row]
+    assert [(s["column"], s["observed"]) for s in suspects] == [("city", "Rome")]
+    assert suspects[0]["why"] == lines[0]["why"] and suspects[0]["p_wrong"] == lines[0]["p_wrong"]
     for threshold in (0.0, -1, 1.5, float("nan")):
         with pytest.raises(OptionError, match="threshold"):
             model.repair(anomalous, threshold=threshold)
+
+
+def test_points_of_a_series_are_replaced_on_request(wave_model: Autoencoder, wave: pa.Table) -> None:
+    anomalous = made.with_cell(wave, "value", 400, 30.0)
+    assert wave_model.repair(anomalous).to_frame()["value"][400].as_py() == 30
+    answer = wave_model.repair(anomalous, threshold=0.9)
+    assert answer.to_frame()["value"][400].as_py() == pytest.approx(wave["value"][400].as_py(), abs=0.5)
+    line = next(c for c in answer.changes.to_pylist() if c["row"] == 400)
+    assert line["why"] == "unlikely given its surroundings" and answer.suspects.num_rows == 0
 
 
 def test_changes_contain_the_expected_range(model: Autoencoder, fresh: pa.Table) -> None:

@@ -28,6 +28,7 @@ from diabolo.adapters.lightning_batches import (
     InMemoryBatches,
 )
 from diabolo.adapters.lightning_module import Module
+from diabolo.cleaning.rules.parsing import read_rules
 from diabolo.data.fields import Batch
 from diabolo.data.reading import read_fit_data
 from diabolo.data.sources import Table, read_user_table
@@ -271,7 +272,8 @@ class DataModule(pl.LightningDataModule):
                 network.fit_scales(data.batch[:MAX_ROWS_FOR_SCALES].to(device))
             trained.networks[name] = network
             trained.history += given[name].history
-        engine = build_engine(data, trained, device=device, thread_count=model.threads)
+        rules = read_rules(model.rules, data.frame.user_table.table.column_names)
+        engine = build_engine(data, trained, device=device, thread_count=model.threads, rules=rules)
         if self.file is not None:
             rows = sum(self.file.sizes)
             engine = engine.with_report(rows=rows, rows_trained_on=rows - len(self._rows_not_trained_on()))

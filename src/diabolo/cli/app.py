@@ -38,6 +38,7 @@ for _command in (
     commands.explain,
     commands.repair,
     commands.drift,
+    commands.violations,
     commands.embed,
     commands.denoise,
     commands.match,

@@ -41,6 +41,13 @@ Output = Annotated[
         "terminal shows a few rows and a pipe receives csv.",
     ),
 ]
+Changes = Annotated[
+    Path | None,
+    Parameter(
+        help="A second file to write: every changed cell with its old and new value, and every suspicious "
+        "cell that was left as it is, without a new value. The formats are those of --output."
+    ),
+]
 Page = Annotated[Path, Parameter(name=["--output", "-o"], help="The HTML file to write.")]
 Json = Annotated[
     bool,
@@ -57,9 +64,34 @@ Quiet = Annotated[
 class RepairOptions:
     """The options of `diabolo repair`; see `Autoencoder.repair`."""
 
+    correct: Annotated[
+        bool,
+        Parameter(
+            name="--correct",
+            help="Correct the cells of a table whose right value is known; --no-correct only fills missing "
+            "values.",
+        ),
+    ] = True
     threshold: Annotated[
         float | None,
-        Parameter(help="Also replace cells that are wrong with at least this probability, for example 0.9."),
+        Parameter(
+            help="How probable a correction must be, for example 0.95; by default 0.8. Of a series: replace "
+            "points that are wrong with at least this probability; by default none are replaced."
+        ),
+    ] = None
+    alike: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Also write values alike that are right, but in another format than most of their column.",
+        ),
+    ] = False
+    accepted: Annotated[
+        Path | None,
+        Parameter(
+            help="Make exactly the corrections of this file, and no others: a line for each cell, with the "
+            "columns row, column, new and perhaps old, as a report or --changes writes it."
+        ),
     ] = None
     value: Annotated[
         Literal["mean", "median", "mode", "draw"],
@@ -164,6 +196,15 @@ class Options:
     ] = None
     categorical: Annotated[
         ColumnNames, Parameter(help="Columns to read as labels, whatever their values look like.")
+    ] = None
+    rules: Annotated[
+        tuple[str, ...] | None,
+        Parameter(
+            name=["--rule", "--rules"],
+            negative=(),
+            help="A dependency between columns that holds in every row: 'provider -> address', "
+            "'net + tax = gross' or 'start <= end'. Give it once for each rule.",
+        ),
     ] = None
     latent: Annotated[int | None, Parameter(help="The number of latent dimensions of the bottleneck.")] = None
     beta: Annotated[

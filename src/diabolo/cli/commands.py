@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from diabolo.cli.arguments import (
+    Changes,
     Data,
     Follow,
     GenerationOptions,
@@ -133,7 +134,7 @@ def explain(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Explain the most anomalous rows: which cells are anomalous, and what was expected in them.
+    """Explain the most anomalous rows: which cells are wrong or anomalous, why, and what was expected there.
 
     Args:
         data: The rows to explain, or to find the most anomalous rows in.
@@ -141,6 +142,7 @@ def explain(
         top: The number of most anomalous rows to explain if --rows is not given; of a series, of episodes.
     """
     from diabolo import tasks
+    from diabolo.cli.explain import cells_to_show
 
     check_format(output)
     if top < 1:
@@ -152,8 +154,7 @@ def explain(
         rows = tuple(e.peak for e in peaks) or tuple((-scores.bits).argsort()[:top].tolist())
     answer = tasks.explain(loaded, user_table, rows=rows)
     table = answer.to_arrow()
-    by_row = table.sort_by([("row", "ascending"), ("share", "descending")])
-    write_answer(table, output, json, "the cells of each row", by_row)
+    write_answer(table, output, json, "the cells of each row", cells_to_show(table))
 
 
 def repair(
@@ -161,23 +162,26 @@ def repair(
     *,
     model: ModelPath,
     options: RepairOptions | None = None,
+    changes: Changes = None,
     output: Output = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fill the missing values of DATA; with --threshold, also replace suspicious cells.
+    """Fill the missing values of DATA, and correct the cells of a table whose right value is known.
 
     Args:
         data: The rows to repair: a file, or - for csv on standard input.
     """
     from diabolo import tasks
+    from diabolo.cli.repair import change_table, check_changes, repair_message
 
     check_format(output)
+    check_changes(changes, output)
     answer = tasks.repair(load_model(model), read_data(data), **asdict(options or RepairOptions()))
     table = answer.to_arrow()
-    why = answer.changed["why"].to_pylist()
-    filled, replaced = len(why) - why.count("suspicious"), why.count("suspicious")
-    print_message(f"{filled:,} missing values filled, {replaced:,} suspicious cells replaced", quiet)
+    print_message(repair_message(answer), quiet)
+    if changes is not None:
+        write_answer(change_table(answer), changes, False)
     write_answer(table, output, json, "the first rows", table.slice(0, 10))
 
 
@@ -195,6 +199,25 @@ def drift(
     answer = tasks.drift(load_model(model), read_data(data))
     print_message(answer.verdict, quiet)
     write_answer(answer.to_arrow(), output, json, "the data of the fit and this data")
+
+
+def violations(
+    data: Data, *, model: ModelPath, output: Output = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """List the rows of DATA that violate rules between columns: those of --rule, and those that were found.
+
+    Args:
+        data: The rows to check: a file, or - for csv on standard input.
+    """
+    from diabolo import tasks
+
+    check_format(output)
+    answer = tasks.violations(load_model(model), read_data(data))
+    broken = sum(number > 0 for number in answer.counts.values())
+    message = f"{count_of(len(answer.row), 'violation')} of {count_of(broken, 'rule')}"
+    print_message(f"{message}; {count_of(len(answer.counts), 'rule')} checked", quiet)
+    table = answer.to_arrow()
+    write_answer(table, output, json, "the violations", table.slice(0, 10))
 
 
 def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = False) -> None:

@@ -28,7 +28,7 @@ def info(path: str, *, options: Options | None = None) -> None:
 
 
 def describe_model(model: Autoencoder) -> Iterator[str]:
-    """Yield lines about the columns, the networks, the facts of the fit, the alarms and the notes."""
+    """Yield lines about the columns, the networks, the facts of the fit, the alarms, rules and notes."""
     yield str(model.schema_)
     yield ""
     for name, network in model.engine_.networks.items():
@@ -38,4 +38,5 @@ def describe_model(model: Autoencoder) -> Iterator[str]:
         yield f"{name.replace('_', ' ')}: {value}"
     yield f"alarms: above {model.threshold_:.2f} bits, about {model.alarm_rate_:.2g} of normal rows"
     yield f"wrong cells: about {model.error_rate_:.2g} of the cells with a value"
+    yield from (f"rule: {rule}" for rule in model.rules_)
     yield from (f"note: {note}" for note in model.notes_)

@@ -13,6 +13,7 @@ from diabolo.data.inference import (
     ROW_COUNTER_REASON,
     describe_values,
     infer_kind,
+    is_different_text,
     missing_share,
     reason_to_ignore,
 )
@@ -33,8 +34,9 @@ class Entry:
 
     Attributes:
         name: the name in the user's data.
-        role: "scored" (read and predicted), "context" (read only) or "ignored" (passed through).
-        column: its kind and what was learnt of it; None if ignored.
+        role: "scored" (read and predicted), "context" (read only), "checked" (not read; its cells are checked
+            for errors) or "ignored" (passed through).
+        column: its kind and what was learnt of it; None if checked or ignored.
         reason: why it has this kind and role, in a few words.
         missing: the share of the rows in which it has no value.
         surrogate: how generated rows get values of an id or of a constant; None for other columns.
@@ -81,7 +83,8 @@ class SchemaOptions:
             return Entry(name, "ignored", None, REQUESTED_REASON, missing)
         if (reason := self._reason_to_ignore(name, values)) is not None:
             surrogate = SurrogateColumn.fit(values) if reason.startswith(SURROGATE_REASONS) else None
-            return Entry(name, "ignored", None, reason, missing, surrogate)
+            role = "checked" if is_different_text(values) else "ignored"
+            return Entry(name, role, None, reason, missing, surrogate)
         column = self._kind(name, values)
         if column is None:
             return Entry(name, "ignored", None, f"{to_array(values).type} values have no kind", missing)

@@ -48,13 +48,7 @@ def read_file(path: str | Path) -> pa.Table:
             raise DataError(
                 f"standard input cannot be read: {_first_line(error)}", hint="the file - is read as csv"
             ) from error
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"{path}: there is no such file", hint=f"the current folder is {Path.cwd()}")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder, not a file", hint="name one file in it")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty", hint=EMPTY_HINT)
+    path = _existing_file(path)
     kind, compression = file_format(path)
     try:
         if is_tensor_file(path):
@@ -79,6 +73,59 @@ def read_file(path: str | Path) -> pa.Table:
     raise DataError(
         f"{path}: the format {kind!r} is not known", hint=f"one of {', '.join(FORMATS)}, also .gz and .zst"
     )
+
+
+def read_texts(path: str | Path) -> dict[str, list[str]]:
+    """Read a csv or tsv file as it is written: every value is text, and none is missing.
+
+    The delimiter is the one that separates most names of the header.
+
+    Raises:
+        DataError: there is no such file, a name is there twice, or a line has more or fewer values than the
+            header.
+    """
+    path = _existing_file(path)
+    try:
+        raw = _decompress(path, file_format(path)[1]).getvalue()
+    except (pa.ArrowException, EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
+        raise DataError(f"{path} cannot be read: {_first_line(error)}", hint="write it again") from error
+    utf_16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        text = raw.decode("utf-16" if utf_16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t|", key=head.count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read: {error}", hint="write it again as csv") from error
+    names = [name.strip() for name in rows[0]] if rows else []
+    if len(set(names)) < len(names):
+        raise DataError(f"{path}: a column is named twice: {', '.join(names)}", hint="name each column once")
+    for line, row in enumerate(rows[1:]):
+        if len(row) != len(names):
+            raise DataError(
+                f"{path}: line {line} below the header has {len(row)} values, the header has {len(names)}",
+                hint="put quotes around values that contain the delimiter",
+            )
+    return {name: [row[place] for row in rows[1:]] for place, name in enumerate(names)}
+
+
+def _existing_file(path: str | Path) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        DataError: there is no such file, or it is a folder or empty.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file", hint=f"the current folder is {Path.cwd()}")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a file", hint="name one file in it")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty", hint=EMPTY_HINT)
+    return path
 
 
 def file_format(path: Path) -> tuple[str, str | None]:

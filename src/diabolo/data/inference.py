@@ -90,6 +90,13 @@ def reason_to_ignore(name: str, values: Values, named: bool) -> str | None:
     return None
 
 
+def is_different_text(values: Values) -> bool:
+    """Return whether values are texts that differ: too different to predict, but they can be misspelt."""
+    if isinstance(values, np.ndarray) or is_image(values.type):
+        return False
+    return isinstance(infer_kind(values), Category) and len(pc.unique(values.drop_null())) > 1
+
+
 def is_row_counter(values: pa.Array) -> bool:
     """Return whether a column holds whole numbers that rise, or fall, by one from each row to the next."""
     if len(values) < MIN_ID_ROWS or not pa.types.is_integer(values.type) or values.null_count:

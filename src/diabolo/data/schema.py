@@ -131,7 +131,7 @@ class Schema:
 
     def ignored_note(self) -> str | None:
         """Return a sentence on the columns that are ignored without a request, or None."""
-        ignored = [e for e in self.entries if e.role == "ignored" and e.reason != REQUESTED_REASON]
+        ignored = [e for e in self.entries if e.column is None and e.reason != REQUESTED_REASON]
         if not ignored:
             return None
         return f"ignored: {_list_reasons(ignored)}. To read one all the same: context=[...] or scored=[...]"
@@ -141,7 +141,7 @@ class Schema:
         doubtful = [
             e
             for e in self.entries
-            if e.role != "ignored"
+            if e.column is not None
             and (e.reason.startswith(NUMERIC_TEXT_PREFIX) or e.reason.endswith(AMBIGUOUS_DATE_SUFFIX))
         ]
         return f"perhaps meant otherwise: {_list_reasons(doubtful)}" if doubtful else None

@@ -327,6 +327,9 @@ def _replace_in_pandas(column: Any, new: pa.Array, replaced: np.ndarray) -> Any:
     if "Sparse" in str(column.dtype):
         return _replace_in_pandas(column.sparse.to_dense(), new, replaced).astype(column.dtype)
     column = column.copy()
+    if hasattr(column, "cat"):
+        known = set(column.cat.categories)
+        column = column.cat.add_categories([v for v in dict.fromkeys(new.to_pylist()) if v not in known])
     if column.dtype == object:
         values = np.empty(len(new), object)
         values[:] = list(to_pixels(new)) if is_image(new.type) else new.to_pylist()

@@ -58,6 +58,17 @@ class CellErrorModel:
             log_odds = known + np.log(self.rate / (1 - self.rate))
         return np.where(np.isnan(nats), 0.0, 1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
 
+    def nats(self, log_odds: np.ndarray) -> np.ndarray:
+        """Return the evidence at which a cell is wrong with these log odds: the inverse of `wrong`.
+
+        Args:
+            log_odds: of any shape; finite.
+        """
+        if not self.knots:
+            return np.asarray(log_odds - np.log(self.rate / (1 - self.rate)))
+        inside = np.clip(log_odds, self.log_odds[0], self.log_odds[-1])
+        return np.asarray(np.interp(inside, self.log_odds, self.knots) + log_odds - inside)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for a model file."""
         types = {k: list(v) for k, v in self.error_types.items()}

@@ -24,6 +24,7 @@ NEIGHBOUR_SHARE = 0.1  # of the remembered rows: the distance to the farthest of
 RESIDUAL_EXPONENT = 0.5  # of the residual of rows of the fit, which the network has learnt (measured)
 # Of the chances that a row of the fit has to be anomalous, those of being so as a new row is.
 AS_NEW_SHARE = 1 / 8
+CELLS_SHARE = 1 / 3  # of the chances that a row of the fit is anomalous otherwise, those by a wrong cell
 MAX_RANKED_ROWS = 2_000  # rows of the fit that others of them are ranked against
 
 
@@ -40,15 +41,33 @@ class SeenRows(RowEvidence):
     are as anomalous as that than its bits say (weighted Bonferroni: Genovese et al., "False discovery control
     with p-value weighting", 2006).
 
+    A third answer is how rare it is among the rows of the fit that one of their cells is as surely wrong.
+
     Args:
         fingerprints: (rows,) of every row of the fit, ascending.
         calibration: from evidence to bits, of rows of the fit.
+        cell_bits: (rows,) -log2 of the share of the rows of the fit of which a cell is as surely wrong; 0
+            where that is not known. None if it is not known of any.
     """
 
     name = "knn_distance"
 
-    def __init__(self, fingerprints: np.ndarray, calibration: Calibration) -> None:
-        self.fingerprints, self.calibration = fingerprints, calibration
+    def __init__(
+        self, fingerprints: np.ndarray, calibration: Calibration, cell_bits: np.ndarray | None = None
+    ) -> None:
+        self.fingerprints, self.calibration, self.cell_bits = fingerprints, calibration, cell_bits
+
+    def with_cells(self, batch: Batch, log_odds: np.ndarray) -> SeenRows:
+        """Return the same evidence, with how surely a cell of the rows of the fit is wrong.
+
+        Args:
+            batch: rows of the fit.
+            log_odds: (rows,) log odds that one of their cells is wrong.
+        """
+        rank = np.searchsorted(np.sort(-log_odds), -log_odds, side="right")
+        bits = np.zeros(len(self.fingerprints), np.float32)
+        np.maximum.at(bits, self._places(batch), np.log2((len(rank) + 1) / rank).astype(np.float32))
+        return SeenRows(self.fingerprints, self.calibration, bits)
 
     @classmethod
     def fit(cls, parts: ModelParts, training: TrainingRows, fitted: Sequence[Evidence]) -> Self | None:
@@ -94,11 +113,11 @@ class SeenRows(RowEvidence):
             require(ascending, f"order of {name!r}")
         calibration = Calibration.from_json(state, arrays["scores"])
         calibration.check({cls.name, Residual.name})
-        return cls(arrays["fingerprints"], calibration)
+        return cls(arrays["fingerprints"], calibration, arrays.get("cell_bits"))
 
     @classmethod
     def check(cls, shapes: Shapes, schema: Schema, source: Source) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """Return the shapes of the two arrays.
+        """Return the shapes of the arrays.
 
         Args:
             shapes: of the arrays in the file.
@@ -113,10 +132,12 @@ class SeenRows(RowEvidence):
         seen, ranked = (int(np.prod(shapes[name])) for name in ("fingerprints", "scores"))
         sizes = 1 <= seen <= MAX_CALIBRATION_ROWS and 1 <= ranked <= MAX_CALIBRATION_ROWS
         require(sizes, "number of rows")
-        return {"fingerprints": ("I32", (seen,)), "scores": ("F64", (ranked,))}
+        cells = {"cell_bits": ("F32", (seen,))} if "cell_bits" in shapes else {}
+        return {"fingerprints": ("I32", (seen,)), "scores": ("F64", (ranked,)), **cells}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {"fingerprints": self.fingerprints, "scores": self.calibration.scores}
+        cells = {} if self.cell_bits is None else {"cell_bits": self.cell_bits}
+        return {"fingerprints": self.fingerprints, "scores": self.calibration.scores, **cells}
 
     def state(self) -> dict[str, Any]:
         return self.calibration.to_json()
@@ -129,12 +150,15 @@ class SeenRows(RowEvidence):
 
     def contains(self, batch: Batch) -> np.ndarray:
         """Return (rows,) whether the fit has seen a row with this content."""
-        prints = short_fingerprints(batch)
-        place = np.minimum(np.searchsorted(self.fingerprints, prints), len(self.fingerprints) - 1)
-        return np.asarray(self.fingerprints[place] == prints)
+        return np.asarray(self.fingerprints[self._places(batch)] == short_fingerprints(batch))
+
+    def _places(self, batch: Batch) -> np.ndarray:
+        """Return (rows,) where the fingerprint of each row is, if the fit has seen it."""
+        place = np.searchsorted(self.fingerprints, short_fingerprints(batch))
+        return np.minimum(place, len(self.fingerprints) - 1)
 
     def bits(self, rows: EncodedRows, residual: np.ndarray) -> np.ndarray:
-        """Return (rows,) the anomaly score of rows of the fit by the distance to the bulk; NaN of new rows.
+        """Return (rows,) the anomaly score of rows of the fit by bulk and by cells; NaN of new ones.
 
         Args:
             rows: rows of a table.
@@ -144,6 +168,10 @@ class SeenRows(RowEvidence):
         if known.any():
             evidence = _evidence(rows[np.flatnonzero(known)], residual[known])
             bits[known] = self.calibration.bits(self.calibration.join(evidence))
+            if self.cell_bits is not None:
+                of_cells = self.cell_bits[self._places(rows.batch)[known]]
+                by_cells = of_cells + np.log2(CELLS_SHARE)
+                bits[known] = np.maximum(bits[known] + np.log2(1 - CELLS_SHARE), by_cells)
         return bits
 
     def join(self, as_new: np.ndarray, as_seen: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from diabolo.networks.recipes import make_members
 from diabolo.persistence import storage
 from diabolo.tracking import TRACKING_OPTIONS, record_run
 from diabolo.training.fitting import fit_engine
-from diabolo.training.options import check_width, choose_device, training_options
+from diabolo.training.options import check_width, choose_device, table_rules, training_options
 from diabolo.utils.progress import Progress, progress_bar
 from diabolo.version import __version__
 
@@ -72,6 +72,9 @@ class Autoencoder(FittedOutputs):
         time: time column; makes the data a series.
         by: column that names the series that a row belongs to; makes the data a series.
         window: points in a window of a series, or "auto"; makes the data a series.
+        rules: dependencies between columns of a table that hold in every row: "provider -> address" (a value
+            of the one always comes with the same value of the other), "net + tax = gross", "start <= end".
+            Cells that violate one are suspicious. Such rules are also found; `rules_` lists them all.
         alarm_rate: share of normal rows that may be alarms; None for the lowest usual one that the number of
             rows supports.
         follow: whether the alarm level of a series follows the share of alarms, so that the rate is kept if
@@ -96,6 +99,8 @@ class Autoencoder(FittedOutputs):
         alarm_rate_: expected share of normal rows that are alarms.
         threshold_: anomaly score in bits above which a row is an alarm.
         error_rate_: estimated share of wrong cells in data like that of the fit.
+        rules_: the dependencies between columns, those of `rules` and those that were found, and in how many
+            rows of the fit each holds.
         notes_: the messages of the fit, which were issued as warnings too.
 
     Example:
@@ -119,6 +124,7 @@ class Autoencoder(FittedOutputs):
     traverse = tasks.traverse
     interpolate = tasks.interpolate
     drift = tasks.drift
+    violations = tasks.violations
 
     def __init__(
         self,
@@ -154,6 +160,7 @@ class Autoencoder(FittedOutputs):
         time: str | None = None,
         by: str | None = None,
         window: int | str | None = None,
+        rules: Sequence[str] | str | None = None,
         alarm_rate: float | None = None,
         follow: bool | None = None,
         seed: int = 0,
@@ -198,6 +205,7 @@ class Autoencoder(FittedOutputs):
         self.time = time
         self.by = by
         self.window = window
+        self.rules = rules
         self.alarm_rate = alarm_rate
         self.follow = follow
         self.seed = seed
@@ -252,6 +260,7 @@ class Autoencoder(FittedOutputs):
         members = self.members or make_members(self.recipe, options, data.schema.fields)
         check_width(data.schema, members)
         training, device = training_options(options), choose_device(self.device)
+        rules = table_rules(self.rules, data)
         with record_run(options) as run:
             engine = fit_engine(
                 data.frame,
@@ -265,6 +274,7 @@ class Autoencoder(FittedOutputs):
                 progress=progress or self._bar(),
                 checkpoint=(str(self.checkpoint), self.checkpoint_every) if self.checkpoint else None,
                 log=run.log,
+                rules=rules,
             )
             run.finish(engine.facts, engine.notes)
         coarsened = f"{data.coarsened}: they are not in the model" if data.coarsened else ""

@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNUSED
 
 from diabolo import tasks
+from diabolo.cleaning.rules.kinds import describe_rules
 from diabolo.data.columns.image import to_pixels
 from diabolo.data.schema import Schema
 from diabolo.data.sources import IMAGE_COLUMN, Series, UserTable, read_user_table
@@ -209,6 +210,12 @@ class Estimator(TransformerMixin, OutlierMixin, BaseEstimator, ABC):  # type: ig
     def error_rate_(self) -> float:
         """The share of wrong cells among those with a value, as estimated in the fit."""
         return self.engine_.cell_errors.rate
+
+    @property
+    def rules_(self) -> list[str]:
+        """The dependencies between columns of a table, and in how many rows of the fit each holds."""
+        checks = self.engine_.table_errors
+        return [] if checks is None else describe_rules(checks.rules)
 
     @property
     def offset_(self) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diabolo.cleaning.table import TableErrors
 from diabolo.data.fields import Batch, Symbol
 from diabolo.data.files import FORMATS, file_format
 from diabolo.detection import EVIDENCE, CellPredictor, ModelParts, RowScorer
@@ -32,7 +33,8 @@ from diabolo.utils.json import to_json_value
 from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_file, pack, parse_json
 from diabolo.utils.torch_state import forked_rng
 
-FORMAT = 3  # of the files that this version writes
+FORMAT = 4  # of the files that this version writes
+UNCHANGED_SINCE = 3  # format whose names are the present ones; it has no checks of the cells of a table
 MAX_REASON_LENGTH = 300  # characters of an error from a file that a message shows
 RECORDED_LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 
@@ -84,6 +86,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "calibration": engine.calibration.to_json(),
         "evidence": {e.name: e.state() for e in engine.rows.evidence},
         "cell_errors": engine.cell_errors.to_json(),
+        "table_errors": None if engine.table_errors is None else engine.table_errors.state(),
         "history": engine.history,
         "notes": engine.notes,
         "facts": engine.facts,
@@ -146,7 +149,7 @@ def read(path: str | Path, *, device: str = "cpu", threads: int | None = 1) -> S
 
 def _present_names(card: Mapping[str, Any], file: TensorFile) -> tuple[Mapping[str, Any], dict[str, str]]:
     """Return the card in the present format, and stored name -> present name of each tensor."""
-    if card["format"] == FORMAT:
+    if card["format"] >= UNCHANGED_SINCE:
         return card, {name: name for name in file.specs}
     card = upgrade_card(card, file.specs)
     found = ((name, upgrade_tensor_name(name, card["evidence"])) for name in file.specs)
@@ -187,6 +190,8 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         arrays |= {f"evidence/{evidence.name}/{k}": v for k, v in evidence.arrays().items()}
     if engine.window_mixture is not None:
         arrays |= {f"window_mixture/{k}": v for k, v in engine.window_mixture.arrays.items()}
+    if engine.table_errors is not None:
+        arrays |= {f"table_errors/{k}": v for k, v in engine.table_errors.arrays().items()}
     arrays["calibration/scores"] = engine.calibration.scores
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
@@ -231,10 +236,17 @@ def _restored(
         predictor=CellPredictor(parts, CellErrorModel.from_json(card["cell_errors"])),
         axes=axes,
         window_mixture=WindowMixture(mixture) if mixture else None,
+        table_errors=_table_errors(card, tensors),
         history=card["history"],
         notes=card["notes"],
         facts=card["facts"],
     )
+
+
+def _table_errors(card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TableErrors | None:
+    """Return the checks of the cells of a table, if the file has any."""
+    state = card.get("table_errors")
+    return None if state is None else TableErrors.restore(_arrays(tensors, "table_errors/"), state)
 
 
 def _arrays(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Translate the cards and tensor names of earlier formats to the present one.
 
-Format 3 uses the names of the code; formats 1 and 2 hold the same values under older names.
+Formats 3 and 4 use the names of the code; formats 1 and 2 hold the same values under older names.
 """
 
 from __future__ import annotations

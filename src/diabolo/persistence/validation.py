@@ -187,7 +187,7 @@ def _check_entry(entry: Entry, source: Source) -> None:
     """Check what the schema says of one column."""
     name, column = f"column {str(entry.name)[:MAX_NAME_LENGTH]!r}", entry.column
     require(is_text_list([entry.name, entry.reason]) and is_finite_number(entry.missing), name)
-    require(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
+    require(entry.role in (("checked", "ignored") if column is None else ("scored", "context")), name)
     if entry.surrogate is not None:
         require(column is None, name)
         entry.surrogate.check()
@@ -277,7 +277,8 @@ def _check_shapes(
         if (found.dtype, found.shape) != (dtype, shape):
             raise ValueError(f"{name!r} is {found.dtype} {found.shape}, expected {dtype} {shape}")
     for name in specs:
-        require(name in expected or name.startswith("network/"), f"tensor {name[:MAX_NAME_LENGTH]!r}")
+        checked_later = name.startswith(("network/", "table_errors/"))
+        require(name in expected or checked_later, f"tensor {name[:MAX_NAME_LENGTH]!r}")
 
 
 def _expected_memory(schema: Schema, source: Source, specs: Mapping[str, TensorSpec]) -> ExpectedTensors:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns import Image
+from diabolo.data.columns import Column, Image
 from diabolo.data.columns.image import to_pixels
 from diabolo.detection.calibration import severity
 from diabolo.report.drawing.png import Thumbnail, error_map, thumbnail
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_CARDS = 20  # of a report: a choice
 MAX_CELLS = 6  # shown in a card: a choice
+MAX_REASON = 160  # characters of why a value is wrong: a choice
 MIN_MARKED_SHARE = 20  # percent of a row's anomaly score from which a cell is marked: a choice
 
 Content = str | Thumbnail | None  # what a cell of a card shows; None for a missing value
@@ -40,6 +41,7 @@ class Cell:
         nearest: the value of the most similar remembered row.
         share: the part of the row's anomaly score that the cell has, in percent.
         marked: whether the value is probably wrong, or has a large share of the score.
+        why: what is wrong with the value, in a few words; empty if nothing is known of it.
     """
 
     column: str
@@ -49,6 +51,7 @@ class Cell:
     nearest: Content
     share: float
     marked: bool
+    why: str = ""
 
 
 @dataclass
@@ -111,7 +114,10 @@ def make_card(
         row: the number of the row in the data.
         nearest: column -> value of the most similar remembered row; empty if there is none.
     """
+    # A column that is only checked is shown where its cell is wrong.
+    read = np.isin(explanation.names, view.engine.schema.scored) | (explanation.p_wrong[line] >= 0.5)
     order = np.argsort(-explanation.share[line], kind="stable")
+    order = order[read[order]]
     cells = [_cell(view, explanation, line, at, nearest) for at in order[:MAX_CELLS].tolist()]
     others = order[MAX_CELLS:]
     rest = ""
@@ -140,9 +146,12 @@ def _cell(view: View, explanation: Explanation, line: int, at: int, nearest: Map
         for part in (explanation.expected, explanation.low, explanation.high)
     )
     interval: Content = None
+    neighbour = nearest.get(name, "")
+    if expected is None and name not in view.engine.schema.scored:
+        expected = ""  # not missing, but not predicted
     if name in explanation.maps:
         interval = error_map(explanation.maps[name][line])
-    elif low is not None and high is not None and low != high:
+    elif low is not None and high is not None and low != high and not _is_corrected(explanation, name, line):
         interval = f"{low} to {high}"
     share = float(explanation.share[line, at])
     wrong = bool(explanation.p_wrong[line, at] >= 0.5)
@@ -152,7 +161,19 @@ def _cell(view: View, explanation: Explanation, line: int, at: int, nearest: Map
         and observed is not None
         and (wrong or _is_outside(explanation, name, line))
     )
-    return Cell(shorten(name, 40), observed, expected, interval, nearest.get(name), share, marked)
+    why = shorten(explanation.why[name][line] or "", MAX_REASON) if wrong else ""
+    return Cell(shorten(name, 40), observed, expected, interval, neighbour, share, marked, why)
+
+
+def _is_corrected(explanation: Explanation, name: str, line: int) -> bool:
+    """Whether what is expected is a right value outside the range of the prediction."""
+    right, low, high = (
+        _python_value(part[name], line) for part in (explanation.expected, explanation.low, explanation.high)
+    )
+    try:
+        return not low <= right <= high
+    except TypeError:
+        return False
 
 
 def _is_outside(explanation: Explanation, name: str, line: int) -> bool:
@@ -180,7 +201,7 @@ def observed_value(view: View, name: str, values: Any, line: int) -> Content:
         values: its values; None if there are none.
         line: the place of the value among them.
     """
-    column = view.engine.schema[name]
+    column = _column_of(view, name)
     if isinstance(column, Image):
         return thumbnail(column, to_pixels(values.slice(line, 1))[0]) if values[line].is_valid else None
     return format_value(_python_value(values, line))
@@ -197,7 +218,7 @@ def expected_value(view: View, name: str, values: Any, line: int) -> Content:
         values: its values; None if there are none.
         line: the place of the value among them.
     """
-    if isinstance(view.engine.schema[name], Image):
+    if isinstance(_column_of(view, name), Image):
         return observed_value(view, name, values, line)
     value = _python_value(values, line)
     if isinstance(value, datetime):
@@ -208,6 +229,11 @@ def expected_value(view: View, name: str, values: Any, line: int) -> Content:
             return format_value(value)
         return f"{value:%Y-%m-%d}" if day else f"{value:%Y-%m-%d %H:%M}"
     return format_value(value, digits=4)
+
+
+def _column_of(view: View, name: str) -> Column | None:
+    """The kind of a column; None for one whose cells are only checked."""
+    return next((entry.column for entry in view.engine.schema.used if entry.name == name), None)
 
 
 def _python_value(values: Any, line: int) -> Any:

@@ -82,7 +82,7 @@ def _about_cells(view: View) -> list[str]:
 def _about_columns(view: View) -> list[str]:
     """Which columns are not read."""
     entries, sentences = view.engine.schema.entries, []
-    unread = [f"{shorten(e.name, 40)} ({shorten(e.reason, 60)})" for e in entries if e.role == "ignored"]
+    unread = [f"{shorten(e.name, 40)} ({shorten(e.reason, 60)})" for e in entries if e.column is None]
     if unread:
         more = f" and {len(unread) - MAX_NAMES} more" if len(unread) > MAX_NAMES else ""
         sentences.append(f"Not read: {', '.join(unread[:MAX_NAMES])}{more}.")

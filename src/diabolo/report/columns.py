@@ -48,7 +48,7 @@ def column_table(view: View) -> list[ColumnQuality]:
     schema = view.engine.schema
     lines = []
     for entry, described in list(zip(schema.entries, schema.describe(), strict=True))[:MAX_COLUMNS]:
-        about = described["learnt"] if entry.role != "ignored" else described["why"]
+        about = described["learnt"] if entry.column is not None else described["why"]
         text, share, base = _quality(view, entry.name) if entry.role == "scored" else ("", None, None)
         present = entry.name in view.columns
         missing = missing_share(view.columns[entry.name]) if present else entry.missing

@@ -150,3 +150,70 @@
   }
   document.querySelectorAll(".timeline").forEach(timeline);
 })();
+// Suspicious cells: the accepted corrections are counted, and written as csv by the browser itself.
+(function () {
+  var section = document.getElementById("cleaning"), toolbar = section && section.querySelector(".accepting");
+  if (!toolbar) return;
+  var lines = Array.prototype.slice.call(section.querySelectorAll("tr[data-row]")), output = toolbar.querySelector("output");
+  function box(line) { return line.querySelector("[type=checkbox]"); }
+  function field(line) { return line.querySelector(".new > *"); }
+  function accepted() { return lines.filter(function (line) { return box(line).checked; }); }
+  function value(line) { return line.dataset.new ? JSON.parse(line.dataset.new) : field(line).value; }
+  function show() {
+    var chosen = accepted().length;
+    lines.forEach(function (line) { line.classList.toggle("accepted", box(line).checked); });
+    output.textContent = chosen.toLocaleString("en") + " of " + lines.length.toLocaleString("en") + " listed cells accepted";
+    toolbar.querySelector("[name=download]").disabled = !chosen;
+  }
+  function choose(wanted) {
+    lines.forEach(function (line) { box(line).checked = !box(line).disabled && wanted(line); });
+    show();
+  }
+  function quoted(text) { return '"' + text.replace(/"/g, '""') + '"'; }
+  function csv() {
+    return "row,column,old,new\n" + accepted().map(function (line) {
+      var column = JSON.parse(line.closest("[data-column]").dataset.column);
+      return [line.dataset.row].concat([column, JSON.parse(line.dataset.old), value(line)].map(quoted)).join(",") + "\n";
+    }).join("");
+  }
+  function download(button) {
+    var link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
+    link.download = button.dataset.file;
+    link.click();
+    setTimeout(function () { URL.revokeObjectURL(link.href); }, 60000);
+  }
+  function copy(button) {  // not with navigator.clipboard, which not every browser gives to a page of a file
+    var range = document.createRange(), selection = getSelection();
+    range.selectNodeContents(toolbar.querySelector("code"));
+    selection.removeAllRanges();
+    selection.addRange(range);
+    if (document.execCommand("copy")) button.textContent = "Copied";
+  }
+  var actions = {
+    download: download, copy: copy,
+    all: function () { choose(function () { return true; }); },
+    sure: function () { choose(function (line) { return box(line).dataset.sure; }); },
+    none: function () { choose(function () { return false; }); }
+  };
+  toolbar.addEventListener("click", function (event) { if (actions[event.target.name]) actions[event.target.name](event.target); });
+  section.addEventListener("change", show);
+  section.addEventListener("input", function (event) {
+    if (!event.target.closest(".new")) return;
+    var line = event.target.closest("tr");
+    delete line.dataset.new;
+    box(line).disabled = !event.target.value;
+    box(line).checked = !!event.target.value;
+    show();
+  });
+  section.querySelectorAll(".show-all").forEach(function (button) {
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      var panel = button.closest("article");
+      panel.querySelectorAll("tr.more").forEach(function (line) { line.hidden = false; });
+      panel.querySelectorAll(".some, .show-all").forEach(function (part) { part.remove(); });
+    });
+  });
+  toolbar.hidden = false;
+  show();
+})();

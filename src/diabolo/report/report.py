@@ -15,6 +15,7 @@ from diabolo.report import columns, latent
 from diabolo.report.alarm_levels import alarm_levels
 from diabolo.report.cards import Card
 from diabolo.report.caveats import caveats
+from diabolo.report.cleaning import cleaning
 from diabolo.report.digest import digest
 from diabolo.report.drawing import charts
 from diabolo.report.drawing.axes import CLOCK_STEPS
@@ -65,6 +66,7 @@ def write_report(model: Model, data: Any, path: str | Path, *, command: str | No
     view = make_view(model, data)
     name = Path(data).name if isinstance(data, str | Path) else ""
     page = content(view, shorten(name), command or python_lines(model, name, path))
+    page["cleaning"] = cleaning(view, name, command)
     return write_page(path, f"{view.kind}_report", script="report.js", **page)
 
 

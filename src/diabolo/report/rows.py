@@ -34,7 +34,9 @@ def row_cards(view: TableView) -> list[Card]:
         nearest: dict[str, Content] = {}
         if row in first:
             nearest = {
-                name: expected_value(view, name, neighbours[name], first[row]) for name in explanation.names
+                name: expected_value(view, name, neighbours[name], first[row])
+                for name in explanation.names
+                if name in neighbours
             }
         card = make_card(view, explanation, line, row, nearest)
         card.title = f"Row {row:,}"
@@ -52,7 +54,11 @@ def _identifiers(view: TableView, row: int) -> list[str]:
     if index is not None and str(index[row]) != str(row):
         texts.append(f"index {shorten(str(index[row]), 40)}")
     for entry in view.engine.schema.entries:
-        if entry.role == "ignored" and entry.reason.startswith("an id") and entry.name in view.columns:
+        if (
+            entry.role in ("checked", "ignored")
+            and entry.reason.startswith("an id")
+            and entry.name in view.columns
+        ):
             value = format_value(view.columns[entry.name][row].as_py())
             texts.append(f"{shorten(entry.name, 30)} {value}")
     return texts[:3]

@@ -13,6 +13,7 @@ from diabolo.tasks.reconstruct import Reconstruction, reconstruct
 from diabolo.tasks.repair import Repaired, repair
 from diabolo.tasks.score import Episode, Scores, follows, score
 from diabolo.tasks.traverse import Traversal, traverse
+from diabolo.tasks.violations import Violations, violations
 
 TASKS = (
     score,
@@ -27,6 +28,7 @@ TASKS = (
     traverse,
     interpolate,
     drift,
+    violations,
 )
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Repaired",
     "Scores",
     "Traversal",
+    "Violations",
     "check_decodable",
     "compare",
     "decode_latents",
@@ -62,4 +65,5 @@ __all__ = [
     "repair",
     "score",
     "traverse",
+    "violations",
 ]

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
 from diabolo.data.columns import Number
 from diabolo.data.columns.convert import to_float
 from diabolo.data.columns.image import is_image, to_pixels
@@ -159,3 +161,52 @@ def decode_rows(
     codes = {k: np.concatenate(v) for k, v in found.items()}
     rows = np.arange(frame.user_table.rows)
     return {name: decode_column(engine, frame, name, codes, rows) for name in engine.schema.scored}
+
+
+def with_right_values(values: pa.Array, judged: JudgedCells, name: str) -> pa.Array:
+    """Return expected values, with the right one in its place where a cell is wrong and it is known.
+
+    Args:
+        values: (rows,) expected ones.
+        judged: the cells.
+        name: of the column.
+    """
+    verdicts = judged.verdicts.get(name)
+    if verdicts is None:
+        return values
+    wrong = judged.p_wrong[:, judged.names.index(name)] >= UNEXPECTED
+    known = wrong & np.array([s is not None for s in verdicts.suggestions], dtype=bool)
+    if not known.any():
+        return values
+    right = to_values(verdicts.suggestions, known, value_type(values.type))
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    return pc.if_else(right.is_valid(), right, plain)
+
+
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values of a column; of a dictionary, that of what it stands for."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def to_values(suggestions: np.ndarray, wanted: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Return suggested values in the type of a column; null where they are not wanted or do not fit.
+
+    Args:
+        suggestions: (rows,) texts or numbers.
+        wanted: (rows,) flags.
+        kind: type of the column.
+    """
+    found = [_to_value(s, kind) if w else None for s, w in zip(suggestions, wanted, strict=True)]
+    return pa.array(found, kind)
+
+
+def _to_value(value: Any, kind: pa.DataType) -> Any:
+    """Return a suggested value in the type of a column; None if it does not fit."""
+    if value is None:
+        return None
+    if isinstance(value, float) and not pa.types.is_floating(kind):
+        value = f"{value:.12g}"
+    try:
+        return pa.array([value]).cast(pa.string()).cast(kind)[0].as_py()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None

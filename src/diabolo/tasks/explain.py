@@ -18,7 +18,7 @@ from diabolo.detection.cells import CellPredictions
 from diabolo.detection.memory import Neighbours
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
-from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
+from diabolo.tasks.base import Answer, Model, decode_column, precision_weights, with_right_values
 from diabolo.utils.checks import check_int
 
 
@@ -28,13 +28,15 @@ class Explanation(Answer):
 
     Attributes:
         rows: (rows,) the explained rows, counted from 0.
-        names: the scored columns.
+        names: the scored columns, and those of which only the cells are checked.
         observed: column -> (rows,) its values, in the column's own type.
-        expected: column -> (rows,) the predicted median, or the most likely label; likewise.
+        expected: column -> (rows,) the predicted median, or the most likely label; likewise. Of a cell that
+            is probably wrong: the right value, where it is known.
         low, high: column -> (rows,) the 5 % and 95 % quantiles of the prediction; None for a label.
         bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value. Of an image: that of
             its most anomalous pixel.
         p_wrong: (rows, columns) probability that the cell is wrong.
+        why: column -> (rows,) why the cell is suspicious, in a few words; None for cells that are not.
         share: (rows, columns) the share of the cell in the evidence against its row, in percent; sums to 100
             in each row.
         neighbours: the columns of `nearest`: row, distance, and the values of the most similar remembered
@@ -51,6 +53,7 @@ class Explanation(Answer):
     high: dict[str, pa.Array | None]
     bits: np.ndarray
     p_wrong: np.ndarray
+    why: dict[str, list[str | None]]
     share: np.ndarray
     neighbours: dict[str, Any]
     maps: dict[str, np.ndarray]
@@ -76,6 +79,7 @@ class Explanation(Answer):
             high=cut(self.high),
             bits=self.bits[:count],
             p_wrong=self.p_wrong[:count],
+            why=cut(self.why),
             share=self.share[:count],
             neighbours={k: v[:lines] for k, v in self.neighbours.items()},
             maps=cut(self.maps),
@@ -95,7 +99,7 @@ class Explanation(Answer):
         return to_pixels(values[line : line + 1])[0] if is_image(values.type) else values[line].as_py()
 
     def columns(self) -> dict[str, Any]:
-        """Return row, column, observed, expected, low, high, bits, p_wrong and share of each cell.
+        """Return row, column, observed, expected, low, high, bits, p_wrong, share and why of each cell.
 
         The values are numbers if all columns are, else text, because a column of a dataframe has one type.
         """
@@ -116,6 +120,9 @@ class Explanation(Answer):
             "bits": self.bits.ravel(),
             "p_wrong": self.p_wrong.ravel(),
             "share": self.share.ravel(),
+            "why": pa.array(
+                [self.why[n][line] for line in range(len(self.rows)) for n in self.names], pa.string()
+            ),
         }
 
 
@@ -123,6 +130,8 @@ def explain(
     model: Model, data: Any, *, rows: Sequence[int] | None = None, neighbours: int = 1
 ) -> Explanation:
     """Explain rows: the evidence against each cell, the expected values, and the most similar rows.
+
+    Of a table, `why` says in a few words what is wrong with a cell, such as "typo of 'birmingham'".
 
     Args:
         model: a fitted model.
@@ -159,30 +168,45 @@ def explain(
     nearest = encoded.neighbours(neighbours) if neighbours else None
     nats = engine.parts.by_column(frame, cells.nats, wanted, np.fmax)
     share = engine.rows.shares(frame, encoded, wanted, nats, with_memory=nearest is not None)
-    names, columns = engine.schema.scored, frame.user_table.columns()
+    scored, columns = engine.schema.scored, frame.user_table.columns()
+    asked = {n: v.take(pa.array(wanted)) for n, v in columns.items()}
+    judged = engine.judge_cells(asked, dict(zip(scored, nats.T, strict=True)))
+    names = list(judged.names)
     weights = precision_weights(cells.low, cells.high)
 
     def decode(table: dict[str, np.ndarray]) -> dict[str, pa.Array]:
-        return {n: decode_column(engine, frame, n, table, wanted, weights) for n in names}
+        return {n: decode_column(engine, frame, n, table, wanted, weights) for n in scored}
 
-    has_range = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in names}
+    has_range = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in scored}
+    no_range = dict.fromkeys(names)
     low, high = (
-        {n: v if has_range[n] else None for n, v in decode(t).items()} for t in (cells.low, cells.high)
+        no_range | {n: v if has_range[n] else None for n, v in decode(t).items()}
+        for t in (cells.low, cells.high)
     )
+    unknown = {n: pa.nulls(len(wanted), asked[n].type) for n in names if n not in scored}
+    expected = {**unknown, **decode(cells.expected)}
     return Explanation(
         user_table=frame.user_table,
         rows=origin,
         names=names,
-        observed={n: columns[n].take(pa.array(wanted)) for n in names},
-        expected=decode(cells.expected),
+        observed={n: asked[n] for n in names},
+        expected={n: with_right_values(expected[n], judged, n) for n in names},
         low=low,
         high=high,
-        bits=np.nan_to_num(nats) / np.log(2),
-        p_wrong=engine.cell_errors.wrong(nats),
-        share=share * 100,
+        bits=np.nan_to_num(judged.nats) / np.log(2),
+        p_wrong=judged.p_wrong,
+        why={n: judged.reasons(n) for n in names},
+        share=_among(names, scored, share * 100),
         neighbours=_nearest(engine, frame, nearest, wanted, origin),
         maps=_pixel_maps(engine, cells),
     )
+
+
+def _among(names: Sequence[str], some: Sequence[str], values: np.ndarray) -> np.ndarray:
+    """Return (rows, names) the values of (rows, some) of the names, 0 for the others."""
+    result = np.zeros((len(values), len(names)))
+    result[:, [names.index(n) for n in some]] = values
+    return result
 
 
 def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> CellPredictions:

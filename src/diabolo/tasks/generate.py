@@ -9,9 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from diabolo.data.sources import UserTable
+from diabolo.engine import Engine
 from diabolo.generation import SAMPLERS, Fitted, Request, Sampler
 from diabolo.generation.base import Table
 from diabolo.tasks.base import Answer, Model, placeholder_table
+from diabolo.tasks.kept_rules import exact_rules, keep_rules
 
 
 @dataclass
@@ -59,6 +61,9 @@ def generate(
     besides the channels are those of the most similar remembered window; values are missing as they were in
     the fit.
 
+    Rules between columns that hold exactly ("city -> country", "net + tax = gross") hold in new rows too: a
+    value that others determine follows from these, unless it was asked for.
+
     Args:
         model: a fitted model.
         n: rows, or points of each series; with `like`, one row for each of those by default.
@@ -96,7 +101,7 @@ def generate(
         prior=prior,
         series=series,
     )
-    batches = list(make_sampler(model.engine_, request).batches())
+    batches = list(_batches(model.engine_, request))
     table = batches[0]
     if len(batches) > 1:
         table = {name: pa.concat_arrays([batch[name] for batch in batches]) for name in table}
@@ -132,7 +137,13 @@ def in_batches(
     request = Request.of(
         count, seed=seed, given=given, where=where, observed=observed, prior=prior, series=series
     )
-    return make_sampler(model.engine_, request).batches()
+    return _batches(model.engine_, request)
+
+
+def _batches(engine: Engine, request: Request) -> Iterator[Table]:
+    """Return an iterator over the rows, which satisfy the rules of the table."""
+    sampler, rules = make_sampler(engine, request), exact_rules(engine)
+    return (keep_rules(rules, table, request) for table in sampler.batches())
 
 
 def make_sampler(fitted: Fitted, request: Request) -> Sampler:

@@ -1,4 +1,4 @@
-"""Repair a table: fill missing values and replace suspicious cells."""
+"""Repair a table: fill missing values, and correct the cells whose right value is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns import Column
+from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
+from diabolo.data.columns import Category, Column
 from diabolo.data.columns.base import Values
 from diabolo.data.columns.convert import to_array
 from diabolo.data.fields import Symbol
@@ -18,38 +19,52 @@ from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.sampling import sample_missing, samples_columnwise
 from diabolo.generation.seeds import resolve_seed
-from diabolo.tasks.base import Answer, Model, decode_column, precision_weights
+from diabolo.tasks.accepted import accepted_values
+from diabolo.tasks.base import Answer, Model, decode_column, precision_weights, to_values, value_type
 
 VALUE_OPTIONS = ("mean", "median", "mode", "draw")
 PREDICTION_PARTS = ("expected", "low", "high", "nats")  # attributes of `CellPredictions` that are used
 N_WINDOWS_PER_POINT = 8  # that predict a missing point of a series
 CHANGE_COLUMNS = ("row", "column", "old", "new", "low", "high", "why", "p_wrong")
+SUSPECT_COLUMNS = ("row", "column", "observed", "why", "p_wrong")
+SURE = 0.8  # P(wrong) times the probability of the right value, from which a cell is corrected (measured)
+MISSING = "missing"  # why a missing value was filled
+ACCEPTED = "accepted"  # why a cell was changed that is in a list of accepted corrections
 
 
 @dataclass
 class Repaired(Answer):
-    """The user's table with missing values filled and, on request, suspicious cells replaced.
+    """The user's table with missing values filled and wrong cells corrected.
 
     Attributes:
-        table: column -> values; columns that are not scored are unchanged.
+        table: column -> values; columns that are not judged are unchanged.
         changed: a line for each changed cell: row, column, old, new, low and high (5 % and 95 % quantiles of
-            the prediction; None for a label), why ("missing" or "suspicious"), and p_wrong.
+            the prediction; None for a label or a correction), why ("missing", "accepted", or why the cell was
+            wrong), and p_wrong (None for an accepted correction).
+        doubtful: a line for each cell that is probably wrong, and was not changed because its right value is
+            not known well enough: row, column, observed, why and p_wrong.
         places: column -> (rows,) which rows were changed; columns without changes are left out.
     """
 
     user_table: UserTable
     table: dict[str, Any]
     changed: dict[str, Any]
+    doubtful: dict[str, Any]
     places: dict[str, np.ndarray]
 
     def to_frame(self) -> Any:
-        """Return the repaired table; types, index and columns that are not scored are unchanged."""
+        """Return the repaired table; types, index and all else are unchanged."""
         return self.user_table.replace_cells({name: self.table[name] for name in self.places}, self.places)
 
     @property
     def changes(self) -> Any:
         """The changed cells, as a dataframe."""
         return self.user_table.to_native(self.changed, aligned=False)
+
+    @property
+    def suspects(self) -> Any:
+        """The cells that are probably wrong and were not changed, as a dataframe."""
+        return self.user_table.to_native(self.doubtful, aligned=False)
 
     def columns(self) -> dict[str, Any]:
         """Return all columns of the data, in their order."""
@@ -60,13 +75,22 @@ def repair(
     model: Model,
     data: Any,
     *,
+    correct: bool = True,
     threshold: float | None = None,
+    alike: bool = False,
     value: str = "mean",
     seed: int | None = None,
+    accepted: Any = None,
 ) -> Repaired:
-    """Fill the missing values of the scored columns; with a threshold, replace suspicious cells too.
+    """Fill the missing values of a table, and correct the cells whose right value is known.
 
-    The new value comes from the distribution that is predicted for the cell, given the present cells of its
+    A cell is corrected where it is wrong in a way that tells what was meant (a typing error, a slip of the
+    decimal point, a unit among numbers, a value that always comes with another one), with the probability
+    `threshold`: that of being wrong, times that of the right value. Other suspicious cells are listed in
+    `suspects` and left as they are. Of a series or of images, points and pixels are replaced by what is
+    expected, where they are wrong with the probability `threshold`, if one is given.
+
+    A missing value is filled from the distribution that is predicted for it, given the present cells of its
     row. The mean has the smallest squared error, the median the smallest absolute error, and the mode is the
     most likely value; of a label, all three are the most likely one. Samples vary as much as the data do;
     means vary less.
@@ -78,34 +102,52 @@ def repair(
     Args:
         model: a fitted model.
         data: rows with the columns of the fit.
-        threshold: replace cells that are wrong with at least this probability; None to fill missing values
-            only.
-        value: "mean", "median" or "mode" of the predicted distribution, or "draw" for a sample from it;
-            samples need a masked network, which the default recipe has, and a table without images.
+        correct: whether to correct cells of a table; False to fill missing values only.
+        threshold: how probable a correction must be; None for 0.8. Of a series or of images: replace points
+            or pixels that are wrong with at least this probability; None to fill missing values only.
+        alike: whether to write values alike that are right, but in another format than most of their column:
+            units, marks, upper and lower case.
+        value: "mean", "median" or "mode" of the predicted distribution, or "draw" for a sample from it, for
+            missing values; samples need a masked network, which the default recipe has, and a table without
+            images.
         seed: the seed of samples: the same seed puts the same values into the same rows; None for other
             values at each call.
+        accepted: corrections that were accepted, for example in a report: the path of a file, a dataframe or
+            a mapping with the columns row, column and new. They are made, and no other cell is changed.
+            A line without a new value is left out. With a column old, the data must still have that value.
 
     Returns:
-        The repaired data, and a list of the changes.
+        The repaired data, a list of the changes, and a list of the suspicious cells that were not changed.
 
     Raises:
-        OptionError: `threshold` is no probability above 0, `value` is not known, or `seed` is invalid.
+        OptionError: `threshold` is no probability above 0, `value` is not known, `seed` is invalid, or
+            `accepted` is combined with one of them.
         UnsupportedError: the model cannot sample cells.
-        DataError: the data cannot be read, or columns are missing.
+        DataError: the data or the accepted corrections cannot be read, columns are missing, or an accepted
+            correction does not fit the data.
     """
     if threshold is not None and not 0 < threshold <= 1:
         raise OptionError(f"threshold={threshold!r}: expected a probability above 0", hint="threshold=0.9")
     if value not in VALUE_OPTIONS:
         raise OptionError(f"value={value!r} is not known", hint=f"one of {', '.join(VALUE_OPTIONS)}")
+    if accepted is not None and (threshold is not None or alike or value != "mean" or seed is not None):
+        raise OptionError(
+            "accepted: only the accepted corrections are made, and other options of a repair have no effect",
+            hint="repair(data, accepted=...), and then repair(...) of the result",
+        )
     engine, seed = model.engine_, resolve_seed(seed)
+    if accepted is not None:
+        return _make_accepted(engine, engine.read(data).user_table, accepted)
     if value == "draw" and (not samples_columnwise(engine) or engine.source.overlaps):
         raise UnsupportedError(
             'value="draw": this model cannot sample single cells; a masked network on a table can',
             hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
         )
     frame = engine.read(data)
-    predictions, frame = _predict(engine, frame, threshold, "mean" if value == "draw" else value)
-    defects = _find_defects(engine, frame, predictions["nats"], threshold)
+    checks = engine.table_errors is not None
+    by_network = None if checks or not correct else threshold
+    predictions, frame = _predict(engine, frame, by_network, "mean" if value == "draw" else value)
+    defects = _find_defects(engine, frame, predictions["nats"], by_network)
     if value == "draw" and defects:
         # Samples are not conditioned on cells that are probably wrong.
         unreliable = {
@@ -113,7 +155,10 @@ def repair(
         }
         replaced = {name: defect.replaced for name, defect in defects.items()}
         predictions["expected"] = sample_missing(engine, frame, replaced, unreliable, seed)
-    return _replace(engine, frame, predictions, defects)
+    repaired = _replace(engine, frame, predictions, defects)
+    if not checks or not correct:
+        return repaired
+    return _correct(engine, repaired, _judge(engine, frame, predictions["nats"]), threshold or SURE, alike)
 
 
 @dataclass(frozen=True)
@@ -200,18 +245,118 @@ def _replace(
             for part in ("low", "high"):
                 shown[part] = decode_column(engine, frame, name, predictions[part], picked, weights)
         for part in ("old", "new", "low", "high"):
-            lines[part] += _to_texts(column, shown[part]) if part in shown else [None] * len(picked)
+            lines[part] += to_texts(column, shown[part]) if part in shown else [None] * len(picked)
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
-        lines["why"] += np.where(missing[picked], "missing", "suspicious").tolist()
+        lines["why"] += np.where(missing[picked], MISSING, "unlikely given its surroundings").tolist()
         lines["p_wrong"] += p_wrong[picked].tolist()
+    doubtful: dict[str, Any] = {name: [] for name in SUSPECT_COLUMNS}
+    return Repaired(frame.user_table, table, _by_row(lines), _by_row(doubtful), places)
+
+
+def _by_row(lines: Mapping[str, list[Any]]) -> dict[str, pa.Array]:
+    """Return lines in the order of their rows."""
     order = np.argsort(np.asarray(lines["row"], dtype=np.int64), kind="stable")
     types = {"row": pa.int64(), "p_wrong": pa.float64()}
-    changed = {k: pa.array([v[i] for i in order], types.get(k, pa.string())) for k, v in lines.items()}
-    return Repaired(frame.user_table, table, changed, places)
+    return {
+        k: pa.array([v[i] for i in order], types.get(k, pa.string()), from_pandas=True)
+        for k, v in lines.items()
+    }
 
 
-def _to_texts(column: Column, values: Values) -> list[str | None]:
-    """Return the values of a column as text for display; None for missing values and NaN."""
+def judge_rows(engine: Engine, frame: Frame, wanted: np.ndarray) -> JudgedCells:
+    """Return how likely the cells of some rows of a table are wrong, and why.
+
+    Args:
+        engine: the fitted engine.
+        frame: the rows that were read.
+        wanted: the numbers of the rows, counted from 0.
+    """
+    if len(wanted) < frame.user_table.rows:
+        frame, wanted = engine.source.narrow(frame, wanted)
+    predictions, frame = _predict(engine, frame, None, "mean")
+    return _judge(engine, frame, predictions["nats"])
+
+
+def _judge(engine: Engine, frame: Frame, nats: Mapping[str, np.ndarray]) -> JudgedCells:
+    """Return how likely the cells of a table are wrong."""
+    rows = np.arange(frame.user_table.rows)
+    by_column = engine.parts.by_column(frame, nats, rows, np.fmax)
+    known = dict(zip(engine.schema.scored, by_column.T, strict=True))
+    return engine.judge_cells(frame.user_table.columns(), known)
+
+
+def _correct(
+    engine: Engine, repaired: Repaired, judged: JudgedCells, threshold: float, alike: bool
+) -> Repaired:
+    """Correct the cells whose right value is known, and list the other suspicious ones."""
+    table, places, columns = dict(repaired.table), dict(repaired.places), engine.schema
+    lines: dict[str, list[Any]] = {name: values.to_pylist() for name, values in repaired.changed.items()}
+    doubtful: dict[str, list[Any]] = {name: [] for name in SUSPECT_COLUMNS}
+    used = {entry.name: entry.column for entry in columns.used if entry.column is not None}
+    for number, name in enumerate(judged.names):
+        column: Column = used.get(name, Category())
+        p_wrong, why = judged.p_wrong[:, number], judged.reasons(name)
+        old, changed = table[name], np.zeros(len(p_wrong), bool)
+        if name in judged.verdicts:
+            sure = judged.sure(name, threshold, alike)
+            new = to_values(judged.verdicts[name].suggestions, sure, value_type(old.type))
+            changed = new.is_valid().to_numpy(zero_copy_only=False)
+            if changed.any():
+                table[name] = column.replace_cells(old, new, changed)
+                places[name] = places.get(name, False) | changed
+        _add_change(lines, column, old, table[name], changed)
+        _add(lines, name, np.flatnonzero(changed), why, p_wrong)
+        left = np.flatnonzero((p_wrong >= UNEXPECTED) & ~changed)
+        doubtful["observed"] += to_texts(column, old.take(pa.array(left)))
+        _add(doubtful, name, left, why, p_wrong)
+    return Repaired(repaired.user_table, table, _by_row(lines), _by_row(doubtful), places)
+
+
+def _make_accepted(engine: Engine, user_table: UserTable, accepted: Any) -> Repaired:
+    """Make the corrections of a list, and no others."""
+    table: dict[str, Any] = dict(user_table.columns())
+    places: dict[str, np.ndarray] = {}
+    lines: dict[str, list[Any]] = {name: [] for name in CHANGE_COLUMNS}
+    used = {entry.name: entry.column for entry in engine.schema.used if entry.column is not None}
+    for name, new in accepted_values(accepted, table).items():
+        old, column = table[name], used.get(name, Category())
+        places[name] = new.is_valid().to_numpy(zero_copy_only=False)
+        table[name] = column.replace_cells(old, new, places[name])
+        _add_change(lines, column, old, table[name], places[name])
+        rows = np.flatnonzero(places[name])
+        _add(lines, name, rows, [ACCEPTED] * len(new), np.full(len(new), np.nan))
+    doubtful: dict[str, Any] = {name: [] for name in SUSPECT_COLUMNS}
+    return Repaired(user_table, table, _by_row(lines), _by_row(doubtful), places)
+
+
+def _add_change(
+    lines: dict[str, list[Any]], column: Column, old: pa.Array, new: pa.Array, changed: np.ndarray
+) -> None:
+    """Add the old and the new values of the changed cells of a column to lines."""
+    rows = pa.array(np.flatnonzero(changed))
+    lines["old"] += to_texts(column, old.take(rows))
+    lines["new"] += to_texts(column, new.take(rows))
+    lines["low"] += [None] * len(rows)
+    lines["high"] += [None] * len(rows)
+
+
+def _add(
+    lines: dict[str, list[Any]], name: str, rows: np.ndarray, why: list[str | None], p_wrong: np.ndarray
+) -> None:
+    """Add the row, the column, the reason and the probability of some cells to lines."""
+    lines["row"] += rows.tolist()
+    lines["column"] += [name] * len(rows)
+    lines["why"] += [why[row] for row in rows]
+    lines["p_wrong"] += p_wrong[rows].tolist()
+
+
+def to_texts(column: Column, values: Values) -> list[str | None]:
+    """Return the values of a column as text; None for missing values and NaN.
+
+    Args:
+        column: of a model, or `Category` for one that it does not read.
+        values: of the column.
+    """
     shown = to_array(column.to_display(values)).to_pylist()
     return [None if value is None or value != value else str(value) for value in shown]

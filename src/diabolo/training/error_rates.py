@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,11 @@ WEAK_EVIDENCE = 1.0
 MAX_RATE_IF_WEAK = 0.01  # ... and the error rate is taken to be this at most (a choice)
 INITIAL_RATE = 0.05  # of wrong points, from which expectation maximisation starts
 MIN_RATE, MAX_RATE = 1e-4, 0.5  # of wrong cells; choices
+LEVEL_QUANTILES = np.linspace(0.5, 0.9, 9)  # of planted evidence, at which the data is compared with it
+# The rate is that of the half of the columns with the least strong evidence, of three at least, and of those
+# that have no more than that by so many standard deviations (choices).
+LEAST_SHARE, MIN_LEAST, N_DEVIATIONS, MAX_STEPS = 2, 3, 2.0, 10
+PRIOR_ERRORS, PRIOR_RATE = 0.1, 0.01  # errors, and their rate, before any is observed
 KNOT_QUANTILES = np.r_[0.01, 0.03, np.linspace(0.05, 0.95, 19), 0.97, 0.99]  # of planted evidence
 MIN_PROBABILITY, MAX_PROBABILITY = 1e-5, 0.98  # as far as a curve through few cells can be trusted
 MIN_NUMBERS = 50  # numbers that the mix of error types is learnt from at least
@@ -96,19 +102,23 @@ def fit_cell_error_model(predictor: CellPredictor, batch: Batch, seed: int) -> C
     """
     model = CellErrorModel(error_types=_error_types(predictor, batch))
     predictor = replace(predictor, cell_errors=model)
-    own, planted = _by_column(predictor, batch), np.zeros(0)
-    observed = own[np.isfinite(own)]
+    own = _by_column(predictor, batch)
+    columns: list[list[np.ndarray]] = [[] for _ in own.T]
     for number in range(MAX_ROUNDS):
         corrupted, where = corrupt_cells(predictor.parts.schema, model, batch, seed + number)
         evidence = _by_column(predictor, corrupted)
-        planted = np.concatenate([planted, evidence[where & np.isfinite(evidence)]])
-        if len(planted) >= ENOUGH_PLANTED:
+        for found, nats, wrong in zip(columns, evidence.T, where.T, strict=True):
+            found.append(nats[wrong & np.isfinite(nats)])
+        if sum(len(part) for found in columns for part in found) >= ENOUGH_PLANTED:
             break
+    by_column = [np.concatenate(found) for found in columns]
+    planted, observed = np.concatenate(by_column), own[np.isfinite(own)]
     if len(planted) < MIN_PLANTED:
         return model
-    levels = np.quantile(planted, np.linspace(0.5, 0.9, 9))
+    levels = np.quantile(planted, LEVEL_QUANTILES)
     bounds = [(observed >= level).mean() / (planted >= level).mean() for level in levels]
-    rate = float(np.clip(min(bounds), MIN_RATE, MAX_RATE))
+    rate = min(*bounds, _shared_rate(own, by_column))
+    rate = float(np.clip(rate, MIN_RATE, MAX_RATE))
     # Many real errors weaken all evidence, but they occur as often as planted ones at every strength of it.
     falling = min(bounds) < bounds[0] / 2
     if levels[-1] < WEAK_EVIDENCE or (levels[-1] < 2 * WEAK_EVIDENCE and falling):
@@ -116,6 +126,39 @@ def fit_cell_error_model(predictor: CellPredictor, batch: Batch, seed: int) -> C
     knots, probability = _probability_curve(planted, observed, rate)
     log_odds = np.log(probability / (1 - probability))
     return replace(model, rate=rate, knots=tuple(knots.tolist()), log_odds=tuple(log_odds.tolist()))
+
+
+def _shared_rate(own: np.ndarray, planted: Sequence[np.ndarray]) -> float:
+    """Return the share of wrong cells that the columns have in common.
+
+    Rare values that are right look like errors, in some columns more than in others; errors of all kinds
+    occur in all columns. So the columns count that have the least strong evidence beside planted errors, and
+    those that differ from them by chance.
+
+    Args:
+        own: (rows, columns) evidence of the data's own cells.
+        planted: of each column, the evidence of planted errors.
+    """
+    counts = []
+    for column, errors in zip(own.T, planted, strict=True):
+        cells = column[np.isfinite(column)]
+        if not len(cells) or not len(errors):
+            continue
+        levels = np.quantile(errors, LEVEL_QUANTILES)
+        as_strong = (cells[:, None] >= levels).sum(0)
+        found = len(cells) * (errors[:, None] >= levels).mean(0)
+        best = int(np.argmin((as_strong + 1) / found))
+        counts.append(((as_strong[best] + 1) / found[best], as_strong[best], found[best]))
+    bounds, strong, expected = np.array(sorted(counts)).T.reshape(3, -1)
+    least = np.arange(len(bounds)) < max(-(-len(bounds) // LEAST_SHARE), MIN_LEAST)
+    for _ in range(MAX_STEPS):
+        rate = (strong[least].sum() + PRIOR_ERRORS) / (expected[least].sum() + PRIOR_ERRORS / PRIOR_RATE)
+        by_chance = rate * expected + N_DEVIATIONS * np.sqrt(rate * expected)
+        more = least | (strong <= by_chance)
+        if (more == least).all():
+            break
+        least = more
+    return float(rate)
 
 
 def _probability_curve(

@@ -6,14 +6,17 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
+from diabolo.cleaning.rules.base import Rule
+from diabolo.cleaning.table import TableErrors
 from diabolo.data.fields import Batch
 from diabolo.data.schema import Schema
 from diabolo.data.sources import Frame, Source
@@ -30,10 +33,13 @@ from diabolo.training.networks import TrainedNetworks, are_solved, train_network
 from diabolo.training.preparation import PreparedData, prepare
 from diabolo.training.trainer import Log
 from diabolo.utils.progress import Progress
+from diabolo.utils.sampling import evenly_spaced
 
 # Choices:
 MAX_AXES = 16  # principal components of the latent codes
 MIN_INDEPENDENT = 8  # windows of a series, below which a note says that alarm rates are extrapolated
+MAX_CHECKED_ROWS = 10_000  # of a table, whose cells count for the scores of its rows
+MIN_LOG_ODDS = -50.0  # of a cell
 INTERRUPTED_STEPS = 20  # of each network of the models that calibrate, after Ctrl-C
 
 
@@ -44,6 +50,7 @@ def build_engine(
     *,
     device: str,
     thread_count: int | None,
+    rules: Sequence[Rule] = (),
 ) -> Engine:
     """Build a model from trained networks: its memory, its evidence and its calibration.
 
@@ -55,6 +62,7 @@ def build_engine(
             the rows that are set aside for calibration.
         device: where the networks are.
         thread_count: of torch; None for its own choice.
+        rules: dependencies between the columns of a table that the user states.
     """
     frame, schema, source, split = data.frame, data.schema, data.source, data.split
     remembered = rows_to_remember(data, trained.networks, device)
@@ -73,6 +81,10 @@ def build_engine(
     if source.overlaps and not engine.samples_latents:
         mixture = fit_window_mixture(parts, frame, split, remembered, data.seed)
         engine = replace(engine, window_mixture=mixture)
+    if not source.overlaps:
+        columns = frame.user_table.columns()
+        checks = TableErrors.fit(columns, engine.checkable_columns, data.seed, rules)
+        engine = _with_cells(replace(engine, table_errors=checks), frame)
     return replace(engine, axes=_axes(engine.latent(data.sample))).with_report(
         *(note for note in notes if note),
         rows=frame.rows,
@@ -100,6 +112,7 @@ def fit_engine(
     progress: Progress | None = None,
     checkpoint: tuple[str, float] | None = None,
     log: Log | None = None,
+    rules: Sequence[Rule] = (),
 ) -> Engine:
     """Fit a model in three steps: `prepare`, `train_networks`, `build_engine`.
 
@@ -115,6 +128,7 @@ def fit_engine(
         progress: called with the progress.
         checkpoint: a file to resume from if the fit is interrupted, and seconds between two savings.
         log: called with each line of history.
+        rules: dependencies between the columns of a table that the user states.
     """
     began, cpu = time.perf_counter(), time.process_time()
     solved = are_solved(members, training)
@@ -148,11 +162,30 @@ def fit_engine(
 
         return list(judge_in_time(final, frame, folds, learn_some))
 
-    engine = build_engine(data, trained, judge if folds else None, device=device, thread_count=thread_count)
+    engine = build_engine(
+        data, trained, judge if folds else None, device=device, thread_count=thread_count, rules=rules
+    )
     if store is not None:
         store.remove()
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
     return engine.with_report(seconds=round(seconds, 2), cpu_seconds=round(cpu_seconds, 2))
+
+
+def _with_cells(engine: Engine, frame: Frame) -> Engine:
+    """Return a model whose rows of the fit are anomalous too if a cell of them is wrong."""
+    seen, checks = engine.rows.of_seen_rows, engine.table_errors
+    if seen is None or checks is None:
+        return engine
+    rows = evenly_spaced(frame.rows, MAX_CHECKED_ROWS)
+    columns = {name: values.take(pa.array(rows)) for name, values in frame.user_table.columns().items()}
+    verdicts = checks.judge(columns)
+    of_cells = [verdicts[n].log_odds for n in engine.judged_columns if n in verdicts]
+    if not of_cells:
+        return engine
+    log_odds = np.logaddexp.reduce(np.maximum(of_cells, MIN_LOG_ODDS), axis=0)
+    known = seen.with_cells(engine.schema.encode(frame[rows]), log_odds)
+    evidence = tuple(known if e is seen else e for e in engine.rows.evidence)
+    return replace(engine, rows=replace(engine.rows, evidence=evidence))
 
 
 def _prepare_windows(

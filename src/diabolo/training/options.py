@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from diabolo.cleaning.rules.base import Rule
+from diabolo.cleaning.rules.parsing import read_rules
+from diabolo.data.reading import FitData
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError
 from diabolo.networks.member import Member
@@ -46,6 +49,21 @@ def check_width(schema: Schema, members: Mapping[str, Member]) -> None:
             f"at most {MAX_MASKED_COLUMNS:,}",
             hint='Autoencoder("vanilla") and Autoencoder("denoising") read them all at once; or scored=[...]',
         )
+
+
+def table_rules(rules: Sequence[str] | str | None, data: FitData) -> tuple[Rule, ...]:
+    """Return the rules that the user states between columns of a table, checked before work starts.
+
+    Args:
+        rules: the option.
+        data: of the fit.
+
+    Raises:
+        OptionError: a rule cannot be read, names a column that the data does not have, or is about a series.
+    """
+    if rules and data.source.overlaps:
+        raise OptionError("rules are about the columns of a table; this is a series", hint="leave out rules")
+    return read_rules(rules, data.user_table.table.column_names)
 
 
 def training_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,9 +24,11 @@ from torch import Tensor
 DTYPES = {
     "BOOL": np.bool_,
     "U8": np.uint8,
+    "I8": np.int8,
     "I32": np.int32,
     "I16": np.int16,
     "I64": np.int64,
+    "F16": np.float16,
     "F32": np.float32,
     "F64": np.float64,
 }

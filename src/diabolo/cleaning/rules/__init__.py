@@ -1,0 +1,1 @@
+"""Dependencies between columns: stated by the user or found, and the rows that violate them."""
