@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -23,12 +25,17 @@ MIN_CODE_DIGITS = 5  # digits that all numbers of a column of codes have, as pos
 MAX_CODES_SHARE = 0.2  # ... and different codes for each value
 MIN_CODES = 0.95  # share of the values that are such codes
 MAX_GROUPS_SHARE = 0.9  # different values for each row of a column that others can follow from
+MAX_WHOLE = 1e18  # numbers below it that are whole are written without an exponent
 N_RANGES = 8  # equally frequent ranges of numbers, as which other columns see them
 LEADING_ZERO = re.compile(r"^[-+]?0\d")
 NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 # A currency or a mark, a number, and a unit that is no single letter next to it but for usual ones.
 INNER_NUMBER = re.compile(
     r"^[^\w\-<>=≤≥~(]{0,3}(-?\d+\.?\d*)(?:[^\w]{1,3}[^\d]{0,12}(?:(?<=[^\W\d_])[23])?|[^\W\d_]{2,12}\.?|[hmgktslM])?$"
+)
+
+MULTIPLIER = re.compile(
+    r"(?i)(%|[\d\s](k|m|b|t|bn|mn|mio|mrd|tsd|hundreds?|thousands?|millions?|billions?|dozens?|lakhs?|crores?)\.?)$"
 )
 
 
@@ -40,10 +47,16 @@ def to_texts(values: pa.Array) -> list[str | None] | None:
     """
     if isinstance(values.type, pa.DictionaryType):
         values = values.dictionary_decode()
+    if pa.types.is_float64(values.type):
+        return [_float_text(v) for v in values.to_pylist()]
     if pa.types.is_floating(values.type):
-        return [_number_text(v) for v in values.to_pylist()]
+        # The shortest text that a number of so few bits has: .1 is .1, as in double precision.
+        return [None if v is None else _float_text(float(str(np.float32(v)))) for v in values.to_pylist()]
     if pa.types.is_decimal(values.type):
-        return [_number_text(None if v is None else float(v)) for v in values.to_pylist()]
+        return [None if v is None else _decimal_text(v) for v in values.to_pylist()]
+    if pa.types.is_timestamp(values.type):
+        moments = values.cast(pa.timestamp("us", values.type.tz), safe=False).to_pylist()
+        return [None if v is None else _moment_text(v) for v in moments]
     try:
         texts: list[str | None] = values.cast(pa.string()).to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -51,10 +64,24 @@ def to_texts(values: pa.Array) -> list[str | None] | None:
     return [v if v else None for v in texts]  # an empty text is no value
 
 
-def _number_text(value: float | None) -> str | None:
+def _float_text(value: float | None) -> str | None:
+    """Return a number as text, exactly; a whole number as the same integer would be."""
     if value is None or value != value:
         return None
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.10g}"
+    return str(int(value)) if value.is_integer() and abs(value) < MAX_WHOLE else repr(value)
+
+
+def _decimal_text(value: Decimal) -> str:
+    """Return a decimal number as text, without zeros at its end."""
+    return f"{value.normalize():f}"
+
+
+def _moment_text(value: datetime) -> str:
+    """Return a moment as text, in UTC if it has a time zone; without a time of day if that is midnight."""
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    text = value.isoformat(sep=" ").removesuffix(" 00:00:00")
+    return text.rstrip("0") if "." in text else text
 
 
 @dataclass(frozen=True)
@@ -111,7 +138,12 @@ class CheckedColumn:
     def of(cls, values: pa.Array) -> CheckedColumn | None:
         """Read a column; None if its values have no text."""
         texts = to_texts(values)
-        return None if texts is None else cls(texts, to_numbers(texts))
+        if texts is None:
+            return None
+        plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        if pa.types.is_floating(plain.type) or pa.types.is_integer(plain.type):
+            return cls(texts, np.asarray(plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)))
+        return cls(texts, to_numbers(texts))
 
     def kind(self) -> ColumnKind | None:
         """Return how the column is judged; None if there is nothing to judge."""
@@ -154,7 +186,9 @@ def to_numbers(texts: Sequence[str | None]) -> np.ndarray:
 def inner_number(text: str) -> str | None:
     """Return the number in a text with a unit or a mark around it; None if there is none."""
     match = INNER_NUMBER.match(text.strip())
-    return match.group(1) if match else None
+    if match is None or MULTIPLIER.search(text.strip()):
+        return None  # "10k" is not 10
+    return match.group(1)
 
 
 def row_hashes(columns: Sequence[Sequence[str | None]]) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.cleaning.artefacts import find_artefact
+from diabolo.cleaning.numbers.errors import MAX_ROWS as MAX_NUMBERS
 from diabolo.cleaning.numbers.errors import N_FOLDS, NumberErrors
 from diabolo.cleaning.reading import CheckedColumn, ColumnKind, inner_number, read_columns, row_hashes
 from diabolo.cleaning.rules.base import Rule
@@ -120,9 +121,12 @@ class TableErrors:
         groups = {n: self._groups(n, read[n]) for n in self.texts.table.groups}
         found = self.texts.judge({n: read[n].texts for n in self.texts.table.values}, groups, own)
         if self.numbers is not None:
-            numeric = {n: read[n].numbers for n, kind in self.kinds.items() if kind.as_number}
+            numeric = {n: _with_inner(read[n]) for n, kind in self.kinds.items() if kind.as_number}
             labels = {n: groups[n] for n, k in self.kinds.items() if not k.as_number and k.is_group}
-            folds = np.where(own >= 0, self.hashes[np.maximum(own, 0)] % N_FOLDS, -1)
+            counted = np.zeros(len(self.hashes), bool)
+            counted[evenly_spaced(len(self.hashes), MAX_NUMBERS)] = True
+            place = np.maximum(own, 0)
+            folds = np.where((own >= 0) & counted[place], self.hashes[place] % N_FOLDS, -1)
             for name, verdicts in self.numbers.judge(numeric, labels, folds).items():
                 found[name] = verdicts if name not in found else found[name].joined(verdicts)
         for name, verdicts in found.items():
@@ -177,6 +181,9 @@ class TableErrors:
                     verdicts.clear(row)  # "<0.1" is a number that is not known exactly
                     continue
                 inner = inner_number(text)
+                if verdicts.log_odds[row] > 0:
+                    inner = None  # it would be wrong too: perhaps the unit is another one
+                verdicts.clear(row)
                 why = "text in a column of numbers" if inner is None else "a number with a unit or a mark"
                 verdicts.say(row, P_NO_NUMBER, why, inner, SURE if inner is not None else 0.0)
             elif name in self.traces and (artefact := find_artefact(text)) is not None:
@@ -300,6 +307,17 @@ def _number_values(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
     values = sorted(counts, key=lambda v: (-counts[v], v))
     number = {v: i for i, v in enumerate(values)}
     return values, np.array([-1 if t is None else number[t] for t in texts], dtype=np.int64)
+
+
+def _with_inner(column: CheckedColumn) -> np.ndarray:
+    """Return (rows,) the numbers of a column, with those that stand in a text with a unit."""
+    numbers = column.numbers.copy()
+    for row in np.flatnonzero(np.isnan(numbers)).tolist():
+        text = column.texts[row]
+        inner = None if text is None else inner_number(text)
+        if inner is not None:
+            numbers[row] = float(inner)
+    return numbers
 
 
 def _is_missing_word(text: str) -> bool:

@@ -84,7 +84,7 @@ class UserTable:
         if self.library == "polars" and self.frame is not None:
             new = nw.from_arrow(pa.table(dict(columns)), backend="polars")
             kinds = self.frame.schema
-            new_columns = [new[n] if kinds[n] == nw.Unknown else new[n].cast(kinds[n]) for n in columns]
+            new_columns = [new[n] if kinds[n] == nw.Unknown else _cast(new[n], kinds[n]) for n in columns]
             return self.frame.with_columns(*new_columns).to_native()
         if self.library == "pandas" and self.frame is not None:
             frame = self.frame.copy()
@@ -111,6 +111,15 @@ class UserTable:
                 )
             return table
         return self.to_native({**self.columns(), **columns})
+
+
+def _cast(values: nw.Series[Any], kind: Any) -> nw.Series[Any]:
+    """Return values in a type of polars; an Enum gains the categories that it lacks."""
+    if isinstance(kind, nw.Enum):
+        known = list(kind.categories)
+        new = [v for v in values.unique().to_list() if v is not None and v not in known]
+        kind = nw.Enum([*known, *sorted(new)])
+    return values.cast(kind)
 
 
 def read_user_table(data: Any) -> UserTable:

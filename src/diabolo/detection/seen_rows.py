@@ -24,6 +24,7 @@ NEIGHBOUR_SHARE = 0.1  # of the remembered rows: the distance to the farthest of
 RESIDUAL_EXPONENT = 0.5  # of the residual of rows of the fit, which the network has learnt (measured)
 # Of the chances that a row of the fit has to be anomalous, those of being so as a new row is.
 AS_NEW_SHARE = 1 / 8
+UNKNOWN = -1.0  # bits of a row whose cells were not checked
 CELLS_SHARE = 1 / 3  # of the chances that a row of the fit is anomalous otherwise, those by a wrong cell
 MAX_RANKED_ROWS = 2_000  # rows of the fit that others of them are ranked against
 
@@ -46,8 +47,8 @@ class SeenRows(RowEvidence):
     Args:
         fingerprints: (rows,) of every row of the fit, ascending.
         calibration: from evidence to bits, of rows of the fit.
-        cell_bits: (rows,) -log2 of the share of the rows of the fit of which a cell is as surely wrong; 0
-            where that is not known. None if it is not known of any.
+        cell_bits: (rows,) -log2 of the share of the rows of the fit of which a cell is as surely wrong;
+            `UNKNOWN` of rows that were not checked. None if none was.
     """
 
     name = "knn_distance"
@@ -65,7 +66,7 @@ class SeenRows(RowEvidence):
             log_odds: (rows,) log odds that one of their cells is wrong.
         """
         rank = np.searchsorted(np.sort(-log_odds), -log_odds, side="right")
-        bits = np.zeros(len(self.fingerprints), np.float32)
+        bits = np.full(len(self.fingerprints), UNKNOWN, np.float32)
         np.maximum.at(bits, self._places(batch), np.log2((len(rank) + 1) / rank).astype(np.float32))
         return SeenRows(self.fingerprints, self.calibration, bits)
 
@@ -113,6 +114,8 @@ class SeenRows(RowEvidence):
             require(ascending, f"order of {name!r}")
         calibration = Calibration.from_json(state, arrays["scores"])
         calibration.check({cls.name, Residual.name})
+        if "cell_bits" in arrays:
+            require(bool((arrays["cell_bits"] >= UNKNOWN).all()), "evidence of cells")
         return cls(arrays["fingerprints"], calibration, arrays.get("cell_bits"))
 
     @classmethod
@@ -170,8 +173,8 @@ class SeenRows(RowEvidence):
             bits[known] = self.calibration.bits(self.calibration.join(evidence))
             if self.cell_bits is not None:
                 of_cells = self.cell_bits[self._places(rows.batch)[known]]
-                by_cells = of_cells + np.log2(CELLS_SHARE)
-                bits[known] = np.maximum(bits[known] + np.log2(1 - CELLS_SHARE), by_cells)
+                joined = np.maximum(bits[known] + np.log2(1 - CELLS_SHARE), of_cells + np.log2(CELLS_SHARE))
+                bits[known] = np.where(of_cells == UNKNOWN, bits[known], joined)
         return bits
 
     def join(self, as_new: np.ndarray, as_seen: np.ndarray) -> np.ndarray:

@@ -116,6 +116,18 @@ class Cleaning:
     file: str = ACCEPTED_FILE
     shown: int = N_SHOWN
 
+    @property
+    def total(self) -> int:
+        """The number of suspicious cells of the columns that are listed."""
+        return sum(column.total for column in self.columns)
+
+    @property
+    def headline(self) -> str:
+        """How many cells are suspicious, in a short sentence for the head of the page."""
+        if self.total == 1:
+            return "One cell is probably wrong."
+        return f"{count(self.total)} cells are probably wrong."
+
 
 def cleaning(view: View, name: str, command: str | None) -> Cleaning | None:
     """Return what is wrong in the cells of a table; None for data whose cells are not checked.

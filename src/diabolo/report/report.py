@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import poisson
 
+from diabolo.cleaning.rules.kinds import describe_rules
 from diabolo.detection.calibration import severity
 from diabolo.report import columns, latent
 from diabolo.report.alarm_levels import alarm_levels
@@ -29,6 +30,7 @@ from diabolo.utils.text import shorten
 from diabolo.version import __version__
 
 VIEWS: tuple[type[View], ...] = (TableView, SeriesView)
+MAX_RULE = 120  # characters of a dependency between columns: a choice
 MAX_COMMAND = 2_000  # characters of the command line that are shown: a choice
 
 
@@ -66,7 +68,9 @@ def write_report(model: Model, data: Any, path: str | Path, *, command: str | No
     view = make_view(model, data)
     name = Path(data).name if isinstance(data, str | Path) else ""
     page = content(view, shorten(name), command or python_lines(model, name, path))
-    page["cleaning"] = cleaning(view, name, command)
+    page["cleaning"] = found = cleaning(view, name, command)
+    if found is not None and found.total:
+        page["verdict"] += f" {found.headline}"
     return write_page(path, f"{view.kind}_report", script="report.js", **page)
 
 
@@ -93,6 +97,7 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "columns": columns.column_table(view),
         "hidden_columns": max(len(view.engine.schema.entries) - columns.MAX_COLUMNS, 0),
         "cells_are_hidden": view.engine.cell_network.corruption.masks,
+        "dependencies": dependencies(view),
         "histograms": columns.value_histograms(view),
         "map": latent.latent_map(view),
         "traversals": latent.traversals(view),
@@ -103,6 +108,12 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "command": command[:MAX_COMMAND],
         "facts": facts(view),
     }
+
+
+def dependencies(view: View) -> list[str]:
+    """Return a line for each dependency between columns that was found or stated."""
+    checks = view.engine.table_errors
+    return [] if checks is None else [shorten(line, MAX_RULE) for line in describe_rules(checks.rules)]
 
 
 SIGNIFICANCE_LEVEL = 0.05  # above it, as many alarms as there are come by chance; a choice

@@ -144,19 +144,18 @@ def repair(
             hint='value="median"; or Autoencoder("masked") or the default recipe, on a table',
         )
     frame = engine.read(data)
-    checks = engine.table_errors is not None
-    by_network = None if checks or not correct else threshold
+    by_network = threshold if correct else None
     predictions, frame = _predict(engine, frame, by_network, "mean" if value == "draw" else value)
     defects = _find_defects(engine, frame, predictions["nats"], by_network)
     if value == "draw" and defects:
         # Samples are not conditioned on cells that are probably wrong.
         unreliable = {
-            kind: engine.cell_errors.wrong(nats) > 0.5 for kind, nats in predictions["nats"].items()
+            kind: engine.cell_errors.wrong(nats) > UNEXPECTED for kind, nats in predictions["nats"].items()
         }
         replaced = {name: defect.replaced for name, defect in defects.items()}
         predictions["expected"] = sample_missing(engine, frame, replaced, unreliable, seed)
     repaired = _replace(engine, frame, predictions, defects)
-    if not checks or not correct:
+    if engine.table_errors is None or not correct:
         return repaired
     return _correct(engine, repaired, _judge(engine, frame, predictions["nats"]), threshold or SURE, alike)
 
@@ -205,14 +204,19 @@ def _predict(
 def _find_defects(
     engine: Engine, frame: Frame, nats: Mapping[str, np.ndarray], threshold: float | None
 ) -> dict[str, _Defects]:
-    """Return scored column -> its cells to replace; columns without any are left out."""
+    """Return scored column -> its cells to replace; columns without any are left out.
+
+    Of columns that are checked only missing values are replaced by what is expected: see `_correct`.
+    """
     columns, defects = frame.user_table.columns(), {}
+    checked = () if engine.table_errors is None else engine.table_errors.kinds
     for name in engine.schema.scored:
         slots = engine.schema.slots_of(name)
         evidence = sum(engine.to_user_rows(frame, s.kind, nats[s.kind][:, s.index]) for s in slots)
         missing = engine.schema[name].missing(columns[name])
         p_wrong = np.where(missing, 1.0, engine.cell_errors.wrong(np.asarray(evidence)))
-        replaced = missing if threshold is None else missing | (p_wrong >= threshold)
+        by_missing = threshold is None or name in checked
+        replaced = missing if by_missing else missing | (p_wrong >= threshold)
         if replaced.any():
             defects[name] = _Defects(missing, p_wrong, replaced)
     return defects
@@ -249,7 +253,8 @@ def _replace(
         lines["row"] += picked.tolist()
         lines["column"] += [name] * len(picked)
         lines["why"] += np.where(missing[picked], MISSING, "unlikely given its surroundings").tolist()
-        lines["p_wrong"] += p_wrong[picked].tolist()
+        # A missing value is no wrong one: there is nothing to be wrong.
+        lines["p_wrong"] += [None if missing[row] else float(p_wrong[row]) for row in picked]
     doubtful: dict[str, Any] = {name: [] for name in SUSPECT_COLUMNS}
     return Repaired(frame.user_table, table, _by_row(lines), _by_row(doubtful), places)
 

@@ -293,7 +293,7 @@ def _explain(found: _Evidence, at: int, way: str) -> tuple[float | None, float, 
         return right, share * float(shares.max() / shares.sum()), f"{times} what is expected"
     if way == "sign":
         sign = "negative" if value[0] < 0 else "positive"
-        return _tidy(-value[0]), share, f"{sign}, though {_text(-value[0])} is expected"
+        return -float(value[0]), share, f"{sign}, though {_text(-value[0])} is expected"
     if way == "digit":
         others, shares = (part[0] for part in model.digits(value, mean, spread, np.ones(1, bool)))
         best = int(shares.argmax())
@@ -310,7 +310,7 @@ def _explain(found: _Evidence, at: int, way: str) -> tuple[float | None, float, 
 
 def _tidy(value: float) -> float:
     """Return a number without the noise of a division by a power of ten."""
-    return float(f"{value:.12g}")
+    return float(f"{value:.15g}")
 
 
 def _text(value: float) -> str:

@@ -34,6 +34,7 @@ P_OF_OTHER_COLUMN = 0.3  # weight of values that another column holds
 RESEMBLANCE = 0.1  # share of new values that resemble others by nature, before it is learnt ...
 RESEMBLANCE_ROWS = 10.0  # ... and the values that it stands for
 NEW_IN_GROUP = 0.3  # share of new values in a group from which another one is natural
+EXCEPTIONS = 0.01  # share of the rows that are exceptions where the rows of an entity agree; a choice
 EM_STEPS = 20
 TINY = 1e-300
 
@@ -123,6 +124,9 @@ class Channel:
             joint /= (gate * self.shares).sum(1, keepdims=True)
             joint /= joint.sum(1, keepdims=True)
             self.shares = (joint * right[:, None]).sum(0) + 0.5
+            self.shares /= self.shares.sum()
+        if any(context.is_entity for context in self.contexts):
+            self.shares[:2] = np.minimum(self.shares[:2], EXCEPTIONS)
             self.shares /= self.shares.sum()
         self.resemblance = RESEMBLANCE
         typo = self._typo(reference)[0]

@@ -78,7 +78,8 @@ class CharacterModel:
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        characters = sorted({c for value in self.values for c in value} - {START, END})[:MAX_CHARACTERS]
+        fitted = (value for value, weight in zip(self.values, self.weights, strict=True) if weight > 0)
+        characters = sorted({c for value in fitted for c in value} - {START, END})[:MAX_CHARACTERS]
         return {c: i for i, c in enumerate([START, END, *characters])}
 
     def _encode(self, strings: Sequence[str]) -> Encoded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +17,10 @@ MIN_ROWS = 10  # whose group has other rows, for a column to say something of an
 MIN_GAIN = 0.002  # nats for each row that a column must bring
 MAX_CONTEXTS = 8  # columns that say something of another; a choice
 MAX_GAIN = 8.0  # nats that one row counts
+# Groups, of so many rows, of which each has a value of its own that this share of its rows agrees on, but for
+# few groups; choices.
+MIN_ENTITIES, MIN_ENTITY_ROWS, OWN_VALUES, MOST_AGREE, FEW = 20, 4.0, 0.5, 0.6, 0.1
+MAX_EXCEPTIONS = 0.03  # rows of such a group that the column as a whole stands for at most; a choice
 MIN_GROUP = 5  # rows of a group whose mean gain is known
 ALLOWANCE = 1.0  # nats that a group of another column may be below; a choice
 TRUSTED = 2.0  # gain of a context, in nats, from which the whole column counts a fifth
@@ -34,7 +39,6 @@ class Context:
         groups: (groups,) weight of the rows of each group.
         own: (rows,) weight of each row of the fit.
         gain: (rows,) log p(value | group) - log p(value) of each row of the fit.
-        weight: of the context in the mixture.
     """
 
     name: str
@@ -44,7 +48,26 @@ class Context:
     groups: np.ndarray
     own: np.ndarray
     gain: np.ndarray
-    weight: float = 1.0
+
+    @cached_property
+    def is_entity(self) -> bool:
+        """Whether each group has a value of its own, which most of its rows agree on, as facts of an entity.
+
+        There another value that no second row of the group has is an exception, not one of several.
+        """
+        group = self.keys // STRIDE
+        start = np.flatnonzero(np.r_[True, np.diff(group) > 0])
+        total, most = np.add.reduceat(self.sums, start), np.maximum.reduceat(self.sums, start)
+        large = total >= MIN_ENTITY_ROWS
+        if large.sum() < MIN_ENTITIES:
+            return False
+        end = np.r_[start[1:], len(group)]
+        usual = [
+            self.keys[a + int(np.argmax(self.sums[a:b]))] % STRIDE
+            for a, b in zip(start[large], end[large], strict=True)
+        ]
+        own = len(set(usual)) >= OWN_VALUES * large.sum()
+        return bool(own and np.quantile(most[large] / total[large], FEW) >= MOST_AGREE)
 
     def counts(self, group: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the weight of the rows with this pair, and of those of the group; 0 for a group unknown."""
@@ -140,10 +163,14 @@ def find_contexts(
             for a in CONCENTRATIONS
         ]
         best = CONCENTRATIONS[int(np.argmax(fits))]
+        context = Context(name, best, keys, sums, groups, own, np.zeros(0))
+        if context.is_entity:
+            # However often errors make a fact of an entity look like something else, it is no other fact.
+            context.concentration = best = min(best, MAX_EXCEPTIONS)
         given = np.where(group >= 0, (pair + best * alone) / (rest + best), alone)
-        gain = np.clip(np.log(given) - np.log(alone), -MAX_GAIN, MAX_GAIN)
-        if np.mean(gain * right) > MIN_GAIN:
-            found.append((float(np.mean(gain * right)), Context(name, best, keys, sums, groups, own, gain)))
+        context.gain = np.clip(np.log(given) - np.log(alone), -MAX_GAIN, MAX_GAIN)
+        if np.mean(context.gain * right) > MIN_GAIN:
+            found.append((float(np.mean(context.gain * right)), context))
     found.sort(key=lambda f: -f[0])
     return [context for _, context in found[:MAX_CONTEXTS]]
 

@@ -222,6 +222,7 @@ class TextErrors:
         column whose other repeated values each go with one value of another column.
         """
         stuck, rows = np.zeros(len(counts), bool), self.table.rows_of[name]
+        codes = self.table.codes[name][rows]
         pairs, repeated = counts * (counts - 1) / 2, (counts >= 2) & (counts < MAX_STUCK_SHARE * len(rows))
         if pairs[repeated].sum() < MIN_PAIRS or repeated.sum() < MIN_REPEATED_VALUES:
             return stuck
@@ -229,14 +230,17 @@ class TextErrors:
             group = self.table.groups[other][rows]
             if group.max(initial=-1) < MIN_REPEATED_VALUES:
                 continue
-            number = np.bincount(where, minlength=len(keys))
+            known = group >= 0
+            number = np.bincount(where, known, len(keys))
+            there = np.bincount(codes, known, len(counts))
+            pairs, asked = there * (there - 1) / 2, repeated & (there >= 2)
             same = np.bincount(keys % STRIDE, number * (number - 1) / 2, len(counts))
             by_chance = float(((np.bincount(group + 1) / len(rows)) ** 2).sum())
             if by_chance > 0.5:
                 continue
             agreement = (same / np.maximum(pairs, 1) - by_chance) / (1 - by_chance)
-            if (agreement[repeated] > AGREES).mean() > MOST_AGREE:
-                stuck |= (counts >= MIN_STUCK) & (agreement < DISAGREES)
+            if asked.any() and (agreement[asked] > AGREES).mean() > MOST_AGREE:
+                stuck |= (there >= MIN_STUCK) & (agreement < DISAGREES)
         return stuck
 
     def judge(

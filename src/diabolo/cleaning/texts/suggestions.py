@@ -169,6 +169,7 @@ def _candidates(
                 continue
             low, high = np.searchsorted(context.keys, [group * STRIDE, (group + 1) * STRIDE])
             top = low + np.argsort(-context.sums[low:high], kind="stable")[:MAX_BY_CONTEXT]
+            top = top[context.sums[top] > 0]
             near |= dict.fromkeys((context.keys[top] % STRIDE).tolist())
         near.pop(code, None)
         for value in near:

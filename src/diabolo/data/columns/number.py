@@ -135,7 +135,7 @@ class Number(Column):
         if not exact:
             return pa.array(x)
         if self.decimals is not None:
-            x = np.round(x, self.decimals)
+            x = np.round(x, self.decimals) + 0.0  # no negative zero
         if self.type.startswith(("int", "uint")):
             info = np.iinfo(self.type)
             # The largest whole numbers have no float of their own: they are put in as they are.
