@@ -79,6 +79,14 @@ def test_the_sum_of_three_is_found_and_rounded_numbers_add_up() -> None:
     assert texts_of({**table, "all": pa.array(parts.sum(0).round(1))}) >= {"part 0 + part 1 + part 2 = all"}
 
 
+def test_sums_of_numbers_that_are_not_rounded_are_found() -> None:
+    rng = np.random.default_rng(0)
+    one, two, three = 1e7 * rng.gamma(2, 4, (3, 300))
+    table = {"one": one, "two": two, "three": three, "all": one + (two + three)}
+    found = texts_of({name: pa.array(values) for name, values in table.items()})
+    assert found >= {"one + two + three = all"}
+
+
 def test_numbers_apart_or_alike_are_not_in_order() -> None:
     rng = np.random.default_rng(0)
     size = rng.normal(100, 20, 400)

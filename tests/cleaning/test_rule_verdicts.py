@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from diabolo.cleaning.rules.kinds import Determines
+from diabolo.cleaning.rules.base import Rule
+from diabolo.cleaning.rules.kinds import Determines, Sum
 from diabolo.cleaning.rules.parsing import read_rules
 from diabolo.cleaning.rules.slips import is_slip
 from diabolo.cleaning.rules.verdicts import judge_rules
@@ -111,6 +112,48 @@ def test_without_a_slip_all_terms_share_the_blame() -> None:
     found = judged(table, "net + tax = gross")
     assert all(found[name][0] == pytest.approx(0.98 / 3, abs=0.01) for name in ("net", "tax", "gross"))
     assert "net + tax = gross is off by +77.13; " in str(found["gross"][2])
+
+
+def test_a_row_is_judged_alike_alone_and_among_others() -> None:
+    table = changed(orders(), "net", {ROW: 10.25})
+    table = changed(changed(table, "tax", {ROW: 5.0}), "gross", {ROW: 99.0})
+    rules = [parse(table, text).fit(read(orders())) for text in ("net + tax = gross", "provider -> size")]
+    table = changed(table, "size", {ROW: None})
+    table["size"] = pa.array([str(v) if v is not None else "?x" for v in table["size"].to_pylist()])
+    said = []
+    for rows in (slice(0, 400), slice(ROW, ROW + 1)):
+        columns = read({name: values[rows] for name, values in table.items()})
+        verdicts = {name: Verdicts.empty(rows.stop - rows.start) for name in columns}
+        judge_rules(rules, columns, np.full(rows.stop - rows.start, -1), verdicts)
+        place = ROW - rows.start
+        said.append({n: (v.suggestions[place], v.reasons[place]) for n, v in verdicts.items()})
+    assert said[0] == said[1]
+    assert said[0]["gross"] == ("15.25", "net + tax = gross is off by +83.75; 15.25 would be right")
+    usual = orders()["size"][ROW].as_py()
+    assert f"comes with {usual} in " in str(said[0]["size"][1])
+
+
+def parse(table: dict[str, pa.Array], text: str) -> Rule:
+    return read_rules(text, list(table))[0]
+
+
+def test_large_totals_are_corrected_to_the_cent() -> None:
+    table = changed(orders(), "net", {ROW: 123_456_789_012.34})
+    found = judged(changed(changed(table, "tax", {ROW: 0.0}), "gross", {ROW: 1.0}), "net + tax = gross")
+    assert found["gross"][1] == "123456789012.34"
+
+
+def test_a_sum_is_worked_out_for_all_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, excess = [], Sum.excess
+    monkeypatch.setattr(Sum, "excess", lambda self, columns: calls.append(1) or excess(self, columns))
+    rule = parse(orders(), "net + tax = gross").fit(read(orders()))
+    counts = []
+    for wrong in (1, 40):
+        calls.clear()
+        columns = read(changed(orders(), "gross", dict.fromkeys(range(wrong), 1.0)))
+        judge_rules([rule], columns, np.full(400, -1), {name: Verdicts.empty(400) for name in columns})
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
 
 
 def test_dates_in_the_wrong_order_share_the_blame() -> None:

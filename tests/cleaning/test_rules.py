@@ -12,7 +12,14 @@ import pytest
 from diabolo.cleaning.rules.base import Rule, quoted
 from diabolo.cleaning.rules.kinds import KINDS, Determines, Order, Sum, describe_rules, rule_from_json
 from diabolo.cleaning.rules.parsing import parse_rule, read_rules
-from diabolo.cleaning.rules.values import decimals, find_date_format, to_seconds, without_midnight
+from diabolo.cleaning.rules.stated import check_stated
+from diabolo.cleaning.rules.values import (
+    decimals,
+    find_date_format,
+    known_texts,
+    to_seconds,
+    without_midnight,
+)
 from diabolo.errors import OptionError
 from tests.cleaning.made_rules import changed, column, orders, read
 
@@ -110,6 +117,17 @@ def test_sums_allow_for_rounding() -> None:
     assert (less.holds, less.applies) == (398, 399)
 
 
+@pytest.mark.parametrize("size", [1e9, 1e13])
+def test_large_numbers_may_cancel_in_a_sum(size: float) -> None:
+    rng = np.random.default_rng(0)
+    q, p = (size * (1 + rng.random(200))).round(2), rng.gamma(2, 10, 200).round(2)
+    table = {"o": pa.array((q + p).round(2)), "q": pa.array(q), "p": pa.array(p)}
+    rule = Sum(("o",), ("q",), "p").fit(read(table))
+    assert rule.holds == 200 and rule.tolerance < 0.01
+    wrong = read(changed(table, "p", {3: p[3] + 0.5}))
+    assert np.flatnonzero(rule.violations(wrong)).tolist() == [3]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "form"),
     [
@@ -118,6 +136,11 @@ def test_sums_allow_for_rounding() -> None:
         (
             ["2024-01-31 10:00:00.5", "2024-02-01 10:00"],
             ["2024-01-31 10:00:01", "2024-02-01 09:59"],
+            "ISO 8601",
+        ),
+        (
+            ["2024-01-31T10:00:00+01:00", "2024-01-31 10:00Z"],
+            ["2024-01-31T09:30:00.123456789Z", "2024-01-31 10:30 +0100"],
             "ISO 8601",
         ),
     ],
@@ -139,7 +162,57 @@ def test_values_as_rules_read_them() -> None:
     assert decimals(column("1.250", "3", "2.5e-3")) == 12 and decimals(column("1.250", "3")) == 2
     assert find_date_format(column("1", "2")) is None and find_date_format(column("a", "b")) is None
     assert to_seconds(["02.01.1970", None, "x"], "%d.%m.%Y")[0] == 86_400
+    assert np.isnan(to_seconds(["2024-01-01-0007", "2024-01-01x", "2024-01-01 25:00"], "ISO 8601")).all()
+    assert without_midnight("2024-01-01-7.0") == "2024-01-01-7.0"  # no date
+    assert known_texts(column("Nan", "NaN", " n/a ")) == ["Nan", None, None]
     assert without_midnight("2024-01-01 00:00:00") == "2024-01-01" and without_midnight("12.00") == "12.00"
+
+
+def test_a_number_among_dates_is_no_date() -> None:
+    dates = [f"2024-01-{day:02}" for day in range(1, 20)]
+    assert find_date_format(column(*dates, "7")) == "ISO 8601"
+    assert find_date_format(column(*dates[:5], "7")) is None
+
+
+CHECKED: dict[str, pa.Array] = {
+    "label": pa.array(["red", "blue", None]),
+    "list": pa.array([[1], [2], [3]]),
+    "nothing": pa.array([None, "n/a", None]),
+    "one": pa.array([1.5, None, None]),
+    "two": pa.array(["2", "3", "n/a"]),
+    "other": pa.array([None, None, 3.5]),
+    "date": pa.array(["2024-01-01", "2024-01-02", None]),
+    "day": pa.array(["31.12.2024", "01.01.2025", None]),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "label -> list",
+            "needs text, numbers or dates in the column 'list', which holds values of the type list",
+        ),
+        ("nothing -> label", "needs text, numbers or dates in the column 'nothing', which holds no values"),
+        ("one + label = two", "needs numbers in the column 'label', which holds 'red'"),
+        ("one = date", "needs numbers in the column 'date', which holds '2024-01-01'"),
+        ("one <= label", "needs numbers or dates in the column 'label', which holds 'red'"),
+        ("one < date", "compares 'one', which holds numbers, with 'date', which holds dates"),
+        ("one -> other", "is about no row: none has values in all of its columns"),
+        ("one = other", "is about no row"),
+        ("one <= other", "is about no row"),
+    ],
+)
+def test_a_rule_that_can_say_nothing_is_refused(text: str, said: str) -> None:
+    with pytest.raises(OptionError) as error:
+        check_stated(read_rules(text, list(CHECKED)), CHECKED)
+    assert f"rules: {text!r} {said}" in error.value.message and "leave out the rule" in str(error.value.hint)
+
+
+def test_a_rule_that_says_something_is_accepted() -> None:
+    texts = ["label -> one", "one = two", "one <= two", "date <= day", "label -> date"]
+    check_stated(read_rules(texts, list(CHECKED)), CHECKED)
+    check_stated((), {})
 
 
 def fitted_rules() -> list[Rule]:
@@ -184,6 +257,12 @@ FORGED: dict[str, list[tuple[str, Any]]] = {
         ("total", None),
         ("tolerance", -1.0),
         ("tolerance", float("nan")),
+        ("digits", []),
+        ("digits", [2, 2]),
+        ("digits", [2, 2, -1]),
+        ("digits", [2, 2, 13]),
+        ("digits", [2, 2, 2.0]),
+        ("digits", "222"),
     ],
     "order": [
         ("low", None),

@@ -357,3 +357,20 @@ def test_one_column_alone_can_be_judged() -> None:
     found = verdicts(change(table, "city", {5: "Birmingxam", 6: f"{table['city'][6]}*"}))
     assert suspects(found) == {("city", 5), ("city", 6)}
     assert found["city"].suggestions[5] == "Birmingham" and found["city"].suggestions[6] in CITIES
+
+
+def test_what_most_rows_of_an_entity_agree_on_is_right() -> None:
+    """Many sources report the times of the same flights, each wrong in a fifth of them."""
+    rng = np.random.default_rng(0)
+    true = [f"{h}:{m:02d}" for h, m in zip(rng.integers(0, 24, 60), rng.integers(0, 60, 60), strict=True)]
+    flights = np.repeat(np.arange(60), 15)
+    time = [
+        true[f] if rng.random() > 0.2 else f"{rng.integers(0, 24)}:{rng.integers(0, 60):02d}" for f in flights
+    ]
+    table = {"flight": [f"AA{f:03d}" for f in flights], "time": time}
+    found = by_texts(table)["time"]
+    wrong = np.array([t != true[f] for t, f in zip(time, flights, strict=True)])
+    called = p_wrong(found) > 0.5
+    assert (called & wrong).sum() > 0.8 * wrong.sum() and (called & ~wrong).sum() <= 2
+    right = [s == true[f] for s, f, c in zip(found.suggestions, flights, called, strict=True) if c]
+    assert np.mean(right) > 0.95

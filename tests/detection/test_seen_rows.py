@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
 from diabolo.data.fingerprints import short_fingerprints
+from diabolo.detection import EncodedRows
 from diabolo.detection.seen_rows import SeenRows
 
 GROUP = 40
@@ -77,3 +79,32 @@ def test_series_have_no_evidence_of_seen_rows() -> None:
     """A window overlaps others of the fit; windows like it are told by their place in time."""
     wave = pd.DataFrame({"value": np.sin(np.arange(600) / 5)})
     assert Autoencoder(window=16, epochs=1).fit(wave).engine_.rows.of_seen_rows is None
+
+
+def test_a_row_of_the_fit_with_a_wrong_cell_is_anomalous(grouped: pd.DataFrame) -> None:
+    wrong = grouped.copy()
+    wrong.loc[5, "a"] = 1000 * abs(wrong.loc[5, "a"])
+    wrong.loc[9, "label"] = "blve"
+    model = Autoencoder(seed=0, epochs=5).fit(wrong)
+    seen = model.engine_.rows.of_seen_rows
+    assert seen is not None and seen.cell_bits is not None
+    places = np.searchsorted(
+        seen.fingerprints, short_fingerprints(model.engine_.schema.encode(_columns(wrong)))
+    )
+    assert {5, 9} <= set(np.argsort(-seen.cell_bits[places])[:6].tolist())
+    assert model.anomaly_score(wrong)[9] > np.quantile(model.anomaly_score(wrong), 0.95)
+
+
+def test_rows_that_were_not_checked_lose_nothing(model: Autoencoder, grouped: pd.DataFrame) -> None:
+    engine = model.engine_
+    seen, frame = engine.rows.of_seen_rows, engine.read(grouped)
+    assert seen is not None
+    rows = EncodedRows(engine.parts, engine.schema.encode(frame.columns))
+    residual = np.ones(len(grouped))
+    alone = SeenRows(seen.fingerprints, seen.calibration).bits(rows, residual)
+    unknown = SeenRows(seen.fingerprints, seen.calibration, np.full(len(seen.fingerprints), -1, np.float32))
+    assert np.array_equal(unknown.bits(rows, residual), alone)
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, pa.Array]:
+    return {name: pa.array(frame[name]) for name in frame}

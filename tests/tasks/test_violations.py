@@ -11,10 +11,14 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder, load
+from diabolo.cleaning.rules.kinds import Sum
+from diabolo.cleaning.rules.parsing import read_rules
 from diabolo.errors import OptionError, UnsupportedError
+from diabolo.generation import Request
 from diabolo.tasks import violations
+from diabolo.tasks.kept_rules import keep_rules
 from tests import made
-from tests.cleaning.made_rules import changed, orders
+from tests.cleaning.made_rules import changed, orders, read
 from tests.fits import fitted
 
 WRONG = {"city": (3, "nowhere"), "gross": (4, 99_999.0)}
@@ -122,3 +126,61 @@ def test_what_is_asked_for_stays(ordered: Autoencoder) -> None:
     assert set(new["city"].to_pylist()) == {"city 1"} and np.allclose(new["gross"].to_numpy(), 500)
     asked = ordered.generate(100, seed=0, where="gross >= 600").to_frame()
     assert min(asked["gross"].to_pylist()) >= 600
+
+
+def kept(table: dict[str, pa.Array], seen: dict[str, pa.Array], *rules: str, **asked: Any) -> dict[str, Any]:
+    """A table in which rules are satisfied that were fitted to another one."""
+    fitted_rules = [rule.fit(read(seen)) for rule in read_rules(list(rules), list(seen))]
+    return keep_rules(fitted_rules, table, Request.of(1, seed=0, **asked))
+
+
+def test_conditions_settle_the_columns_that_they_name() -> None:
+    table = {"a": pa.array([1.5, 2.5]), "b": pa.array([9.0, 2.5]), "b total": pa.array([1.0, 1.0])}
+    seen = {**table, "b": table["a"]}
+    assert kept(table, seen, "a = b", where="b total >= 1")["b"].to_pylist() == [1.5, 2.5]
+    assert kept(table, seen, "a = b", where="b >= 1")["b"].to_pylist() == [9.0, 2.5]
+    assert kept(table, seen, "a = b", where="b total <= b")["b"].to_pylist() == [9.0, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (pa.int64(), [12, 0, 7]),
+        (pa.uint16(), [12, 0, 7]),
+        (pa.float64(), [11.75, -0.25, 7.0]),
+        (pa.string(), ["11.75", "-0.25", "7"]),
+    ],
+)
+def test_totals_are_in_the_type_of_their_column(kind: pa.DataType, wanted: list[Any]) -> None:
+    seen = {"a": pa.array([1.5, 2.5]), "b": pa.array([0.25, 0.25]), "c": pa.array([1.75, 2.75])}
+    table = {"a": pa.array([11.5, -0.5, 5.0]), "b": pa.array([0.25, 0.25, 2.0]), "c": pa.array([1, 9, 7])}
+    found = kept({**table, "c": table["c"].cast(kind)}, seen, "a + b = c")["c"]
+    assert found.type == kind and found.to_pylist() == wanted
+
+
+def test_totals_are_rounded_as_in_the_fit_whatever_was_generated() -> None:
+    rng = np.random.default_rng(0)
+    parts = rng.gamma(2, 40, (2, 300)).round(2)
+    seen = {"a": pa.array(parts[0]), "b": pa.array(parts[1]), "c": pa.array(parts.sum(0).round())}
+    rule = Sum(("a", "b"), (), "c").fit(read(seen))
+    assert rule.digits == (2, 2, 0) and rule.tolerance > 0.5
+    table = {"a": pa.array([10.0]), "b": pa.array([5.33]), "c": pa.array([99.5])}
+    assert kept(table, seen, "a + b = c")["c"].to_pylist() == [15.0]
+    exact = {**seen, "c": pa.array(parts.sum(0).round(2))}
+    assert kept({**table, "c": pa.array([99.0])}, exact, "a + b = c")["c"].to_pylist() == [15.33]
+
+
+def test_of_rules_that_contradict_each_other_the_first_is_satisfied() -> None:
+    seen = {"a": pa.array([1.0, 2.0]), "b": pa.array([1.0, 2.0]), "c": pa.array([1.0, 2.0])}
+    table = {"a": pa.array([1.0]), "b": pa.array([2.0]), "c": pa.array([3.0])}
+    assert kept(table, seen, "a = c", "b = c")["c"].to_pylist() == [1.0]
+
+
+def test_ids_of_new_rows_stay_different() -> None:
+    rng = np.random.default_rng(0)
+    number = np.arange(1, 301)
+    part = rng.integers(0, 10, 300)
+    table = pa.table({"id": number, "part": part, "rest": number - part, "size": rng.normal(size=300)})
+    model = fitted(table, "vanilla", epochs=1, rules=["part + rest = id", "id <= rest"])
+    new = model.generate(50, seed=0).to_frame()
+    assert new["id"].to_pylist() == list(range(301, 351))

@@ -29,6 +29,7 @@ from diabolo.adapters.lightning_batches import (
 )
 from diabolo.adapters.lightning_module import Module
 from diabolo.cleaning.rules.parsing import read_rules
+from diabolo.cleaning.rules.stated import check_stated
 from diabolo.data.fields import Batch
 from diabolo.data.reading import read_fit_data
 from diabolo.data.sources import Table, read_user_table
@@ -273,6 +274,7 @@ class DataModule(pl.LightningDataModule):
             trained.networks[name] = network
             trained.history += given[name].history
         rules = read_rules(model.rules, data.frame.user_table.table.column_names)
+        check_stated(rules, data.frame.user_table.columns())
         engine = build_engine(data, trained, device=device, thread_count=model.threads, rules=rules)
         if self.file is not None:
             rows = sum(self.file.sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,22 +12,29 @@ import pyarrow.compute as pc
 from diabolo.cleaning.reading import read_columns
 from diabolo.cleaning.rules.base import Rule
 from diabolo.cleaning.rules.kinds import Determines, Order, Sum
-from diabolo.cleaning.rules.values import decimals, known_texts
+from diabolo.cleaning.rules.values import known_texts
 from diabolo.engine import Engine
 from diabolo.generation import Request
 from diabolo.generation.base import Table
 from diabolo.tasks.base import to_values, value_type
 
 MIN_HOLDS = 0.995  # share of the rows of the fit in which a rule that was found holds, to be kept
+COMPARISON = re.compile(r"<=|>=|==|!=|<|>")  # between the two sides of a condition of `where`
 
 
 def exact_rules(engine: Engine) -> list[Rule]:
     """Return the rules that new rows must satisfy: those that were stated, and those that hold nearly always.
 
-    A column that determines others comes after the rule that determines it.
+    A column that determines others comes after the rule that determines it. Rules that would change ids or
+    constants, which are made without a model, are left out.
     """
     known = () if engine.table_errors is None else engine.table_errors.rules
-    exact = [rule for rule in known if rule.stated or rule.holds >= MIN_HOLDS * rule.applies]
+    made = {entry.name for entry in engine.schema.entries if entry.surrogate is not None}
+    exact = [
+        rule
+        for rule in known
+        if (rule.stated or rule.holds >= MIN_HOLDS * rule.applies) and not made & _changed_by(rule)
+    ]
     waiting = [rule for rule in exact if not isinstance(rule, Order)]
     ordered: list[Rule] = []
     while waiting:
@@ -41,7 +49,8 @@ def keep_rules(rules: Iterable[Rule], table: Table, request: Request) -> Table:
     """Return new rows in which the last column of each rule follows from the others.
 
     Values that are in the wrong order are exchanged. Columns whose values were asked for stay as they are,
-    and so do missing values.
+    and so do missing values, and columns that an earlier rule is about: of rules that contradict each other,
+    the first one is satisfied.
 
     Args:
         rules: in the order in which they are applied.
@@ -49,7 +58,7 @@ def keep_rules(rules: Iterable[Rule], table: Table, request: Request) -> Table:
         request: what was asked for.
     """
     settled = {*request.given, *request.keep, *(name for group in request.observed for name in group)}
-    settled |= {name for name in table if any(name in condition for condition in request.where)}
+    settled |= {side.strip() for condition in request.where for side in COMPARISON.split(condition, 1)}
     kept = dict(table)
     for rule in rules:
         target = rule.columns[-1]
@@ -60,14 +69,19 @@ def keep_rules(rules: Iterable[Rule], table: Table, request: Request) -> Table:
                 kept |= _exchanged(rule, kept)
             continue
         settled |= set(rule.columns)
-        right = _right_values(rule, kept)
         values = kept[target]
         kind = value_type(values.type)
+        right = _right_values(rule, kept, kind)
         wanted = np.array([v is not None for v in right]) & values.is_valid().to_numpy(zero_copy_only=False)
         found = to_values(np.array(right, dtype=object), wanted, kind)
         plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
         kept[target] = pc.if_else(found.is_valid(), found, plain).cast(values.type)
     return kept
+
+
+def _changed_by(rule: Rule) -> set[str]:
+    """Return the columns that a rule changes in new rows."""
+    return set(rule.columns if isinstance(rule, Order) else rule.columns[-1:])
 
 
 def _exchanged(rule: Order, table: Table) -> Table:
@@ -79,17 +93,17 @@ def _exchanged(rule: Order, table: Table) -> Table:
     return {rule.low: pc.if_else(wrong, high, low), rule.high: pc.if_else(wrong, low, high)}
 
 
-def _right_values(rule: Rule, table: Table) -> Sequence[str | None]:
-    """Return (rows,) what the last column of a rule should hold; None where that is not known."""
+def _right_values(rule: Rule, table: Table, kind: pa.DataType) -> Sequence[str | None]:
+    """Return (rows,) what the last column of a rule, of a type, should hold; None where that is not known."""
     columns = read_columns(table, rule.columns)
     if len(columns) < len(rule.columns):
         return [None] * len(table[rule.columns[-1]])
     violated = rule.violations(columns)
     if isinstance(rule, Sum):
         right = columns[rule.total].numbers - rule.excess(columns)
-        digits = max(decimals(columns[name]) for name in rule.columns)
+        digits = _digits(rule, kind)
         return [
-            f"{value:.{digits}f}" if wrong else None for value, wrong in zip(right, violated, strict=True)
+            f"{value:z.{digits}f}" if wrong else None for value, wrong in zip(right, violated, strict=True)
         ]
     assert isinstance(rule, Determines)
     left = known_texts(columns[rule.left])
@@ -97,3 +111,13 @@ def _right_values(rule: Rule, table: Table) -> Sequence[str | None]:
         rule.usual[value].value if value is not None and wrong else None
         for value, wrong in zip(left, violated, strict=True)
     ]
+
+
+def _digits(rule: Sum, kind: pa.DataType) -> int:
+    """Return the digits of a total after the decimal point: its own, where the rule allows for rounding."""
+    if pa.types.is_integer(kind):
+        return 0
+    if pa.types.is_decimal(kind):
+        return max(int(kind.scale), 0)
+    own = rule.digits[-1]
+    return own if rule.tolerance > 0.5 * 10.0**-own else max(rule.digits)

@@ -9,6 +9,7 @@ import torch
 
 from diabolo.cleaning.rules.base import Rule
 from diabolo.cleaning.rules.parsing import read_rules
+from diabolo.cleaning.rules.stated import check_stated
 from diabolo.data.reading import FitData
 from diabolo.data.schema import Schema
 from diabolo.errors import DataError, OptionError
@@ -59,11 +60,14 @@ def table_rules(rules: Sequence[str] | str | None, data: FitData) -> tuple[Rule,
         data: of the fit.
 
     Raises:
-        OptionError: a rule cannot be read, names a column that the data does not have, or is about a series.
+        OptionError: a rule cannot be read, names a column that the data does not have, can say nothing
+            of its columns, or is about a series.
     """
     if rules and data.source.overlaps:
         raise OptionError("rules are about the columns of a table; this is a series", hint="leave out rules")
-    return read_rules(rules, data.user_table.table.column_names)
+    found = read_rules(rules, data.user_table.table.column_names)
+    check_stated(found, data.user_table.columns())
+    return found
 
 
 def training_options(options: Mapping[str, Any]) -> dict[str, Any]:

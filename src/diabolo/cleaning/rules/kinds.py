@@ -1,6 +1,7 @@
 """Dependencies between the columns of a table: what determines what, what adds up, what is never above what.
 
-A rule of the user counts as exact. A rule that was found holds in nearly all rows: see `rule_search`.
+A rule of the user counts as exact. A rule that was found holds in nearly all rows: see
+`diabolo.cleaning.rules.search`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,22 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from diabolo.cleaning.rules.base import Columns, Rule, quoted
-from diabolo.cleaning.rules.values import FORMATS, decimals, find_date_format, known_texts, to_seconds
+from diabolo.cleaning.rules.values import (
+    FORMATS,
+    MAX_DECIMALS,
+    decimals,
+    find_date_format,
+    known_texts,
+    to_seconds,
+)
 from diabolo.utils.checks import is_finite_number, is_text_list, require
 
 MAX_VALUES = 20_000  # of a column whose determined values are remembered: the most frequent ones
 MIN_GAIN = 0.02  # more rows in which a sum holds that a tolerance for rounding must bring
 MAX_ROUNDING = 0.02  # of the spread of the totals that is put down to rounding
 EXACT = 0.01  # tolerance of a sum of numbers that are not rounded, in units of their last digit
-RELATIVE = 1e-9  # tolerance of sums, relative to the total: numbers have ten digits or more
+RELATIVE = 1e-9  # tolerance of sums, relative to the total: numbers have ten digits or more ...
+ROUND_OFF = 1e-14  # ... and relative to the largest number: it may cancel, and has some 16 digits
 
 
 class Usual(NamedTuple):
@@ -145,6 +154,8 @@ class Sum(Rule):
         minus: columns that are subtracted.
         total: column that holds the result.
         tolerance: how far off the total may be, for numbers that are rounded.
+        digits: how many digits nearly all numbers of the fit have after the decimal point, in the order of
+            `columns`; empty before a fit.
 
     Example:
         >>> from diabolo.cleaning.reading import CheckedColumn
@@ -162,6 +173,7 @@ class Sum(Rule):
     minus: tuple[str, ...]
     total: str
     tolerance: float = 0.0
+    digits: tuple[int, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -184,6 +196,15 @@ class Sum(Rule):
         result = numbers[self.total] - sum(numbers[n] for n in self.plus)
         return np.asarray(result + sum(numbers[n] for n in self.minus))
 
+    def inexact(self, columns: Columns) -> np.ndarray:
+        """Return (rows,) how far off the total may be as numbers have so many digits only.
+
+        Args:
+            columns: name -> values.
+        """
+        sizes = [np.abs(columns[name].numbers) for name in self.columns]
+        return np.asarray(RELATIVE * sizes[-1] + ROUND_OFF * np.max(sizes, axis=0))
+
     def fit(self, columns: Columns) -> Self:
         """Choose the tolerance: for rounding, if that makes the sum right in more rows.
 
@@ -192,15 +213,17 @@ class Sum(Rule):
         """
         excess = self.excess(columns)
         known = np.isfinite(excess)
-        units = [10.0 ** -decimals(columns[name]) for name in self.columns]
+        digits = tuple(decimals(columns[name]) for name in self.columns)
+        units = [10.0**-count for count in digits]
         exact, rounded = EXACT * min(units), (0.5 + EXACT) * sum(units)
-        far, totals = np.abs(excess[known]), columns[self.total].numbers[known]
+        totals = columns[self.total].numbers[known]
+        far = np.abs(excess[known]) - self.inexact(columns)[known]
         gain = spread = 0.0
         if known.any():
             gain = float((far <= rounded).mean() - (far <= exact).mean())
             spread = float(np.subtract(*np.quantile(totals, [0.9, 0.1])))
         by_rounding = gain > MIN_GAIN and rounded <= MAX_ROUNDING * spread
-        fitted = replace(self, tolerance=rounded if by_rounding else exact)
+        fitted = replace(self, tolerance=rounded if by_rounding else exact, digits=digits)
         return fitted.counted(columns, known)
 
     def violations(self, columns: Columns) -> np.ndarray:
@@ -210,13 +233,13 @@ class Sum(Rule):
             columns: name -> values.
         """
         excess = self.excess(columns)
-        allowed = self.tolerance + RELATIVE * np.abs(columns[self.total].numbers)
+        allowed = self.tolerance + self.inexact(columns)
         return np.asarray(np.isfinite(excess) & (np.abs(excess) > allowed))
 
     def options(self) -> dict[str, Any]:
-        """Return the columns and the tolerance."""
+        """Return the columns, the tolerance and the digits."""
         names = {"plus": list(self.plus), "minus": list(self.minus), "total": self.total}
-        return {**names, "tolerance": self.tolerance}
+        return {**names, "tolerance": self.tolerance, "digits": list(self.digits)}
 
     @classmethod
     def from_options(cls, state: Mapping[str, Any]) -> Self:
@@ -227,7 +250,11 @@ class Sum(Rule):
             "columns of a rule",
         )
         require(is_finite_number(state["tolerance"]) and state["tolerance"] >= 0, "tolerance")
-        return cls(tuple(state["plus"]), tuple(state["minus"]), state["total"], float(state["tolerance"]))
+        digits = state["digits"]
+        require(isinstance(digits, list) and len(digits) == len(names), "digits of numbers")
+        require(all(_is_count(count) and count <= MAX_DECIMALS for count in digits), "digits of numbers")
+        plus, minus = tuple(state["plus"]), tuple(state["minus"])
+        return cls(plus, minus, state["total"], float(state["tolerance"]), tuple(digits))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from diabolo.cleaning.reading import CheckedColumn
 from diabolo.cleaning.rules.base import Rule
-from diabolo.cleaning.rules.kinds import Determines, Order, Sum
+from diabolo.cleaning.rules.kinds import RELATIVE, ROUND_OFF, Determines, Order, Sum
 from diabolo.cleaning.rules.values import decimals, find_date_format, known_texts, to_seconds
 from diabolo.utils.sampling import evenly_spaced
 
@@ -148,12 +148,14 @@ def _find_sums(columns: Mapping[str, CheckedColumn]) -> Iterator[Rule]:
     numbers = np.array([columns[n].numbers for n in names]).reshape(len(names), rows)
     some = np.random.default_rng(0).permutation(numbers.shape[1])[:N_SAMPLED]
     sampled, units = numbers[:, some], np.array([10.0 ** -decimals(columns[n]) for n in names])
+    sizes = np.abs(sampled)
     found: list[set[str]] = []
     for size in (1, 2, 3):
         for terms in combinations(range(len(names) if size < 3 else min(len(names), MAX_OF_THREE)), size):
             excess = np.abs(sampled - sampled[list(terms)].sum(0))
             known = np.isfinite(excess)
-            near = excess <= (0.51 * (units[list(terms)].sum() + units))[:, None]
+            inexact = RELATIVE * sizes + ROUND_OFF * np.maximum(sizes, sizes[list(terms)].max(0))
+            near = excess <= (0.51 * (units[list(terms)].sum() + units))[:, None] + inexact
             likely = (near & known).sum(1) >= SAMPLE_HOLDS * np.maximum(known.sum(1), 1)
             for total in np.flatnonzero(likely):
                 used = {*(names[t] for t in terms), names[total]}

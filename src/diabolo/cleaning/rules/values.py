@@ -17,15 +17,22 @@ DECIMALS_SHARE = 0.95  # of the numbers have at most so many digits after the de
 MAX_DECIMALS = 12  # ... and so many are told
 N_NUMBERS = 1_000  # numbers whose digits are counted
 ISO = "ISO 8601"  # the format of dates as the library writes them
-ISO_MOMENT = re.compile(r"\s*(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?))?")
+ISO_MOMENT = re.compile(  # a date; a time of day; its offset from UTC
+    r"\s*(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|[+-]\d\d(?::?\d\d)?)?)?\s*"
+)
 MIDNIGHT = re.compile(r"([ T]00:00(:00)?)?(\.0+)?$")
 FORMATS = (ISO, *(date + time for date in DATE_FORMATS for time in TIME_FORMATS))
 N_PROBED, MIN_DATES = 50, 0.9  # values that are tried as dates, and the share of them that must be
 
 
 def known_texts(column: CheckedColumn) -> list[str | None]:
-    """Return (rows,) the texts; None for words that stand for a missing value too."""
-    missing = {t for t in set(column.texts) if t is not None and t.strip().lower() in MISSING_WORDS}
+    """Return (rows,) the texts; None for words that stand for a missing value too.
+
+    Example:
+        >>> known_texts(CheckedColumn(["Nan", "NaN", None], np.full(3, np.nan)))
+        ['Nan', None, None]
+    """
+    missing = {t for t in set(column.texts) if t is not None and t.strip() in MISSING_WORDS}
     return [None if t in missing else t for t in column.texts]
 
 
@@ -54,7 +61,8 @@ def find_date_format(*columns: CheckedColumn) -> str | None:
     """
     texts = [[t for t in dict.fromkeys(known_texts(column)) if t is not None] for column in columns]
     probed = [text for some in texts for text in some[:N_PROBED]]
-    if not all(texts) or any(np.isfinite(column.numbers).any() for column in columns):
+    numbers = [np.isfinite(column.numbers).sum() > (1 - MIN_DATES) * len(column.texts) for column in columns]
+    if not all(texts) or any(numbers):
         return None
     shares = [np.mean([_seconds(t, form) is not None for t in probed]) for form in FORMATS]
     best = int(np.argmax(shares))
@@ -62,15 +70,15 @@ def find_date_format(*columns: CheckedColumn) -> str | None:
 
 
 def to_seconds(texts: Sequence[str | None], form: str) -> np.ndarray:
-    """Return (rows,) dates as seconds, NaN for what is no date.
+    """Return (rows,) dates as seconds, NaN for what is no date; times without an offset are in UTC.
 
     Args:
         texts: dates.
         form: how they are written, as `find_date_format` returns it.
 
     Example:
-        >>> to_seconds(["1970-01-02", "never", None], "ISO 8601").tolist()
-        [86400.0, nan, nan]
+        >>> to_seconds(["1970-01-02", "1970-01-01T01:00+01:00", "never", None], "ISO 8601").tolist()
+        [86400.0, 0.0, nan, nan]
     """
     seconds = {t: _seconds(t, form) for t in dict.fromkeys(texts) if t is not None}
     return np.array([np.nan if t is None or (s := seconds[t]) is None else s for t in texts])
@@ -83,7 +91,7 @@ def without_midnight(text: str) -> str:
         >>> [without_midnight(f"2024-03-01 {time}.000000") for time in ("00:00:00", "12:30:00")]
         ['2024-03-01', '2024-03-01 12:30:00']
     """
-    return MIDNIGHT.sub("", text) if ISO_MOMENT.match(text) else text
+    return MIDNIGHT.sub("", text) if ISO_MOMENT.fullmatch(text) else text
 
 
 def _seconds(text: str, form: str) -> float | None:
@@ -91,10 +99,10 @@ def _seconds(text: str, form: str) -> float | None:
     try:
         if form != ISO:
             return datetime.strptime(text.strip(), form).replace(tzinfo=UTC).timestamp()
-        match = ISO_MOMENT.match(text)
+        match = ISO_MOMENT.fullmatch(text)
         if match is None:
             return None
-        return datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00'}").replace(tzinfo=UTC).timestamp()
+        return datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00'}{match[3] or 'Z'}").timestamp()
     except ValueError:
         return None
 

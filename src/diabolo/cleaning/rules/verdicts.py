@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from diabolo.cleaning.reading import CheckedColumn
+from diabolo.cleaning.reading import NUMBER
 from diabolo.cleaning.rules.base import Columns, Rule
 from diabolo.cleaning.rules.kinds import Determines, Order, Sum
 from diabolo.cleaning.rules.slips import is_slip
-from diabolo.cleaning.rules.values import decimals, known_texts, without_midnight
+from diabolo.cleaning.rules.values import known_texts, without_midnight
 from diabolo.cleaning.verdicts import Verdicts
 from diabolo.utils.text import shorten
 
@@ -155,12 +155,13 @@ def _blames(rule: Rule, columns: Columns, own: np.ndarray) -> Iterator[tuple[int
     if isinstance(rule, Determines):
         yield from _of_dependency(rule, columns, rows, own)
         return
+    excess = rule.excess(columns) if isinstance(rule, Sum) else np.empty(0)
     for row in rows:
         exceptions = rule.exception_rate(without_one=bool(own[row] >= 0))
         exceptions += EXCEPTIONS / max(rule.applies, 1)
         p = P_STATED if rule.stated else ERRORS / (ERRORS + exceptions)
         if isinstance(rule, Sum):
-            fixes = _sum_fixes(rule, columns, row)
+            fixes = _sum_fixes(rule, columns, row, float(excess[row]))
             p = max(p, P_SLIP) if any(fix.is_slip for fix in fixes.values()) else p
             yield row, Blame(p, fixes)
         elif isinstance(rule, Order):
@@ -170,8 +171,8 @@ def _blames(rule: Rule, columns: Columns, own: np.ndarray) -> Iterator[tuple[int
                 Blame(
                     p,
                     {
-                        rule.low: Fix(f"above {rule.high} {_shown(columns[rule.high], high)}"),
-                        rule.high: Fix(f"below {rule.low} {_shown(columns[rule.low], low)}"),
+                        rule.low: Fix(f"above {rule.high} {_shown(high)}"),
+                        rule.high: Fix(f"below {rule.low} {_shown(low)}"),
                     },
                 ),
             )
@@ -192,20 +193,19 @@ def _of_dependency(
         p = P_STATED if rule.stated else ERRORS / (ERRORS + exceptions)
         if usual.value is None or (usual.rows < MIN_ROWS and not rule.stated):
             if rule.stated:
-                value = _shown(columns[rule.left], left)
-                said = f"{rule.left} {value} comes with several values of {rule.right}"
+                said = f"{rule.left} {_shown(left)} comes with several values of {rule.right}"
                 yield row, Blame(p, {rule.left: Fix(said), rule.right: Fix(said)})
             continue
-        said = f"comes with {_shown(columns[rule.right], usual.value)} in {usual.rows:,} of {others:,} rows"
+        said = f"comes with {_shown(usual.value)} in {usual.rows:,} of {others:,} rows"
         score = _right_is_wrong(rule, left, right, own=bool(own[row] >= 0))
         yield (
             row,
             Blame(
                 p,
                 {
-                    rule.left: Fix(f"{said}, not with {_shown(columns[rule.right], right)}"),
+                    rule.left: Fix(f"{said}, not with {_shown(right)}"),
                     rule.right: Fix(
-                        f"{_shown(columns[rule.left], left)} {said}",
+                        f"{_shown(left)} {said}",
                         usual.value,
                         (usual.rows + 0.5) / (others + 1),
                         score=score,
@@ -229,13 +229,13 @@ def _right_is_wrong(rule: Determines, left: str, right: str, *, own: bool) -> fl
     return float(np.log(right_is_wrong / left_is_wrong))
 
 
-def _sum_fixes(rule: Sum, columns: Columns, row: int) -> dict[str, Fix]:
+def _sum_fixes(rule: Sum, columns: Columns, row: int, excess: float) -> dict[str, Fix]:
     """Return what each number of a sum would have to be, if the others are right."""
-    excess, fixes = float(rule.excess(columns)[row]), {}
-    for name in rule.columns:
+    fixes = {}
+    for name, digits in zip(rule.columns, rule.digits, strict=True):
         number = float(columns[name].numbers[row])
         right = number + (excess if name in rule.plus else -excess)
-        text = f"{round(right, decimals(columns[name])):.12g}"
+        text = f"{round(right, digits):.15g}"
         slip = is_slip(columns[name].texts[row] or "", text)
         sign = "+" if excess > 0 else "-"
         reason = f"{rule.text} is off by {sign}{abs(excess):.6g}"
@@ -243,9 +243,8 @@ def _sum_fixes(rule: Sum, columns: Columns, row: int) -> dict[str, Fix]:
     return fixes
 
 
-def _shown(column: CheckedColumn, text: str) -> str:
-    """Return a value for a reason: labels in quotation marks."""
-    is_number = np.isfinite(column.numbers).any()
-    if is_number:
+def _shown(text: str) -> str:
+    """Return a value for a reason: all but numbers in quotation marks."""
+    if NUMBER.match(text.strip()):
         return shorten(text, MAX_SHOWN)
     return repr(shorten(without_midnight(text), MAX_SHOWN))
