@@ -70,17 +70,19 @@ def repair_is_right(answer: Any, data: Any, scored: list[str]) -> None:
     before, after = read_user_table(data), read_user_table(answer.to_frame())
     assert after.library == before.library and after.rows == before.rows
     assert after.table.column_names == before.table.column_names
-    changed: dict[str, set[int]] = {}
-    lines = answer.changed
-    for row, name in zip(lines["row"].to_pylist(), lines["column"].to_pylist(), strict=True):
-        changed.setdefault(name, set()).add(row)
+    filled: dict[str, set[int]] = {}
+    corrected: dict[str, set[int]] = {}
+    lines = (answer.changed[part].to_pylist() for part in ("row", "column", "why"))
+    for row, name, why in zip(*lines, strict=True):
+        (filled if why == "missing" else corrected).setdefault(name, set()).add(row)
     was, now = before.columns(), after.columns()
     for name in scored:
         one, other = was[name], now[name]
         assert not pc.any(other.is_null(nan_is_null=True)).as_py()
         holes = one.is_null(nan_is_null=True).to_pylist()
-        assert changed.get(name, set()) == {i for i, hole in enumerate(holes) if hole}
-        there = pa.array([not hole for hole in holes])
+        assert filled.get(name, set()) == {i for i, hole in enumerate(holes) if hole}
+        changed = corrected.get(name, set())
+        there = pa.array([not hole and row not in changed for row, hole in enumerate(holes)])
         assert pa.types.is_null(one.type) or plainly(one).filter(there).equals(plainly(other).filter(there))
     if before.library == "pandas" and not isinstance(data, pd.Series):
         assert answer.to_frame().dtypes.equals(data.dtypes)

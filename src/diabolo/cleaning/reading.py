@@ -55,8 +55,11 @@ def to_texts(values: pa.Array) -> list[str | None] | None:
     if pa.types.is_decimal(values.type):
         return [None if v is None else _decimal_text(v) for v in values.to_pylist()]
     if pa.types.is_timestamp(values.type):
-        moments = values.cast(pa.timestamp("us", values.type.tz), safe=False).to_pylist()
-        return [None if v is None else _moment_text(v) for v in moments]
+        try:
+            moments = values.cast(pa.timestamp("us", values.type.tz), safe=False).to_pylist()
+            return [None if v is None else _moment_text(v) for v in moments]
+        except (OverflowError, ValueError):  # years that a date of Python cannot have
+            return None
     try:
         texts: list[str | None] = values.cast(pa.string()).to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -49,7 +49,11 @@ LEAST_WEIGHT = 0.3
 ROUNDING = 1e-12  # relative, by which equal numbers differ after a division by a power of ten
 
 _ARRAYS = ("atoms", "counts", "weights", "edges", "heights", "codes", "shares")
-_NUMBERS = ("rows", "degrees", "stretch", "stray", "rate", "digit_limit")
+_NUMBERS = ("rows", "degrees", "stretch", "stray", "rate", "digit_limit", "one_sided")
+
+BOTH_SIGNS = (
+    0.01  # of the probability of a wrong sign, in a column of as many numbers of either sign; a choice
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class ColumnModel:
         rate: the probability that a value is wrong.
         shares: (ways,) of the wrong values.
         digit_limit: log probability below which changed digits are looked for.
+        one_sided: 1 if all values have one sign, down to `BOTH_SIGNS` if as many have the other.
     """
 
     scale: Scale
@@ -91,6 +96,7 @@ class ColumnModel:
     rate: float
     shares: np.ndarray
     digit_limit: float
+    one_sided: float
 
     @classmethod
     def fit(
@@ -131,6 +137,7 @@ class ColumnModel:
             rate=RATE,
             shares=np.array(SHARES),
             digit_limit=-np.inf,
+            one_sided=max(1 - 2 * float(min((values[use] < 0).mean(), (values[use] > 0).mean())), BOTH_SIGNS),
         )
         doubtful = model._doubtful(values[use], flags[use])
         model = replace(model, weights=np.where(doubtful, 0, model.weights))
@@ -234,7 +241,8 @@ class ColumnModel:
         cell = self.scale.cell(values, seen)
         shares = np.maximum(self.counts - 1, 0) / max(self.rows, 1)
         swap = (self._lookup(values, shares) + np.minimum(self.anywhere(values, seen) * cell, 1)) / 2
-        sign = np.where(values != 0, self.plausible(-values, mean, spread, new), 0)
+        # Where both signs are usual, a value of the other sign is hardly an error.
+        sign = np.where(values != 0, self.plausible(-values, mean, spread, new), 0) * self.one_sided
         gross = self._gross(values, cell)
         slip = self.slips(values, mean, spread).mean(1)
         digit = np.zeros(len(values))
@@ -348,6 +356,7 @@ class ColumnModel:
         require(set(state) == {*_NUMBERS, "scale"}, "column of numbers")
         require(all(is_finite_number(state[name]) for name in _NUMBERS), "column of numbers")
         require(0 < state["rate"] < 1 and 0 <= state["stray"] < 1, "column of numbers")
+        require(0 < state["one_sided"] <= 1, "column of numbers")
         require(state["degrees"] > 0 and state["stretch"] > 0, "column of numbers")
         known = {name: np.asarray(arrays.get(name)) for name in _ARRAYS}
         bins = known["heights"].size

@@ -61,6 +61,13 @@ class NumberErrors:
             folds: (rows,) fold of each row, from 0 to below `N_FOLDS`.
             seed: of the trees.
         """
+        with np.errstate(all="ignore"):  # the largest numbers have no square
+            return cls._fit(numbers, labels, folds, seed)
+
+    @classmethod
+    def _fit(
+        cls, numbers: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], folds: np.ndarray, seed: int
+    ) -> Self:
         rows = evenly_spaced(len(folds), MAX_ROWS)
         values = {name: np.asarray(column, float)[rows] for name, column in numbers.items()}
         codes = {name: np.asarray(column)[rows] for name, column in labels.items()}
@@ -151,6 +158,16 @@ class NumberErrors:
         values: Mapping[str, np.ndarray],
     ) -> dict[str, tuple[np.ndarray, _Evidence]]:
         """Return column -> (rows,) log odds that values are wrong, and what they are made of."""
+        with np.errstate(all="ignore"):
+            return self._evidence(inputs, codes, folds, values)
+
+    def _evidence(
+        self,
+        inputs: Mapping[str, np.ndarray],
+        codes: Mapping[str, np.ndarray],
+        folds: np.ndarray,
+        values: Mapping[str, np.ndarray],
+    ) -> dict[str, tuple[np.ndarray, _Evidence]]:
         table = self.inputs.encode(inputs, codes)
         found = {}
         for number, (name, model) in enumerate(self.columns.items()):

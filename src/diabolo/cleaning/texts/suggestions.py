@@ -67,7 +67,7 @@ def verdicts(
         if stuck[row]:
             result.reasons[place] = "comes with anything, unlike the other values of the column"
             continue
-        if meant >= 0:
+        if meant >= 0 and way[row] != MISSING:
             result.suggestions[place], result.confidence[place] = values[meant], confidence[row]
         intended = found.intended[row] if meant < 0 else meant
         result.reasons[place] = _reason(judged, rows, found, int(row), int(way[row]), int(intended))
