@@ -89,7 +89,7 @@ def test_shares_add_to_100(small: Autoencoder, rows: pa.Table) -> None:
 @some
 @given(rows=ROWS)
 def test_repair_fills_holes_and_leaves_the_rest(small: Autoencoder, rows: pa.Table) -> None:
-    fixed = small.repair(rows).to_frame()
+    fixed = small.repair(rows, correct=False).to_frame()
     assert fixed.schema == rows.schema
     for name in made.SCORED:
         there = pc.invert(rows[name].is_null(nan_is_null=True))
@@ -97,6 +97,19 @@ def test_repair_fills_holes_and_leaves_the_rest(small: Autoencoder, rows: pa.Tab
     levels = set(small.schema_["city"].levels)
     holes = rows["city"].is_null()
     assert set(fixed["city"].filter(holes).to_pylist()) <= levels
+
+
+@some
+@given(rows=ROWS)
+def test_repair_changes_what_it_lists_and_nothing_else(small: Autoencoder, rows: pa.Table) -> None:
+    repaired = small.repair(rows)
+    fixed, listed = repaired.to_frame(), repaired.changed
+    assert fixed.schema == rows.schema
+    for name in made.SCORED:
+        lines = zip(listed["row"].to_pylist(), listed["column"].to_pylist(), strict=True)
+        changed = {row for row, column in lines if column == name}
+        kept = pa.array([row not in changed for row in range(rows.num_rows)])
+        assert fixed[name].filter(kept).equals(rows[name].filter(kept))
 
 
 # Order and company.

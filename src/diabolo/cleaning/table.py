@@ -26,6 +26,7 @@ from diabolo.cleaning.verdicts import Verdicts
 from diabolo.utils.checks import is_text_list, require
 from diabolo.utils.sampling import evenly_spaced
 
+MAX_COLUMNS = 200  # that are checked, so that wide tables take no longer: the first ones
 MAX_ROWS = 20_000  # rows of the fit that are remembered
 P_NO_NUMBER = 0.98  # of a text in a column of numbers
 P_ARTEFACT = 0.95  # of a text with a trace of a program
@@ -82,7 +83,8 @@ class TableErrors:
         length = len(next(iter(columns.values())))
         rows = pa.array(evenly_spaced(length, MAX_ROWS))
         read = read_columns({n: columns[n].take(rows) for n in names}, names)
-        kinds = {n: kind for n, column in read.items() if (kind := column.kind()) is not None}
+        found = {n: kind for n, column in read.items() if (kind := column.kind()) is not None}
+        kinds = dict(list(found.items())[:MAX_COLUMNS])
         if not kinds:
             return None
         read = {n: read[n] for n in kinds}
