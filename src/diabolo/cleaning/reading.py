@@ -145,8 +145,10 @@ class CheckedColumn:
             return None
         plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
         if pa.types.is_floating(plain.type) or pa.types.is_integer(plain.type):
-            return cls(texts, np.asarray(plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)))
-        return cls(texts, to_numbers(texts))
+            numbers = np.asarray(plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        else:
+            numbers = to_numbers(texts)
+        return cls(texts, np.where(np.isfinite(numbers), numbers, np.nan))
 
     def kind(self) -> ColumnKind | None:
         """Return how the column is judged; None if there is nothing to judge."""

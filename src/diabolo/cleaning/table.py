@@ -62,6 +62,7 @@ class TableErrors:
     rules: tuple[Rule, ...] = ()
 
     @classmethod
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # the largest numbers have no square
     def fit(
         cls,
         columns: Mapping[str, pa.Array],
@@ -106,6 +107,7 @@ class TableErrors:
         known = _known_rules({n: columns[n].take(rows) for n in columns}, read, stated, texts.right)
         return cls(kinds, texts, numbers, hashes, few_words, frozenset(traces), known)
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def judge(self, columns: Mapping[str, pa.Array]) -> dict[str, Verdicts]:
         """Judge the cells of rows; columns that are not in the data are left out.
 

@@ -363,5 +363,9 @@ def to_texts(column: Column, values: Values) -> list[str | None]:
         column: of a model, or `Category` for one that it does not read.
         values: of the column.
     """
-    shown = to_array(column.to_display(values)).to_pylist()
+    displayed = to_array(column.to_display(values))
+    try:
+        shown = displayed.to_pylist()
+    except (OverflowError, ValueError):  # years that a date of Python cannot have
+        shown = displayed.cast(pa.int64()).to_pylist()
     return [None if value is None or value != value else str(value) for value in shown]

@@ -61,13 +61,6 @@ class NumberErrors:
             folds: (rows,) fold of each row, from 0 to below `N_FOLDS`.
             seed: of the trees.
         """
-        with np.errstate(all="ignore"):  # the largest numbers have no square
-            return cls._fit(numbers, labels, folds, seed)
-
-    @classmethod
-    def _fit(
-        cls, numbers: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], folds: np.ndarray, seed: int
-    ) -> Self:
         rows = evenly_spaced(len(folds), MAX_ROWS)
         values = {name: np.asarray(column, float)[rows] for name, column in numbers.items()}
         codes = {name: np.asarray(column)[rows] for name, column in labels.items()}
@@ -158,16 +151,6 @@ class NumberErrors:
         values: Mapping[str, np.ndarray],
     ) -> dict[str, tuple[np.ndarray, _Evidence]]:
         """Return column -> (rows,) log odds that values are wrong, and what they are made of."""
-        with np.errstate(all="ignore"):
-            return self._evidence(inputs, codes, folds, values)
-
-    def _evidence(
-        self,
-        inputs: Mapping[str, np.ndarray],
-        codes: Mapping[str, np.ndarray],
-        folds: np.ndarray,
-        values: Mapping[str, np.ndarray],
-    ) -> dict[str, tuple[np.ndarray, _Evidence]]:
         table = self.inputs.encode(inputs, codes)
         found = {}
         for number, (name, model) in enumerate(self.columns.items()):
@@ -293,7 +276,8 @@ def _fill(
         verdicts.specific[row] = named[at].sum() > SPECIFIC_SHARE
         way = WAYS[int(named[at].argmax())] if verdicts.specific[row] else "swap"
         right, confidence, reason = _explain(found, int(at), way)
-        verdicts.suggestions[row], verdicts.confidence[row] = right, confidence
+        if right is not None and np.isfinite(right):
+            verdicts.suggestions[row], verdicts.confidence[row] = right, confidence
         verdicts.reasons[row] = reason
 
 
