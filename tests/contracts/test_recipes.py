@@ -53,12 +53,11 @@ def test_scores(fitted: Autoencoder, fresh: pa.Table) -> None:
 
 def test_explains(fitted: Autoencoder, fresh: pa.Table) -> None:
     answer = fitted.explain(fresh, rows=[4, 9], neighbours=2)
-    assert (
-        answer.bits.shape == answer.p_wrong.shape == answer.share.shape == (2, len(made.SCORED) + 1)
-    )  # and the remark, whose cells are checked
+    assert answer.names == [*made.SCORED, "remark"]  # the cells of free text are checked
+    assert answer.bits.shape == answer.p_wrong.shape == answer.share.shape == (2, len(answer.names))
     assert np.allclose(answer.share.sum(1), 100)
     assert ((answer.p_wrong >= 0) & (answer.p_wrong <= 1)).all()
-    assert answer.to_arrow().num_rows == 2 * len(made.SCORED)
+    assert answer.to_arrow().num_rows == 2 * len(answer.names)
     assert answer.nearest.num_rows == 4
 
 

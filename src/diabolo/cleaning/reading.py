@@ -211,6 +211,27 @@ def row_hashes(columns: Sequence[Sequence[str | None]]) -> np.ndarray:
     return np.frombuffer(b"".join(prints), dtype="<i8").copy()
 
 
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values of a column; of a dictionary, that of what it stands for."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def as_type(values: pa.Array, name: str) -> pa.Array:
+    """Return values in the type that the column had in the fit, as far as they can have it.
+
+    Args:
+        values: of the column.
+        name: of the arrow type.
+    """
+    if str(plain_type(values.type)) == name:
+        return values
+    try:
+        plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        return plain.cast(pa.type_for_alias(name))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
+        return values
+
+
 def read_columns(columns: Mapping[str, pa.Array], names: Sequence[str]) -> dict[str, CheckedColumn]:
     """Return the columns that can be read as text.
 

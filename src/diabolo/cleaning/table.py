@@ -14,7 +14,15 @@ import pyarrow as pa
 from diabolo.cleaning.artefacts import find_artefact
 from diabolo.cleaning.numbers.errors import MAX_ROWS as MAX_NUMBERS
 from diabolo.cleaning.numbers.errors import N_FOLDS, NumberErrors
-from diabolo.cleaning.reading import CheckedColumn, ColumnKind, inner_number, read_columns, row_hashes
+from diabolo.cleaning.reading import (
+    CheckedColumn,
+    ColumnKind,
+    as_type,
+    inner_number,
+    plain_type,
+    read_columns,
+    row_hashes,
+)
 from diabolo.cleaning.rules.base import Rule
 from diabolo.cleaning.rules.kinds import rule_from_json
 from diabolo.cleaning.rules.search import find_rules
@@ -44,6 +52,7 @@ class TableErrors:
 
     Attributes:
         kinds: column -> how it is judged.
+        types: column -> its arrow type in the fit, in which it is read.
         texts: of columns of texts.
         numbers: of columns of numbers; None without any.
         hashes: (rows,) of the remembered rows of the fit.
@@ -54,6 +63,7 @@ class TableErrors:
     """
 
     kinds: Mapping[str, ColumnKind]
+    types: Mapping[str, str]
     texts: TextErrors
     numbers: NumberErrors | None
     hashes: np.ndarray
@@ -84,6 +94,7 @@ class TableErrors:
         length = len(next(iter(columns.values())))
         rows = pa.array(evenly_spaced(length, MAX_ROWS))
         read = read_columns({n: columns[n].take(rows) for n in names}, names)
+        types = {n: str(plain_type(columns[n].type)) for n in read}
         found = {n: kind for n, column in read.items() if (kind := column.kind()) is not None}
         kinds = dict(list(found.items())[:MAX_COLUMNS])
         if not kinds:
@@ -105,7 +116,8 @@ class TableErrors:
         traces = {n for n in kinds if _share_of(read[n], _has_trace) <= MAX_ARTEFACTS}
         texts = TextErrors.fit(table)
         known = _known_rules({n: columns[n].take(rows) for n in columns}, read, stated, texts.right)
-        return cls(kinds, texts, numbers, hashes, few_words, frozenset(traces), known)
+        known_types = {n: types[n] for n in kinds}
+        return cls(kinds, known_types, texts, numbers, hashes, few_words, frozenset(traces), known)
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def judge(self, columns: Mapping[str, pa.Array]) -> dict[str, Verdicts]:
@@ -114,6 +126,7 @@ class TableErrors:
         Args:
             columns: name -> values.
         """
+        columns = {**columns, **{n: as_type(columns[n], t) for n, t in self.types.items() if n in columns}}
         read = read_columns(columns, list(self.kinds))
         if not read:
             return {}
@@ -212,6 +225,7 @@ class TableErrors:
         """Return the rest of what was fitted, as plain values."""
         return {
             "kinds": {n: kind.to_json() for n, kind in self.kinds.items()},
+            "types": dict(self.types),
             "missing_words": dict(self.missing_words),
             "traces": sorted(self.traces),
             "texts": self.texts.state(),
@@ -262,7 +276,9 @@ class TableErrors:
         require(is_text_list([*words, *words.values()]) and is_text_list(list(traces)), "names of columns")
         texts_found = TextErrors.restore(_text_table(kinds, values, codes, groups), right, state["texts"])
         rules = tuple(rule_from_json(rule) for rule in state["rules"])
-        restored = cls(kinds, texts_found, numbers, hashes, words, traces, rules)
+        types = dict(state["types"])
+        require(types.keys() == kinds.keys() and is_text_list(list(types.values())), "types of columns")
+        restored = cls(kinds, types, texts_found, numbers, hashes, words, traces, rules)
         require(restored.arrays().keys() == arrays.keys(), "names of arrays")
         return restored
 
