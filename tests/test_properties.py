@@ -147,6 +147,12 @@ def test_a_model_that_was_saved_answers_to_the_bit(
 # Fits of the same data in other clothes.
 
 
+def as_new(table: pa.Table) -> pa.Table:
+    """Rows that the fit does not have: of its own rows the cells are checked, digit by digit."""
+    backwards = table["when"].take(pa.array(range(table.num_rows - 1, -1, -1)))
+    return table.set_column(table.column_names.index("when"), "when", backwards)
+
+
 @few
 @given(power=st.integers(-20, 20), name=st.sampled_from(["number", "double"]))
 def test_a_unit_that_is_a_power_of_two_changes_nothing(
@@ -155,17 +161,16 @@ def test_a_unit_that_is_a_power_of_two_changes_nothing(
     other = data.set_column(
         data.column_names.index(name), name, pc.multiply(data[name], pa.scalar(2.0**power))
     )
-    assert np.allclose(
-        fitted(other, epochs=2, layers=(32,)).anomaly_score(other), small.anomaly_score(data), atol=1e-5
-    )
+    bits = fitted(other, epochs=2, layers=(32,)).anomaly_score(as_new(other))
+    assert np.allclose(bits, small.anomaly_score(as_new(data)), atol=1e-5)
 
 
 @few
 @given(factor=st.floats(1e-6, 1e6))
 def test_other_units_change_next_to_nothing(small: Autoencoder, data: pa.Table, factor: float) -> None:
     other = data.set_column(1, "double", pc.multiply(data["double"], pa.scalar(factor)))
-    bits = fitted(other, epochs=2, layers=(32,)).anomaly_score(other)
-    assert spearmanr(bits, small.anomaly_score(data)).statistic > 0.999
+    bits = fitted(other, epochs=2, layers=(32,)).anomaly_score(as_new(other))
+    assert spearmanr(bits, small.anomaly_score(as_new(data))).statistic > 0.999
 
 
 @pytest.mark.parametrize("value", [0, 1.5, "kg", True, None])
