@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
+from diabolo.cleaning.reading import plain_type
 from diabolo.data.columns import Category
 from diabolo.report.formatting import count, count_of, percent
 from diabolo.report.view import View
-from diabolo.tasks.base import to_values, value_type
+from diabolo.tasks.base import to_values
 from diabolo.tasks.repair import SURE, judge_rows, to_texts
 from diabolo.utils.sampling import evenly_spaced
 from diabolo.utils.text import shorten
@@ -187,7 +188,7 @@ def _column(view: View, judged: JudgedCells, rows: np.ndarray, at: int, most: in
     new: list[str | None] = [None] * len(listed)
     if name in judged.verdicts:
         suggestions = judged.verdicts[name].suggestions[listed]
-        right = to_values(suggestions, np.ones(len(listed), bool), value_type(values.type))
+        right = to_values(suggestions, np.ones(len(listed), bool), plain_type(values.type))
         new = to_texts(column, right)
     sure = judged.sure(name, SURE)[listed]
     cells = [

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from diabolo.cleaning.reading import plain_type
 from diabolo.data.files import file_format, read_texts
 from diabolo.data.sources import read_user_table
 from diabolo.errors import ColumnError, DataError
-from diabolo.tasks.base import value_type
 from diabolo.utils.text import shorten
 
 NEEDED = ("row", "column", "new")  # columns of a list of corrections; `old` may be there as well
@@ -61,7 +61,7 @@ def accepted_values(accepted: Any, columns: Mapping[str, pa.Array]) -> dict[str,
         new = _to_value(line.new, values.type)
         if new is None:
             raise ColumnError(
-                f"the accepted value {_shown(line.new)} does not fit the type {value_type(values.type)}",
+                f"the accepted value {_shown(line.new)} does not fit the type {plain_type(values.type)}",
                 column=line.column,
                 row=line.row,
                 hint="write it as the other values of the column are written",
@@ -75,7 +75,7 @@ def accepted_values(accepted: Any, columns: Mapping[str, pa.Array]) -> dict[str,
                 hint="keep one line for each cell",
             )
     return {
-        name: pa.array([found[name].get(row) for row in range(len(values))], value_type(values.type))
+        name: pa.array([found[name].get(row) for row in range(len(values))], plain_type(values.type))
         for name, values in columns.items()
         if name in found
     }
@@ -162,7 +162,7 @@ def _check_old(line: _Correction, values: pa.Array) -> None:
 
 def _to_value(value: Any, kind: pa.DataType) -> Any:
     """Return a value as a column of a type holds it; None if it does not fit."""
-    kind = value_type(kind)
+    kind = plain_type(kind)
     if pa.types.is_null(kind):
         return str(value)
     for given in (value, _whole_number(value)):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
+from diabolo.cleaning.reading import plain_type
 from diabolo.data.columns import Number
 from diabolo.data.columns.convert import to_float
 from diabolo.data.columns.image import is_image, to_pixels
@@ -178,14 +179,9 @@ def with_right_values(values: pa.Array, judged: JudgedCells, name: str) -> pa.Ar
     known = wrong & np.array([s is not None for s in verdicts.suggestions], dtype=bool)
     if not known.any():
         return values
-    right = to_values(verdicts.suggestions, known, value_type(values.type))
+    right = to_values(verdicts.suggestions, known, plain_type(values.type))
     plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
     return pc.if_else(right.is_valid(), right, plain)
-
-
-def value_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type of the values of a column; of a dictionary, that of what it stands for."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def to_values(suggestions: np.ndarray, wanted: np.ndarray, kind: pa.DataType) -> pa.Array:

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.cleaning.reading import read_columns
+from diabolo.cleaning.reading import plain_type, read_columns
 from diabolo.cleaning.rules.base import Rule
 from diabolo.cleaning.rules.kinds import Determines, Order, Sum
 from diabolo.cleaning.rules.values import known_texts
 from diabolo.engine import Engine
 from diabolo.generation import Request
 from diabolo.generation.base import Table
-from diabolo.tasks.base import to_values, value_type
+from diabolo.tasks.base import to_values
 
 MIN_HOLDS = 0.995  # share of the rows of the fit in which a rule that was found holds, to be kept
 COMPARISON = re.compile(r"<=|>=|==|!=|<|>")  # between the two sides of a condition of `where`
@@ -70,7 +70,7 @@ def keep_rules(rules: Iterable[Rule], table: Table, request: Request) -> Table:
             continue
         settled |= set(rule.columns)
         values = kept[target]
-        kind = value_type(values.type)
+        kind = plain_type(values.type)
         right = _right_values(rule, kept, kind)
         wanted = np.array([v is not None for v in right]) & values.is_valid().to_numpy(zero_copy_only=False)
         found = to_values(np.array(right, dtype=object), wanted, kind)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
+from diabolo.cleaning.reading import plain_type
 from diabolo.data.columns import Category, Column
 from diabolo.data.columns.base import Values
 from diabolo.data.columns.convert import to_array
@@ -20,7 +21,7 @@ from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.sampling import sample_missing, samples_columnwise
 from diabolo.generation.seeds import resolve_seed
 from diabolo.tasks.accepted import accepted_values
-from diabolo.tasks.base import Answer, Model, decode_column, precision_weights, to_values, value_type
+from diabolo.tasks.base import Answer, Model, decode_column, precision_weights, to_values
 
 VALUE_OPTIONS = ("mean", "median", "mode", "draw")
 PREDICTION_PARTS = ("expected", "low", "high", "nats")  # attributes of `CellPredictions` that are used
@@ -305,7 +306,7 @@ def _correct(
         old, changed = table[name], np.zeros(len(p_wrong), bool)
         if name in judged.verdicts:
             sure = judged.sure(name, threshold, alike)
-            new = to_values(judged.verdicts[name].suggestions, sure, value_type(old.type))
+            new = to_values(judged.verdicts[name].suggestions, sure, plain_type(old.type))
             changed = new.is_valid().to_numpy(zero_copy_only=False)
             if changed.any():
                 table[name] = column.replace_cells(old, new, changed)

@@ -39,7 +39,6 @@ ROUNDS = 4  # of judging, each with counts weighted by the verdicts of the one b
 INITIAL_RATE = 0.02  # of wrong cells
 MIN_PRIOR, MAX_PRIOR = 0.01, 0.1  # of the usual rate in a table, the median of its columns
 PULL = 0.7  # of the usual shares: how much the columns of the table count against the usual ones
-P_NEVER = 0.5  # prior probability that a value is never right
 OWN_LEARNT = 0.9  # of what a column taught of typing errors, that it does not use itself
 SURE_TYPO = 0.2  # P(wrong) from which a typing error teaches
 SURELY = 0.9  # P(wrong) from which a cell does not count for others at all
@@ -325,7 +324,7 @@ def _never_right(channel: Channel, found: Evidence, rates: Rates, counts: np.nda
     first = np.bincount(codes, channel.new_share(channel.reference, weights), n) / many
     as_value = np.log(first + TINY) + new
     as_value = as_value + np.maximum(counts - 1, 0) * np.bincount(codes, either, n) / many
-    log_odds = np.bincount(codes, as_error, n) - as_value + np.log(P_NEVER / (1 - P_NEVER))
+    log_odds = np.bincount(codes, as_error, n) - as_value
     never = 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
     return np.where(counts < 2, 0.0, never)
 
