@@ -30,7 +30,7 @@ def table() -> pa.Table:
 @pytest.fixture(scope="session")
 def plain(table: pa.Table) -> pa.Table:
     """The columns of `table` that are scored: there is nothing to say about the others."""
-    return table.select(made.SCORED)
+    return table.select(made.PREDICTED)
 
 
 @pytest.fixture(scope="session")

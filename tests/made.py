@@ -73,8 +73,9 @@ def mixed(rows: int = 600, seed: int = 0, holes: float = 0.03) -> pa.Table:
     )
 
 
-SCORED = ["number", "double", "count", "city", "flag", "when"]
-IGNORED = ["id", "unit", "remark"]
+PREDICTED = ["number", "double", "count", "city", "flag", "when"]
+SCORED = [*PREDICTED, "remark"]
+IGNORED = ["id", "unit"]
 
 
 def wave(points: int = 1200, seed: int = 0, start: str = "2024-03-01") -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,11 +96,6 @@ class Engine:
         return self.predictor.cell_errors
 
     @property
-    def judged_columns(self) -> list[str]:
-        """The columns whose cells are judged: those that are scored, and those that are only checked."""
-        return [e.name for e in self.schema.entries if e.role in ("scored", "checked")]
-
-    @property
     def checkable_columns(self) -> list[str]:
         """The columns that the checks of a table read: all but images and what is ignored."""
         return [
@@ -186,13 +181,20 @@ class Engine:
         """Return how likely the cells of rows are wrong: what the network says, and the checks of the table.
 
         Args:
-            columns: name -> values of the rows; columns that are only checked may be missing.
+            columns: name -> values of the rows.
             nats: scored column -> (rows,) evidence of the network.
         """
         verdicts = self.table_errors.judge(columns) if self.table_errors is not None else {}
-        names = [name for name in self.judged_columns if name in columns]
-        known = {name: verdicts[name] for name in names if name in verdicts}
-        return JudgedCells.join(names, nats, known, self.cell_errors)
+        known = {name: verdicts[name] for name in nats if name in verdicts}
+        return JudgedCells.join(nats, known, self.cell_errors)
+
+    def texts_of(self, name: str) -> Sequence[str]:
+        """Return the different texts of a column of the fit; empty if they are not known.
+
+        Args:
+            name: of the column.
+        """
+        return () if self.table_errors is None else self.table_errors.texts.table.values.get(name, ())
 
     def fill_missing(self, batch: Batch) -> Batch:
         """Return the rows with the expected value in place of every missing one."""

@@ -263,7 +263,7 @@ def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of 3,000 rows in 6 row groups that are read one by one."""
     monkeypatch.setattr(batches, "MIN_ROWS_PER_READ", 500)
     path = tmp_path / "long.parquet"
-    pa.parquet.write_table(made.mixed(3000).select(made.SCORED), path, row_group_size=500)
+    pa.parquet.write_table(made.mixed(3000).select(made.PREDICTED), path, row_group_size=500)
     return path
 
 

@@ -39,7 +39,7 @@ def small(table: Any) -> DataModule:
 
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
-    return made.mixed(200).select(made.SCORED)
+    return made.mixed(200).select(made.PREDICTED)
 
 
 @pytest.fixture(scope="module")

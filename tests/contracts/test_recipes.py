@@ -53,7 +53,7 @@ def test_scores(fitted: Autoencoder, fresh: pa.Table) -> None:
 
 def test_explains(fitted: Autoencoder, fresh: pa.Table) -> None:
     answer = fitted.explain(fresh, rows=[4, 9], neighbours=2)
-    assert answer.names == [*made.SCORED, "remark"]  # the cells of free text are checked
+    assert answer.names == made.SCORED
     assert answer.bits.shape == answer.p_wrong.shape == answer.share.shape == (2, len(answer.names))
     assert np.allclose(answer.share.sum(1), 100)
     assert ((answer.p_wrong >= 0) & (answer.p_wrong <= 1)).all()
@@ -64,7 +64,7 @@ def test_explains(fitted: Autoencoder, fresh: pa.Table) -> None:
 def test_repairs(fitted: Autoencoder, fresh: pa.Table) -> None:
     whole = fitted.repair(fresh).to_frame()
     assert whole.column_names == fresh.column_names
-    assert all(whole[name].null_count == 0 for name in made.SCORED)
+    assert all(whole[name].null_count == 0 for name in made.PREDICTED)
     assert whole.schema.types == fresh.schema.types
 
 
@@ -77,7 +77,7 @@ def test_embeds(fitted: Autoencoder, fresh: pa.Table) -> None:
 
 def test_reconstructs(recipe: str, fitted: Autoencoder, fresh: pa.Table) -> None:
     made_of_it = fitted.reconstruct(fresh).to_frame()
-    assert made_of_it.column_names == made.SCORED and made_of_it.num_rows == 120
+    assert made_of_it.column_names == made.PREDICTED and made_of_it.num_rows == 120
     if recipe not in ("beta", "variational"):  # their codes may have collapsed in so few steps
         number = fresh["double"].to_numpy()
         assert np.corrcoef(made_of_it["double"].to_numpy(), number)[0, 1] > 0.6

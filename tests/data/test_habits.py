@@ -175,7 +175,7 @@ def test_numbers_as_text_are_said() -> None:
     }
     schema = Schema.infer(columns)
     reasons = {e.name: (e.role, e.reason) for e in schema.entries}
-    assert reasons["weight"] == ("checked", "text: numbers with 'kg'; nearly every value is different")
+    assert reasons["weight"] == ("scored", "text: numbers with 'kg'; nearly every value is different")
     assert reasons["off"] == ("scored", "text: numbers with '%'")
     said = schema.doubts_note()
     assert said is not None and "off (text: numbers with '%')" in said and "weight" not in said

@@ -42,10 +42,10 @@ def test_what_columns_are(schema: Schema, table: pa.Table) -> None:
         "city": "category",
         "flag": "boolean",
         "when": "datetime",
+        "remark": "text",
     }
-    unread = {n for n, role in roles(schema).items() if role in ("checked", "ignored")}
-    assert unread == set(made.IGNORED) and roles(schema)["remark"] == "checked"
-    assert schema.scored == made.SCORED
+    assert {n for n, role in roles(schema).items() if role == "ignored"} == set(made.IGNORED)
+    assert schema.scored == made.SCORED and schema.predicted == made.PREDICTED
 
 
 def test_reasons_are_given(schema: Schema) -> None:
@@ -65,7 +65,6 @@ def test_missing_values_are_counted(schema: Schema, table: pa.Table) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "reason"),
     [
-        ("x", [f"u{i}" for i in range(50)], "an id"),
         ("x", list(range(100, 150)), "an id"),
         ("user_id", [i * i for i in range(50)], "an id"),
         ("ID", [i * i for i in range(50)], "an id"),
@@ -74,7 +73,6 @@ def test_missing_values_are_counted(schema: Schema, table: pa.Table) -> None:
         ("x", [float("inf")] * 50, "no values"),
         ("x", [7] * 50, "constant: 7"),
         ("x", [True] * 49 + [None], "constant: True"),
-        ("x", [f"{i} words that go on and on for longer than a label would" for i in range(50)], "free text"),
         ("x", [[i] for i in range(50)], "have no kind"),
         ("x", [b"bytes"] * 50, "have no kind"),
     ],
@@ -82,9 +80,7 @@ def test_missing_values_are_counted(schema: Schema, table: pa.Table) -> None:
 def test_what_is_ignored(name: str, values: list[Any], reason: str) -> None:
     made_of = Schema.infer({name: pa.array(values), "y": pa.array([0.5, 1.5] * 25)})
     entry = made_of.entries[0]
-    # Of texts that nearly all differ, the characters can still be wrong.
-    assert entry.role == ("checked" if isinstance(values[0], str) else "ignored")
-    assert entry.column is None and reason in entry.reason
+    assert entry.role == "ignored" and entry.column is None and reason in entry.reason
     assert made_of.scored == ["y"]
 
 
@@ -98,6 +94,8 @@ def test_what_is_ignored(name: str, values: list[Any], reason: str) -> None:
         ("x", [True, None] + [False] * 48, "boolean"),
         ("x", list(range(10)), "number"),  # too few to call it an id
         ("x", [i + 0.5 for i in range(50)], "number"),
+        ("x", [f"u{i}" for i in range(50)], "text"),
+        ("x", [f"{i} words that go on and on for longer than a label would" for i in range(50)], "text"),
     ],
 )
 def test_what_is_not_ignored(name: str, values: list[Any], kind: str) -> None:
@@ -121,7 +119,7 @@ def test_roles_are_overruled(table: pa.Table) -> None:
     only = Schema.infer(columns(table), scored=["number", "double"])
     assert only.scored == ["number", "double"]
     assert roles(only)["city"] == "context" and roles(only)["unit"] == "ignored"
-    assert set(roles(schema).values()) <= {"scored", "context", "checked", "ignored"}
+    assert set(roles(schema).values()) <= {"scored", "context", "ignored"}
 
 
 def test_kinds_are_overruled(table: pa.Table) -> None:

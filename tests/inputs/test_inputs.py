@@ -46,13 +46,13 @@ def scores_are_right(answer: Any, rows: int) -> None:
     assert len(frame) == rows and list(answer.to_arrow().column_names)[:3] == ["bits", "severity", "alarm"]
 
 
-def explanation_is_right(answer: Explanation, rows: int) -> None:
+def explanation_is_right(answer: Explanation, rows: int, predicted: list[str]) -> None:
     assert answer.bits.shape == answer.p_wrong.shape == answer.share.shape == (rows, len(answer.names))
     assert np.isfinite(answer.bits).all()
     assert (answer.p_wrong >= 0).all() and (answer.p_wrong <= 1).all()
     assert (answer.share >= 0).all() and np.allclose(answer.share.sum(1), 100)
     for name in answer.names:
-        if answer.share[:, answer.names.index(name)].any():  # else it is only checked: nothing is expected
+        if name in predicted:
             assert answer.expected[name].null_count == 0
         low, high = answer.low[name], answer.high[name]
         for values in (answer.expected[name], low, high):
@@ -67,7 +67,7 @@ def explanation_is_right(answer: Explanation, rows: int) -> None:
     assert len(answer.nearest) <= rows
 
 
-def repair_is_right(answer: Any, data: Any, scored: list[str]) -> None:
+def repair_is_right(answer: Any, data: Any, predicted: list[str]) -> None:
     before, after = read_user_table(data), read_user_table(answer.to_frame())
     assert after.library == before.library and after.rows == before.rows
     assert after.table.column_names == before.table.column_names
@@ -77,7 +77,7 @@ def repair_is_right(answer: Any, data: Any, scored: list[str]) -> None:
     for row, name, why in zip(*lines, strict=True):
         (filled if why == "missing" else corrected).setdefault(name, set()).add(row)
     was, now = before.columns(), after.columns()
-    for name in scored:
+    for name in predicted:
         one, other = was[name], now[name]
         assert not pc.any(other.is_null(nan_is_null=True)).as_py()
         holes = one.is_null(nan_is_null=True).to_pylist()
@@ -95,13 +95,13 @@ def repair_is_right(answer: Any, data: Any, scored: list[str]) -> None:
         assert all(new == old or pa.types.is_null(old) for new, old in types)
 
 
-def answers_are_right(stage: str, answer: Any, data: Any, rows: int, scored: list[str]) -> None:
+def answers_are_right(stage: str, answer: Any, data: Any, rows: int, predicted: list[str]) -> None:
     if stage == "score":
         scores_are_right(answer, rows)
     elif stage == "explain":
-        explanation_is_right(answer, rows)
+        explanation_is_right(answer, rows, predicted)
     else:
-        repair_is_right(answer, data, scored)
+        repair_is_right(answer, data, predicted)
 
 
 def tried(kind: Kind, stage: str, folder: Path) -> None:
@@ -123,9 +123,11 @@ def tried(kind: Kind, stage: str, folder: Path) -> None:
             again = kind.make(folder)
             own = tasks.score(answer, again) if name == "score" else getattr(answer, name)(again)
             again = kind.make(folder)
-            answers_are_right(name, own, again, kind.rows, answer.schema_.scored)
+            answers_are_right(name, own, again, kind.rows, answer.schema_.predicted)
     else:
-        answers_are_right(stage, answer, kind.make(folder), kind.rows, plain_model(kind.base).schema_.scored)
+        answers_are_right(
+            stage, answer, kind.make(folder), kind.rows, plain_model(kind.base).schema_.predicted
+        )
     if expected.check is not None:
         expected.check(Asked(stage, kind.base, kind.make(folder), answer))
 

@@ -17,7 +17,7 @@ def test_denoised_numbers_are_closer_to_the_clean_ones(model: Autoencoder, fresh
     noise = np.random.default_rng(0).normal(size=len(clean))
     noisy = fresh.set_column(fresh.column_names.index("double"), "double", pa.array(clean + noise))
     denoised = model.denoise(noisy).to_frame()
-    assert denoised.column_names == made.SCORED
+    assert denoised.column_names == made.PREDICTED
     error = np.asarray(denoised["double"].to_numpy()) - clean
     assert (error**2).mean() < 0.6 * (noise**2).mean()
 

@@ -17,7 +17,7 @@ def test_decoded_coordinates_are_the_reconstruction(models: dict[str, Autoencode
     for recipe in ("vanilla", "variational", "beta"):
         model = models[recipe]
         decoded, whole = model.inverse_transform(model.transform(fresh)), model.reconstruct(fresh).to_frame()
-        assert decoded.column_names == whole.column_names == made.SCORED
+        assert decoded.column_names == whole.column_names == made.PREDICTED
         assert np.allclose(decoded["double"].to_numpy(), whole["double"].to_numpy(), atol=1e-4)
         assert decoded["city"].to_pylist() == whole["city"].to_pylist()
         gaps = np.abs(decoded["when"].to_numpy() - whole["when"].to_numpy())

@@ -106,24 +106,24 @@ def test_infinities_are_anomalous_and_not_missing(model: Autoencoder, fresh: pa.
 def test_rows_without_any_value_are_explained(any_model: Autoencoder, fresh: pa.Table) -> None:
     blank = pa.table(
         {
-            n: pa.nulls(2, t) if n in made.SCORED else fresh[n].slice(0, 2)
+            n: pa.nulls(2, t) if n in made.PREDICTED else fresh[n].slice(0, 2)
             for n, t in zip(fresh.column_names, fresh.schema.types, strict=True)
         }
     )
     assert np.isfinite(any_model.anomaly_score(blank)).all()
     answer = any_model.explain(blank)
-    scored = [answer.names.index(n) for n in made.SCORED]
+    scored = [answer.names.index(n) for n in made.PREDICTED]
     assert not answer.p_wrong[:, scored].any() and not answer.bits[:, scored].any()
     assert np.allclose(answer.share.sum(1), 100)
-    assert all(any_model.repair(blank).to_frame()[n].null_count == 0 for n in made.SCORED)
+    assert all(any_model.repair(blank).to_frame()[n].null_count == 0 for n in made.PREDICTED)
 
 
 def test_context_is_read_but_never_scored(table: pa.Table, fresh: pa.Table) -> None:
     model = fitted(table, epochs=60, context=["city", "count"])
-    assert model.schema_.scored == ["number", "double", "flag", "when"]
+    assert model.schema_.scored == ["number", "double", "flag", "when", "remark"]
     answer = model.explain(fresh, rows=[0, 1])
-    assert answer.names == [*model.schema_.scored, "remark"]  # of free text, the characters are checked
-    assert set(model.reconstruct(fresh).to_frame().column_names) == set(model.schema_.scored)
+    assert answer.names == model.schema_.scored
+    assert set(model.reconstruct(fresh).to_frame().column_names) == set(model.schema_.predicted)
     changed = made.with_cell(made.with_cell(fresh, "count", 0, None), "city", 1, None)
     repaired = model.repair(changed).to_frame()
     assert repaired["count"][0].as_py() is None and repaired["city"][1].as_py() is None
@@ -141,7 +141,7 @@ def test_context_is_read_but_never_scored(table: pa.Table, fresh: pa.Table) -> N
 
 
 def test_ignored_columns_change_nothing(model: Autoencoder, fresh: pa.Table) -> None:
-    other = fresh.set_column(0, "id", pa.array(["strange"] * 120)).drop_columns(["remark"])
+    other = fresh.set_column(0, "id", pa.array(["strange"] * 120)).drop_columns(["unit"])
     assert np.array_equal(model.anomaly_score(other), model.anomaly_score(fresh))
     assert model.repair(other).to_frame()["id"].to_pylist() == ["strange"] * 120
     assert model.explain(other).names == model.schema_.scored
@@ -170,7 +170,7 @@ def test_similar_rows_are_shown(model: Autoencoder, table: pa.Table) -> None:
     answer = model.explain(table.to_pandas(), rows=[4, 5], neighbours=3)
     near = answer.nearest
     assert near["row"].tolist() == [4, 4, 4, 5, 5, 5]
-    known = table.select(made.SCORED).to_pylist()
+    known = table.select(made.PREDICTED).to_pylist()
     for place, row in ((0, 4), (3, 5)):
         shown = near.iloc[place]
         assert shown["distance"] >= 0

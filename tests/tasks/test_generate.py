@@ -33,7 +33,7 @@ def test_columns_are_those_of_the_fit(models: dict[str, Autoencoder], table: pa.
     like = table.drop_columns("remark")
     assert new.num_rows == 700 and new.schema.types == like.schema.types
     assert new.column_names == like.column_names
-    for name in made.SCORED:
+    for name in made.PREDICTED:
         # Three in a hundred have no value, in the same columns.
         share = new[name].null_count / 700
         assert 0.003 < share < 0.1 if table[name].null_count else share == 0

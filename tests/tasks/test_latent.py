@@ -20,7 +20,7 @@ def test_one_axis_varies_and_the_others_are_kept(
     axis = int(model.transform(fresh).std(0).argmax())
     walk = model.traverse(few, axis=axis, steps=5, reach=2)
     frame = walk.to_frame()
-    assert frame.column_names == ["row", "step", "z", *made.SCORED] and frame.num_rows == 20
+    assert frame.column_names == ["row", "step", "z", *made.PREDICTED] and frame.num_rows == 20
     assert frame["step"].to_pylist() == [0, 1, 2, 3, 4] * 4
     line = np.array(frame["z"].to_pylist()).reshape(4, 5)
     assert np.allclose(line, line[0]) and (np.diff(line[0]) > 0).all()

@@ -28,7 +28,7 @@ def test_missing_values_are_filled(model: Autoencoder, fresh: pa.Table, library:
     for name in fresh.column_names:
         before, after = made.values_of(data, name), made.values_of(frame, name)
         assert all(a is None or a == b for a, b in zip(before, after, strict=True))
-        if name in made.SCORED:
+        if name in made.PREDICTED:
             assert None not in after
     double, city = made.values_of(frame, "double"), made.values_of(frame, "city")
     truth = fresh.to_pylist()
@@ -39,7 +39,7 @@ def test_missing_values_are_filled(model: Autoencoder, fresh: pa.Table, library:
     changes = answer.changes
     assert made.library_of(changes) == library
     places = set(zip(made.values_of(changes, "row"), made.values_of(changes, "column"), strict=True))
-    missing = {(i, n) for n in made.SCORED for i, v in enumerate(made.values_of(data, n)) if v is None}
+    missing = {(i, n) for n in made.PREDICTED for i, v in enumerate(made.values_of(data, n)) if v is None}
     assert places == missing and len(made.values_of(changes, "row")) == len(missing)
     assert set(made.values_of(changes, "why")) == {"missing"} and set(made.values_of(changes, "old")) == {
         None
@@ -231,7 +231,7 @@ def test_every_model_fills_with_expected_values(
     any_model: Autoencoder, wave_model: Autoencoder, wave: pa.Table, fresh: pa.Table, value: str
 ) -> None:
     filled = any_model.repair(fresh, value=value).to_frame()
-    assert all(filled[name].null_count == 0 for name in made.SCORED)
+    assert all(filled[name].null_count == 0 for name in made.PREDICTED)
     incomplete = made.with_cell(wave, "value", 400, None)
     assert wave_model.repair(incomplete, value=value).to_frame()["value"][400].as_py() == pytest.approx(
         wave["value"][400].as_py(), abs=0.4

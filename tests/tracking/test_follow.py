@@ -20,7 +20,7 @@ QUICK: dict[str, Any] = {"epochs": 4, "layers": (24,)}
 
 @pytest.fixture(scope="module")
 def rows() -> pa.Table:
-    return made.mixed(240).select(made.SCORED)
+    return made.mixed(240).select(made.PREDICTED)
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_a_crash_keeps_the_curves(tmp_path: Path) -> None:
         "from tests import made\n"
         "stop = lambda what, done, left: os._exit(9) if done > 0.5 else None\n"
         f"Autoencoder('denoising', epochs=40, run='r', track={str(tmp_path)!r})"
-        ".fit(made.mixed(240).select(made.SCORED), progress=stop)\n"
+        ".fit(made.mixed(240).select(made.PREDICTED), progress=stop)\n"
     )
     root = Path(__file__).resolve().parents[2]
     ended = subprocess.run([sys.executable, "-c", program], cwd=root, check=False, timeout=120)

@@ -30,7 +30,7 @@ def hparams(board: Any, tag: str) -> Any:
 
 def test_curves_of_a_fit(place: Place) -> None:
     where = place("tensorboard")
-    table = made.mixed(240).select(made.SCORED)
+    table = made.mixed(240).select(made.PREDICTED)
     model = Autoencoder("variational", epochs=4, lr=0.01, layers=(24,), run="r", track=where).fit(table)
     board = opened(f"{where.removeprefix('tensorboard:')}/diabolo/r/1")
     losses = ("total", "reconstruction", "kl", "held_out", "lr")

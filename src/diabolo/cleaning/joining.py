@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.cleaning.verdicts import Verdicts
+from diabolo.cleaning.verdicts import UNLIKELY, Verdicts
 from diabolo.detection.cell_errors import CellErrorModel
 
 UNEXPECTED = 0.5  # P(wrong) from which a cell is suspicious
@@ -32,7 +32,6 @@ class JudgedCells:
     @classmethod
     def join(
         cls,
-        names: Sequence[str],
         nats: Mapping[str, np.ndarray],
         verdicts: Mapping[str, Verdicts],
         model: CellErrorModel,
@@ -44,21 +43,15 @@ class JudgedCells:
         the stronger of them (measured on tables with planted and with real errors).
 
         Args:
-            names: columns, in their order.
-            nats: column -> (rows,) evidence of the network; columns that it does not predict are left out.
-            verdicts: of the checks.
+            nats: column -> (rows,) evidence of the network.
+            verdicts: of the checks; columns that were not checked are left out.
             model: from evidence to probabilities.
         """
-        rows = len(next(iter({**nats, **{n: v.log_odds for n, v in verdicts.items()}}.values())))
-        joined = np.full((rows, len(names)), np.nan)
-        for number, name in enumerate(names):
-            if name in nats:
-                joined[:, number] = nats[name]
-            if name in verdicts:
-                log_odds = verdicts[name].log_odds
-                known = np.isfinite(log_odds)
-                checked = model.nats(log_odds[known])
-                joined[known, number] = np.fmax(joined[known, number], checked)
+        names, joined = list(nats), np.stack(list(nats.values()), axis=1).astype(float)
+        for name, verdict in verdicts.items():
+            known, number = np.isfinite(verdict.log_odds), names.index(name)
+            checked = model.nats(verdict.log_odds[known])
+            joined[known, number] = np.fmax(joined[known, number], checked)
         return cls(names, joined, model.wrong(joined), verdicts)
 
     def sure(self, name: str, threshold: float, alike: bool = False) -> np.ndarray:
@@ -85,8 +78,7 @@ class JudgedCells:
         """
         p = self.p_wrong[:, self.names.index(name)]
         said = self.verdicts[name].reasons if name in self.verdicts else [None] * len(p)
-        unlikely = "unlikely given the other columns"
         return [
-            None if wrong < UNEXPECTED else unlikely if reason is None else reason
+            None if wrong < UNEXPECTED else UNLIKELY if reason is None else reason
             for reason, wrong in zip(said, p, strict=True)
         ]

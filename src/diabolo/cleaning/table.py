@@ -151,14 +151,17 @@ class TableErrors:
         judge_rules(self.rules, self._rule_columns(columns, read, present), own, found)
         return {n: found[n] for n in self.kinds if n in present}
 
-    def violations(self, columns: Mapping[str, pa.Array]) -> list[tuple[Rule, np.ndarray]]:
-        """Return each rule whose columns are there, and (rows,) which rows violate it.
+    def violations(
+        self, columns: Mapping[str, pa.Array]
+    ) -> tuple[list[tuple[Rule, np.ndarray]], dict[str, CheckedColumn]]:
+        """Return each rule whose columns are there, and (rows,) which rows violate it; and these columns.
 
         Args:
             columns: name -> values.
         """
         read = self._rule_columns(columns, {}, set())
-        return [(r, r.violations(read)) for r in self.rules if all(name in read for name in r.columns)]
+        rules = (rule for rule in self.rules if all(name in read for name in rule.columns))
+        return [(rule, rule.violations(read)) for rule in rules], read
 
     def _rule_columns(
         self, columns: Mapping[str, pa.Array], read: Mapping[str, CheckedColumn], present: set[str]

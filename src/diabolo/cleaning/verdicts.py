@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+UNLIKELY = "unlikely given the other columns"  # the reason where no way of being wrong is known
+
 
 @dataclass
 class Verdicts:
@@ -14,8 +16,6 @@ class Verdicts:
 
     Attributes:
         log_odds: (rows,) log odds that the value is wrong; -inf where there is no value.
-        specific: (rows,) whether the evidence names one way of being wrong that leaves little else to think
-            of (a typo, a slip of the decimal point), instead of a value that is merely unlikely.
         suggestions: (rows,) object: the value that is most likely right, text or a number; None if unknown.
         confidence: (rows,) the probability that the suggestion is right, given that the cell is wrong.
         is_style: (rows,) whether the value is right, but written unlike most others of its column; the
@@ -25,7 +25,6 @@ class Verdicts:
     """
 
     log_odds: np.ndarray
-    specific: np.ndarray
     suggestions: np.ndarray
     confidence: np.ndarray
     is_style: np.ndarray
@@ -36,7 +35,6 @@ class Verdicts:
         """Return verdicts that suspect no cell."""
         return cls(
             np.full(rows, -np.inf),
-            np.zeros(rows, bool),
             np.full(rows, None, dtype=object),
             np.zeros(rows),
             np.zeros(rows, bool),
@@ -58,13 +56,13 @@ class Verdicts:
         log_odds = float(np.log(p_wrong / (1 - p_wrong)))
         if log_odds > self.log_odds[row] or (suggestion is not None and self.suggestions[row] is None):
             self.log_odds[row] = max(log_odds, self.log_odds[row])
-            self.specific[row], self.is_style[row] = True, False
+            self.is_style[row] = False
             self.suggestions[row], self.confidence[row] = suggestion, confidence
             self.reasons[row] = reason
 
     def clear(self, row: int) -> None:
         """Take a verdict back."""
-        self.log_odds[row], self.specific[row], self.is_style[row] = -np.inf, False, False
+        self.log_odds[row], self.is_style[row] = -np.inf, False
         self.suggestions[row], self.confidence[row], self.reasons[row] = None, 0.0, None
 
     def joined(self, other: Verdicts) -> Verdicts:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns import Category, Datetime, Number, Values, Window
+from diabolo.data.columns import Category, Datetime, Number, Text, Values, Window
 from diabolo.data.columns.convert import is_text, to_array, to_float, to_moments, to_seconds, to_text
 from diabolo.data.schema import Schema
 from diabolo.data.sources import UserTable
@@ -34,7 +34,7 @@ def coarsen(
     for entry in schema.used:
         if entry.name in keep:
             continue
-        if isinstance(entry.column, Category) and min_count > 1:
+        if isinstance(entry.column, Category | Text) and min_count > 1:
             values, changed = _merge_rare_labels(columns[entry.name], entry.name, min_count)
             merged += changed
         elif isinstance(entry.column, Number | Datetime | Window) and clip > 0:

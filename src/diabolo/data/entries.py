@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from diabolo.data.columns import Category, Column, Datetime, Number, Values
+from diabolo.data.columns import Category, Column, Datetime, Number, Text, Values
 from diabolo.data.columns.convert import to_array
 from diabolo.data.inference import (
     ROW_COUNTER_REASON,
     describe_values,
     infer_kind,
-    is_different_text,
     missing_share,
     reason_to_ignore,
 )
@@ -34,9 +33,8 @@ class Entry:
 
     Attributes:
         name: the name in the user's data.
-        role: "scored" (read and predicted), "context" (read only), "checked" (not read; its cells are checked
-            for errors) or "ignored" (passed through).
-        column: its kind and what was learnt of it; None if checked or ignored.
+        role: "scored" (read and predicted), "context" (read only) or "ignored" (passed through).
+        column: its kind and what was learnt of it; None if ignored.
         reason: why it has this kind and role, in a few words.
         missing: the share of the rows in which it has no value.
         surrogate: how generated rows get values of an id or of a constant; None for other columns.
@@ -62,6 +60,7 @@ class SchemaOptions:
     named: bool
     rest: str
     counters: frozenset[str]
+    texts: bool
 
     def check_names(self, columns: Mapping[str, Values]) -> None:
         """Raise `OptionError` if an option names a column that the data does not have."""
@@ -82,16 +81,16 @@ class SchemaOptions:
         if self._is_left_out(name):
             return Entry(name, "ignored", None, REQUESTED_REASON, missing)
         if (reason := self._reason_to_ignore(name, values)) is not None:
-            surrogate = SurrogateColumn.fit(values) if reason.startswith(SURROGATE_REASONS) else None
-            role = "checked" if is_different_text(values) else "ignored"
-            return Entry(name, role, None, reason, missing, surrogate)
+            return Entry(name, "ignored", None, reason, missing, _surrogate(reason, values))
         column = self._kind(name, values)
         if column is None:
             return Entry(name, "ignored", None, f"{to_array(values).type} values have no kind", missing)
         fitted = column.fit(values, name)
         if not fitted.fields:
             return Entry(name, "ignored", None, "too short for a calendar", missing)
-        return Entry(name, self._role(name), fitted, self._reason(name, values), missing)
+        reason = self._reason(name, values)
+        surrogate = _surrogate(reason, values) if isinstance(column, Text) else None
+        return Entry(name, self._role(name), fitted, reason, missing, surrogate)
 
     def _is_requested(self, name: str) -> bool:
         return name in self.scored or name in self.context or name in self.kinds
@@ -107,7 +106,11 @@ class SchemaOptions:
         """Return why a column that no option names is not read; None if it is read."""
         if self._is_requested(name) or name == self.calendar:
             return None
-        return ROW_COUNTER_REASON if name in self.counters else reason_to_ignore(name, values, self.named)
+        if name in self.counters:
+            return ROW_COUNTER_REASON
+        if not self.texts and Text.claims(values):
+            return describe_values(values)
+        return reason_to_ignore(name, values, self.named)
 
     def _kind(self, name: str, values: Values) -> Column | None:
         """Return the kind of a column, requested or inferred, not yet fitted; None if there is none."""
@@ -129,6 +132,11 @@ class SchemaOptions:
         if self._is_requested(name):
             return REQUESTED_REASON
         return CALENDAR_REASON if name == self.calendar else describe_values(values)
+
+
+def _surrogate(reason: str, values: Values) -> SurrogateColumn | None:
+    """Return how generated rows get values of an id or of a constant; None for other columns."""
+    return SurrogateColumn.fit(values) if reason.startswith(SURROGATE_REASONS) else None
 
 
 def check_column_names(columns: Mapping[str, Any], options: Mapping[str, Collection[str]]) -> None:

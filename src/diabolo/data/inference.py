@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns import COLUMNS, Category, Column, Values
+from diabolo.data.columns import COLUMNS, Column, Text, Values
 from diabolo.data.columns.convert import find_date_formats, format_in_words, is_text
 from diabolo.data.columns.image import Image, is_image
 
@@ -16,7 +16,6 @@ from diabolo.data.columns.image import Image, is_image
 NUMERIC_TEXT_PREFIX, AMBIGUOUS_DATE_SUFFIX = "text: ", "would fit too"
 ROW_COUNTER_REASON = "an id: consecutive whole numbers"
 MIN_ID_ROWS = 20  # rows that it takes to call a column an id: a choice
-MIN_ID_DISTINCT_SHARE = 0.9  # of the labels of an id or of free text are different: a choice
 # Mean length of free text, in characters, and of free text of which most values have a space: a choice.
 FREE_TEXT_LENGTH, FREE_TEXT_LENGTH_WITH_SPACES = 40, 20
 ID_NAME_REGEX = r"(?i)(id|uuid|guid|key|index|.*[_\- ]id|id[_\- ].*)"
@@ -39,6 +38,8 @@ def describe_values(values: Values) -> str:
         return "windows of a series"
     if is_image(values.type):
         return f"images of {values.type.value_type} pixels"
+    if Text.claims(values):
+        return describe_different_texts(values)
     if forms := find_date_formats(values):
         first, *others = [format_in_words(f) for f in forms]
         return f"text, read as {first}" + (f"; {others[0]} {AMBIGUOUS_DATE_SUFFIX}" if others else "")
@@ -79,8 +80,6 @@ def reason_to_ignore(name: str, values: Values, named: bool) -> str | None:
         return f"constant: {known[0].as_py()!r}"
     if not named or len(known) < MIN_ID_ROWS:
         return None
-    if isinstance(kind, Category) and n_distinct / len(known) > MIN_ID_DISTINCT_SHARE:
-        return _describe_distinct_labels(known)
     if pa.types.is_integer(known.type) and n_distinct == len(known):
         ends = pc.min_max(known)
         if ends["max"].as_py() - ends["min"].as_py() == len(known) - 1:
@@ -90,19 +89,25 @@ def reason_to_ignore(name: str, values: Values, named: bool) -> str | None:
     return None
 
 
-def is_different_text(values: Values) -> bool:
-    """Return whether values are texts that differ: too different to predict, but they can be misspelt."""
-    if isinstance(values, np.ndarray) or is_image(values.type):
-        return False
-    return isinstance(infer_kind(values), Category) and len(pc.unique(values.drop_null())) > 1
-
-
 def is_row_counter(values: pa.Array) -> bool:
     """Return whether a column holds whole numbers that rise, or fall, by one from each row to the next."""
     if len(values) < MIN_ID_ROWS or not pa.types.is_integer(values.type) or values.null_count:
         return False
     steps = np.diff(values.to_numpy(zero_copy_only=False))
     return bool((steps == steps[0]).all() and abs(int(steps[0])) == 1)
+
+
+def describe_different_texts(values: pa.Array) -> str:
+    """Return what texts are that nearly all differ, in a few words."""
+    known = values.drop_null()
+    if (numeric := describe_numeric_text(known)) is not None:
+        return f"{NUMERIC_TEXT_PREFIX}{numeric}; nearly every value is different"
+    text = known.cast(pa.string())
+    length = pc.mean(pc.utf8_length(text)).as_py()
+    spaced = pc.mean(pc.match_substring(text, " ")).as_py()
+    if length > FREE_TEXT_LENGTH or (spaced > 0.5 and length > FREE_TEXT_LENGTH_WITH_SPACES):
+        return "free text"
+    return "an id: nearly every value is different"
 
 
 def describe_numeric_text(values: Values) -> str | None:
@@ -140,15 +145,3 @@ def _is_empty(values: Values) -> bool:
         return bool(Image().missing(values).all())
     known = values.drop_null()
     return len(known) == 0 or (pa.types.is_floating(values.type) and not pc.any(pc.is_finite(known)).as_py())
-
-
-def _describe_distinct_labels(known: pa.Array) -> str:
-    """Return why labels that nearly all differ are left out."""
-    if (numeric := describe_numeric_text(known)) is not None:
-        return f"{NUMERIC_TEXT_PREFIX}{numeric}; nearly every value is different"
-    text = known.cast(pa.string())
-    length = pc.mean(pc.utf8_length(text)).as_py()
-    spaced = pc.mean(pc.match_substring(text, " ")).as_py()
-    if length > FREE_TEXT_LENGTH or (spaced > 0.5 and length > FREE_TEXT_LENGTH_WITH_SPACES):
-        return "free text"
-    return "an id: nearly every value is different"

@@ -94,6 +94,7 @@ def _make_schema(
         calendar=source.calendar,
         named=frame.user_table.named,
         counters=counters,
+        texts=not source.overlaps,
     )
     sizes = options["embedding"]
     return schema.with_embedding_sizes(sizes) if isinstance(sizes, Mapping) else schema

@@ -59,6 +59,7 @@ class Schema:
         named: bool = True,
         rest: str = "context",
         counters: Collection[str] = (),
+        texts: bool = True,
     ) -> Schema:
         """Decide the kind and the role of each column, and learn its range or its levels.
 
@@ -72,6 +73,7 @@ class Schema:
             named: whether the names mean anything (False for a plain array: then no id is looked for).
             rest: the role of the other columns, if some are named as scored: "context" or "ignored".
             counters: names of columns that are known to number the rows; they are ignored as ids.
+            texts: whether columns are read that are `Text`; False for a series, where they are ignored.
 
         Raises:
             OptionError: a name in the options is not in the data.
@@ -86,6 +88,7 @@ class Schema:
             named=named,
             rest=rest,
             counters=frozenset(counters),
+            texts=texts,
         )
         options.check_names(columns)
         schema = cls(tuple(options.make_entry(name, values) for name, values in columns.items()))
@@ -123,6 +126,11 @@ class Schema:
     def scored(self) -> list[str]:
         """The names of the scored columns, in the order of the data."""
         return [e.name for e in self.entries if e.role == "scored"]
+
+    @property
+    def predicted(self) -> list[str]:
+        """The names of the scored columns whose values are predicted: all but `Text`."""
+        return [e.name for e in self.entries if e.role == "scored" and e.column and e.column.predicts_values]
 
     @property
     def used(self) -> list[Entry]:
@@ -178,8 +186,16 @@ class Schema:
     @cached_property
     def scored_fields(self) -> dict[str, np.ndarray]:
         """Kind -> (fields,) whether each belongs to a scored column."""
-        scored = set(self.scored)
-        return {k: np.array([s.name in scored for s in self.slots if s.kind == k]) for k in self.fields}
+        return self._fields_of(self.scored)
+
+    @cached_property
+    def compared_fields(self) -> dict[str, np.ndarray]:
+        """Kind -> (fields,) whether each counts in the distance between rows: not the length of a text."""
+        return self._fields_of(self.predicted or self.scored)
+
+    def _fields_of(self, names: Collection[str]) -> dict[str, np.ndarray]:
+        """Return kind -> (fields,) whether each belongs to one of some columns."""
+        return {k: np.array([s.name in names for s in self.slots if s.kind == k]) for k in self.fields}
 
     @cached_property
     def can_be_missing(self) -> dict[str, np.ndarray]:

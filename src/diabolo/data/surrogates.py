@@ -15,6 +15,7 @@ from diabolo.data.columns.base import Values
 from diabolo.utils.checks import is_finite_number, is_text_list, require
 
 N_ID_SAMPLE = 10_000  # ids that the alphabet of each position is read from: a choice
+MIN_SAME_LENGTH = 0.9  # of ids are of the same length: a choice
 MAX_ID_LENGTH = 200  # characters: a choice
 MAX_ALPHABET = 4096  # characters at one position, in a model file: more than any table of a fit has
 
@@ -61,8 +62,8 @@ class SurrogateColumn:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return None
         texts = known[:: max(len(known) // N_ID_SAMPLE, 1)].to_pylist()
-        length, _ = Counter(map(len, texts)).most_common(1)[0]
-        if not 0 < length <= MAX_ID_LENGTH:
+        length, count = Counter(map(len, texts)).most_common(1)[0]
+        if not 0 < length <= MAX_ID_LENGTH or count < MIN_SAME_LENGTH * len(texts):
             return None
         places = zip(*(t for t in texts if len(t) == length), strict=True)
         return cls(kind, alphabet=tuple("".join(sorted(set(p))) for p in places), missing=missing)

@@ -59,6 +59,9 @@ class Fitted(Protocol):
     def threads(self) -> int | None:
         """Threads of torch; None for those that it has."""
 
+    def texts_of(self, name: str) -> Sequence[str]:
+        """Return different texts of a column of the fit; empty if they are not known."""
+
     def read(self, data: Any) -> Frame:
         """Read the user's data, and check its columns."""
 

@@ -158,12 +158,18 @@ def _encode_value(fitted: Fitted, name: str, value: Any) -> list[np.ndarray]:
 
 def _one_value(fitted: Fitted, name: str, value: Any) -> pa.Array:
     """Return a value in the type of the fit."""
-    decoded = fitted.schema[name].decode(_encode_value(fitted, name, value))
+    column, parts = fitted.schema[name], _encode_value(fitted, name, value)
+    decoded = column.decode(parts) if column.predicts_values else pa.array([value])
     assert isinstance(decoded, pa.Array)
     return decoded
 
 
 def _allowed_values(fitted: Fitted, name: str, value: Any) -> AllowedValues:
+    if not fitted.schema[name].predicts_values:
+        raise OptionError(
+            f"given: {name!r} is text, and takes one value",
+            hint=f"given={{{name!r}: {next(iter(value), '')!r}}}",
+        )
     slot, *more = fitted.schema.slots_of(name)
     if isinstance(value, tuple) and len(value) == 2 and slot.kind == Real.kind:
         return _allowed_range(fitted, name, value, slot)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 
+from diabolo.data.columns import Text
 from diabolo.data.fields import CHUNK_ROWS
 from diabolo.errors import OptionError
 from diabolo.generation.base import Fitted, Request, Sampler, Table
 from diabolo.generation.conditions import read_conditions
 from diabolo.generation.sampling import sampling_mode
 from diabolo.generation.seeds import derive_seed
+from diabolo.generation.texts import sample_texts
 
 MAX_ROUNDS = 50  # in which rows that violate a constraint are sampled again
 _MIN_SHARE = 0.01  # of rows that satisfy the constraints: a lower one is not relied on
@@ -82,6 +85,19 @@ class TableSampler(Sampler):
             rows: in the table.
         """
         entries, seed = self.fitted.schema.entries, self.request.seed
+        table = table | {
+            name: value.take([0] * rows) for name, value in self.conditions.fixed.items() if name in table
+        }
+        asked = {*self.request.given, *self.request.keep}
+        for number, entry in enumerate(entries):
+            if (
+                entry.surrogate is None
+                and isinstance(entry.column, Text)
+                and entry.name in table.keys() - asked
+            ):
+                values = self.fitted.texts_of(entry.name)
+                random = np.random.default_rng([seed, start, number])
+                table[entry.name] = sample_texts(entry.column, values, table[entry.name], random)
         surrogates = {e.name: e.surrogate for e in entries if e.surrogate is not None}
         table = table | {name: column.make(start, rows, seed) for name, column in surrogates.items()}
         return {e.name: table[e.name] for e in entries if e.name in table}

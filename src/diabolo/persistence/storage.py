@@ -215,7 +215,7 @@ def _restored(
     remembered |= {k: v.long() for k, v in remembered.items() if k == Symbol.kind}
     memory = Memory.restore(
         Batch(remembered, select_prefix(tensors, "memory/visible/")),
-        {k: torch.as_tensor(v) for k, v in schema.scored_fields.items()},
+        {k: torch.as_tensor(v) for k, v in schema.compared_fields.items()},
         {name: array for name, array in _arrays(tensors, "memory/").items() if "/" not in name},
     )
     parts = ModelParts(plan.source, schema, networks, memory, device, threads)

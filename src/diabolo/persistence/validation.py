@@ -187,9 +187,9 @@ def _check_entry(entry: Entry, source: Source) -> None:
     """Check what the schema says of one column."""
     name, column = f"column {str(entry.name)[:MAX_NAME_LENGTH]!r}", entry.column
     require(is_text_list([entry.name, entry.reason]) and is_finite_number(entry.missing), name)
-    require(entry.role in (("checked", "ignored") if column is None else ("scored", "context")), name)
+    require(entry.role in (("ignored",) if column is None else ("scored", "context")), name)
     if entry.surrogate is not None:
-        require(column is None, name)
+        require(column is None or not column.predicts_values, name)
         entry.surrogate.check()
     if column is not None:
         column.check()

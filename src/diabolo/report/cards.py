@@ -114,10 +114,11 @@ def make_card(
         row: the number of the row in the data.
         nearest: column -> value of the most similar remembered row; empty if there is none.
     """
-    # A column that is only checked is shown where its cell is wrong.
-    read = np.isin(explanation.names, view.engine.schema.scored) | (explanation.p_wrong[line] >= 0.5)
+    # Text is not predicted: it is shown where its cell is wrong, or its form counts.
+    shown = np.isin(explanation.names, view.engine.schema.predicted) | (explanation.p_wrong[line] >= 0.5)
+    shown |= explanation.share[line] >= MIN_MARKED_SHARE
     order = np.argsort(-explanation.share[line], kind="stable")
-    order = order[read[order]]
+    order = order[shown[order]]
     cells = [_cell(view, explanation, line, at, nearest) for at in order[:MAX_CELLS].tolist()]
     others = order[MAX_CELLS:]
     rest = ""
@@ -147,7 +148,7 @@ def _cell(view: View, explanation: Explanation, line: int, at: int, nearest: Map
     )
     interval: Content = None
     neighbour = nearest.get(name, "")
-    if expected is None and name not in view.engine.schema.scored:
+    if expected is None and name not in view.engine.schema.predicted:
         expected = ""  # not missing, but not predicted
     if name in explanation.maps:
         interval = error_map(explanation.maps[name][line])
@@ -231,9 +232,9 @@ def expected_value(view: View, name: str, values: Any, line: int) -> Content:
     return format_value(value, digits=4)
 
 
-def _column_of(view: View, name: str) -> Column | None:
-    """The kind of a column; None for one whose cells are only checked."""
-    return next((entry.column for entry in view.engine.schema.used if entry.name == name), None)
+def _column_of(view: View, name: str) -> Column:
+    """The kind of a column."""
+    return view.engine.schema[name]
 
 
 def _python_value(values: Any, line: int) -> Any:

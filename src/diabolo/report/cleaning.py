@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
 from diabolo.cleaning.reading import plain_type
-from diabolo.data.columns import Category
 from diabolo.report.formatting import count, count_of, percent
 from diabolo.report.view import View
 from diabolo.tasks.base import to_values
@@ -182,8 +181,7 @@ def _column(view: View, judged: JudgedCells, rows: np.ndarray, at: int, most: in
     order = np.lexsort((suspects, -np.round(p_wrong[suspects], 3)))
     listed = suspects[order][:most]
     values = view.columns[name]
-    used = {entry.name: entry.column for entry in view.engine.schema.used if entry.column is not None}
-    column = used.get(name, Category())
+    column = view.engine.schema[name]
     old = to_texts(column, values.take(pa.array(rows[listed])))
     new: list[str | None] = [None] * len(listed)
     if name in judged.verdicts:

@@ -49,16 +49,12 @@ def row_cards(view: TableView) -> list[Card]:
 
 
 def _identifiers(view: TableView, row: int) -> list[str]:
-    """How the user knows the row: the pandas index, and ids that the model does not read."""
+    """How the user knows the row: the pandas index, and ids."""
     index, texts = view.user_table.index, []
     if index is not None and str(index[row]) != str(row):
         texts.append(f"index {shorten(str(index[row]), 40)}")
     for entry in view.engine.schema.entries:
-        if (
-            entry.role in ("checked", "ignored")
-            and entry.reason.startswith("an id")
-            and entry.name in view.columns
-        ):
+        if entry.reason.startswith("an id") and entry.name in view.columns:
             value = format_value(view.columns[entry.name][row].as_py())
             texts.append(f"{shorten(entry.name, 30)} {value}")
     return texts[:3]

@@ -161,7 +161,7 @@ def decode_rows(
             found.setdefault(kind, []).append(mean.cpu().numpy()[: len(batch)])
     codes = {k: np.concatenate(v) for k, v in found.items()}
     rows = np.arange(frame.user_table.rows)
-    return {name: decode_column(engine, frame, name, codes, rows) for name in engine.schema.scored}
+    return {name: decode_column(engine, frame, name, codes, rows) for name in engine.schema.predicted}
 
 
 def with_right_values(values: pa.Array, judged: JudgedCells, name: str) -> pa.Array:

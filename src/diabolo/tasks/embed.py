@@ -88,7 +88,7 @@ def decode_latents(engine: Engine, z: Any) -> dict[str, Any]:
             for kind, likelihood in network.decode(part.to(engine.device)).items():
                 means.setdefault(kind, []).append(likelihood.mean.cpu().numpy())
     decoded = {kind: np.concatenate(parts) for kind, parts in means.items()}
-    return {name: engine.schema.decode(name, decoded) for name in engine.schema.scored}
+    return {name: engine.schema.decode(name, decoded) for name in engine.schema.predicted}
 
 
 def latent_moments(engine: Engine) -> tuple[np.ndarray, np.ndarray]:

@@ -28,10 +28,10 @@ class Explanation(Answer):
 
     Attributes:
         rows: (rows,) the explained rows, counted from 0.
-        names: the scored columns, and those of which only the cells are checked.
+        names: the scored columns.
         observed: column -> (rows,) its values, in the column's own type.
         expected: column -> (rows,) the predicted median, or the most likely label; likewise. Of a cell that
-            is probably wrong: the right value, where it is known.
+            is probably wrong: the right value, where it is known. None of other text that is no label.
         low, high: column -> (rows,) the 5 % and 95 % quantiles of the prediction; None for a label.
         bits: (rows, columns) evidence that the cell is wrong; 0 where it has no value. Of an image: that of
             its most anomalous pixel.
@@ -175,7 +175,7 @@ def explain(
     weights = precision_weights(cells.low, cells.high)
 
     def decode(table: dict[str, np.ndarray]) -> dict[str, pa.Array]:
-        return {n: decode_column(engine, frame, n, table, wanted, weights) for n in scored}
+        return {n: decode_column(engine, frame, n, table, wanted, weights) for n in engine.schema.predicted}
 
     has_range = {n: any(s.kind != Symbol.kind for s in engine.schema.slots_of(n)) for n in scored}
     no_range = dict.fromkeys(names)
@@ -183,8 +183,7 @@ def explain(
         no_range | {n: v if has_range[n] else None for n, v in decode(t).items()}
         for t in (cells.low, cells.high)
     )
-    unknown = {n: pa.nulls(len(wanted), asked[n].type) for n in names if n not in scored}
-    expected = {**unknown, **decode(cells.expected)}
+    expected = {n: pa.nulls(len(wanted), asked[n].type) for n in names} | decode(cells.expected)
     return Explanation(
         user_table=frame.user_table,
         rows=origin,
@@ -196,17 +195,10 @@ def explain(
         bits=np.nan_to_num(judged.nats) / np.log(2),
         p_wrong=judged.p_wrong,
         why={n: judged.reasons(n) for n in names},
-        share=_among(names, scored, share * 100),
+        share=share * 100,
         neighbours=_nearest(engine, frame, nearest, wanted, origin),
         maps=_pixel_maps(engine, cells),
     )
-
-
-def _among(names: Sequence[str], some: Sequence[str], values: np.ndarray) -> np.ndarray:
-    """Return (rows, names) the values of (rows, some) of the names, 0 for the others."""
-    result = np.zeros((len(values), len(names)))
-    result[:, [names.index(n) for n in some]] = values
-    return result
 
 
 def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> CellPredictions:

@@ -205,13 +205,13 @@ def _predict(
 def _find_defects(
     engine: Engine, frame: Frame, nats: Mapping[str, np.ndarray], threshold: float | None
 ) -> dict[str, _Defects]:
-    """Return scored column -> its cells to replace; columns without any are left out.
+    """Return column -> its cells to replace; columns without any are left out.
 
     Of columns that are checked only missing values are replaced by what is expected: see `_correct`.
     """
     columns, defects = frame.user_table.columns(), {}
     checked = () if engine.table_errors is None else engine.table_errors.kinds
-    for name in engine.schema.scored:
+    for name in engine.schema.predicted:
         slots = engine.schema.slots_of(name)
         evidence = sum(engine.to_user_rows(frame, s.kind, nats[s.kind][:, s.index]) for s in slots)
         missing = engine.schema[name].missing(columns[name])
@@ -296,12 +296,11 @@ def _correct(
     engine: Engine, repaired: Repaired, judged: JudgedCells, threshold: float, alike: bool
 ) -> Repaired:
     """Correct the cells whose right value is known, and list the other suspicious ones."""
-    table, places, columns = dict(repaired.table), dict(repaired.places), engine.schema
+    table, places, schema = dict(repaired.table), dict(repaired.places), engine.schema
     lines: dict[str, list[Any]] = {name: values.to_pylist() for name, values in repaired.changed.items()}
     doubtful: dict[str, list[Any]] = {name: [] for name in SUSPECT_COLUMNS}
-    used = {entry.name: entry.column for entry in columns.used if entry.column is not None}
     for number, name in enumerate(judged.names):
-        column: Column = used.get(name, Category())
+        column = schema[name]
         p_wrong, why = judged.p_wrong[:, number], judged.reasons(name)
         old, changed = table[name], np.zeros(len(p_wrong), bool)
         if name in judged.verdicts:

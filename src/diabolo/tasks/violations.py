@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from diabolo.cleaning.reading import read_columns
 from diabolo.cleaning.rules.base import quoted
 from diabolo.cleaning.rules.values import without_midnight
 from diabolo.data.sources import UserTable
@@ -70,15 +69,13 @@ def violations(model: Model, data: Any) -> Violations:
             hint='fit one again: Autoencoder(rules=["start <= end"]).fit(table)',
         )
     user_table = engine.read(data).user_table
-    columns = user_table.columns()
-    found = engine.table_errors.violations(columns)
-    texts = read_columns(columns, list(dict.fromkeys(name for rule, _ in found for name in rule.columns)))
+    found, columns = engine.table_errors.violations(user_table.columns())
     answer = Violations(user_table, [], [], [], {})
     for rule, violated in found:
         answer.counts[rule.text] = int(violated.sum())
         for row in np.flatnonzero(violated).tolist():
             answer.rule.append(rule.text)
             answer.row.append(row)
-            shown = ((name, texts[name].texts[row] or "") for name in rule.columns)
+            shown = ((name, columns[name].texts[row] or "") for name in rule.columns)
             answer.values.append(", ".join(f"{quoted(n)} = {without_midnight(text)}" for n, text in shown))
     return answer

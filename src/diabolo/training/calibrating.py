@@ -56,8 +56,8 @@ def fit_scorer(
         device: where the networks are.
         thread_count: of torch; None for its own choice.
     """
-    scored = {k: torch.as_tensor(v) for k, v in data.schema.scored_fields.items()}
-    memory = Memory.fit(remembered, scored, data.positions)
+    compared = {k: torch.as_tensor(v) for k, v in data.schema.compared_fields.items()}
+    memory = Memory.fit(remembered, compared, data.positions)
     parts = ModelParts(data.source, data.schema, networks, memory, device, thread_count)
     training = TrainingRows(data.frame, data.batch, data.positions, data.sample)
     return RowScorer.uncalibrated(parts, fit_evidence(parts, training))

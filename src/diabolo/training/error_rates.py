@@ -251,6 +251,8 @@ def corrupt_cells(schema: Schema, model: CellErrorModel, batch: Batch, seed: int
                     changed |= hit & (wrong != value)
                 planted[:, column] |= changed.numpy()
                 hit &= ~changed
+                if not hit.any():
+                    break
     return batch.replace(corrupted), planted
 
 

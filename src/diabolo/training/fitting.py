@@ -179,7 +179,7 @@ def _with_cells(engine: Engine, frame: Frame) -> Engine:
     rows = evenly_spaced(frame.rows, MAX_CHECKED_ROWS)
     columns = {name: values.take(pa.array(rows)) for name, values in frame.user_table.columns().items()}
     verdicts = checks.judge(columns)
-    of_cells = [verdicts[n].log_odds for n in engine.judged_columns if n in verdicts]
+    of_cells = [verdicts[n].log_odds for n in engine.schema.scored if n in verdicts]
     if not of_cells:
         return engine
     log_odds = np.logaddexp.reduce(np.maximum(of_cells, MIN_LOG_ODDS), axis=0)

@@ -105,7 +105,6 @@ class ColumnModel:
         values: np.ndarray,
         mean: np.ndarray,
         spread: np.ndarray,
-        use: np.ndarray,
         flags: np.ndarray,
     ) -> Self:
         """Learn the distributions from values and what a forest expects there that has not seen them.
@@ -115,36 +114,36 @@ class ColumnModel:
             values: (values,) finite.
             mean: (values,) expected on the scale.
             spread: (values,) usual distance from there.
-            use: (values,) which ones are not known to be wrong.
             flags: (values, flags) what holds in the other columns.
         """
-        found, counts = np.unique(values[use], return_counts=True)
+        found, counts = np.unique(values, return_counts=True)
         keep = np.argsort(-counts, kind="stable")[:MAX_ATOMS]
         keep = np.sort(keep[counts[keep] >= MIN_REPEATS])
-        edges, heights = histogram(scale, values[use])
+        edges, heights = histogram(scale, values)
         model = cls(
             scale=scale,
-            rows=int(use.sum()),
+            rows=len(values),
             degrees=FIRST_DEGREES,
             stretch=1.0,
             stray=FIRST_STRAY,
             atoms=found[keep],
             counts=counts[keep],
-            weights=0.3 * counts[keep] / max(use.sum(), 1),
+            weights=0.3 * counts[keep] / max(len(values), 1),
             edges=edges,
             heights=heights,
             codes=np.full(len(CODES), 1 / len(CODES)),
             rate=RATE,
             shares=np.array(SHARES),
             digit_limit=-np.inf,
-            one_sided=max(1 - 2 * float(min((values[use] < 0).mean(), (values[use] > 0).mean())), BOTH_SIGNS),
+            one_sided=max(1 - 2 * float(min((values < 0).mean(), (values > 0).mean())), BOTH_SIGNS),
         )
-        doubtful = model._doubtful(values[use], flags[use])
+        doubtful = model._doubtful(values, flags)
         model = replace(model, weights=np.where(doubtful, 0, model.weights))
-        model = model._with_distribution(values[use], mean[use], spread[use])
-        p = model.plausible(values, mean, spread, use)
-        model = replace(model, digit_limit=float(np.log(np.quantile(p[use], DIGIT_SHARE))))
-        return model._with_rates(values, mean, spread, use)
+        model = model._with_distribution(values, mean, spread)
+        seen = np.ones(len(values), bool)
+        p = model.plausible(values, mean, spread, seen)
+        model = replace(model, digit_limit=float(np.log(np.quantile(p, DIGIT_SHARE))))
+        return model._with_rates(values, mean, spread, seen)
 
     def _doubtful(self, values: np.ndarray, flags: np.ndarray) -> np.ndarray:
         """Return (atoms,) which repeated values are rather codes for missing values, or the same error again.
@@ -279,7 +278,9 @@ class ColumnModel:
         """
         right = values[:, None] / 10.0**POWERS
         p = self.plausible(right, mean, spread, np.zeros(len(values), bool))
-        return np.where(self.scale.on_grid(right) & (values != 0)[:, None], p, 0)
+        # Without rounding, an interval around the value is one of another width around the right value.
+        p = np.where(self.scale.on_grid(right), p, 0) if self.scale.is_rounded else p / 10.0**POWERS
+        return np.where((values != 0)[:, None], p, 0)
 
     def digits(
         self, values: np.ndarray, mean: np.ndarray, spread: np.ndarray, seen: np.ndarray

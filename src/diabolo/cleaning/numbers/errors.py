@@ -11,7 +11,7 @@ import numpy as np
 from diabolo.cleaning.numbers.column import POWERS, WAYS, ColumnModel
 from diabolo.cleaning.numbers.scale import Scale, stand_apart
 from diabolo.cleaning.numbers.trees import MIN_ROWS, Forest, Inputs, grow
-from diabolo.cleaning.verdicts import Verdicts
+from diabolo.cleaning.verdicts import UNLIKELY, Verdicts
 from diabolo.utils.checks import require
 from diabolo.utils.sampling import evenly_spaced
 
@@ -68,8 +68,10 @@ class NumberErrors:
         right = {name: np.isfinite(column) for name, column in values.items()}
         fitted = cls._fit_once(values, codes, folds, right, seed)
         for _ in range(FIT_ROUNDS - 1):
-            verdicts = fitted.judge(values, codes, folds)
+            verdicts, before = fitted.judge(values, codes, folds), right
             right = {name: right[name] & (verdicts[name].log_odds <= 0) for name in values}
+            if all(np.array_equal(right[name], before[name]) for name in right):
+                break
             fitted = cls._fit_once(values, codes, folds, right, seed)
         return fitted
 
@@ -102,9 +104,7 @@ class NumberErrors:
             mean, spread = forest.predict(number, table[there], folds[there])
             others = np.array([owner != name for owner in inputs.owners], bool)
             flags = table[there][:, others] > np.median(table[:, others], axis=0)
-            columns[name] = ColumnModel.fit(
-                scale, values[name][there], mean, spread, np.ones(there.sum(), bool), flags
-            )
+            columns[name] = ColumnModel.fit(scale, values[name][there], mean, spread, flags)
         return cls(inputs, forest, columns)
 
     def judge(
@@ -273,8 +273,7 @@ def _fill(
     doubtful = found.log_odds > np.log(SUSPICIOUS / (1 - SUSPICIOUS))
     for at in np.flatnonzero(doubtful & np.isin(found.rows, wanted)):
         row = rows[found.rows[at]]
-        verdicts.specific[row] = named[at].sum() > SPECIFIC_SHARE
-        way = WAYS[int(named[at].argmax())] if verdicts.specific[row] else "swap"
+        way = WAYS[int(named[at].argmax())] if named[at].sum() > SPECIFIC_SHARE else "swap"
         right, confidence, reason = _explain(found, int(at), way)
         if right is not None and np.isfinite(right):
             verdicts.suggestions[row], verdicts.confidence[row] = right, confidence
@@ -306,7 +305,7 @@ def _explain(found: _Evidence, at: int, way: str) -> tuple[float | None, float, 
         return None, 0.0, f"a code for a missing value, such as {_text(value[0])}"
     if way == "gross":
         return None, 0.0, "far outside the range of the column"
-    return None, 0.0, "unlikely given the other columns"
+    return None, 0.0, UNLIKELY
 
 
 def _tidy(value: float) -> float:

@@ -117,6 +117,11 @@ class Scale:
         """Return values on the scale, the far ones brought back to where the bulk ends, for a forest."""
         return np.asarray(np.clip(self(values), self.low, self.high))
 
+    @property
+    def is_rounded(self) -> bool:
+        """Whether nearly all values are multiples of a unit: not of measurements with all their digits."""
+        return self.unit > 2 * self.step * 10.0 ** float(LEVELS[-1])
+
     def on_grid(self, values: np.ndarray) -> np.ndarray:
         """Whether values are multiples of the unit."""
         return _multiples(values, self.unit)
@@ -240,7 +245,9 @@ def _level(values: np.ndarray, step: float) -> np.ndarray:
 def _multiples(values: np.ndarray, unit: float) -> np.ndarray:
     """Whether values are multiples of a unit; numbers too large to tell are."""
     steps = np.clip(values, -LIMIT, LIMIT) / unit
-    return np.asarray((np.abs(steps - np.round(steps)) < GRID_TOLERANCE) | (np.abs(steps) > TELLABLE))
+    whole = np.round(steps)
+    near = (np.abs(steps - whole) < GRID_TOLERANCE) & ((whole != 0) | (values == 0))
+    return np.asarray(near | (np.abs(steps) > TELLABLE))
 
 
 def histogram(scale: Scale, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

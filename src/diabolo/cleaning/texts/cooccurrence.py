@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from diabolo.cleaning.texts.characters import lookup
+from diabolo.data.characters import lookup
 
 STRIDE = np.int64(1) << 31  # more than the values of any column
 # How many rows of a group the column as a whole stands for; the most likely of these is taken.

@@ -286,7 +286,7 @@ class TextErrors:
                 find_formats(values, counts),
             )
         p_wrong = _with_values(judged, codes, _p_wrong(found, judged.rates))
-        return verdicts(self.table, judged, asked, found, p_wrong, rows, len(texts))
+        return verdicts(judged, asked, found, p_wrong, rows, len(texts))
 
 
 def _p_wrong(found: Evidence, rates: Rates) -> np.ndarray:

@@ -8,11 +8,10 @@ import numpy as np
 
 from diabolo.cleaning.texts.channel import P_OF_OTHER_COLUMN, WAYS, Evidence, Rows
 from diabolo.cleaning.texts.cooccurrence import STRIDE
-from diabolo.cleaning.verdicts import Verdicts
+from diabolo.cleaning.verdicts import UNLIKELY, Verdicts
 
 if TYPE_CHECKING:
     from diabolo.cleaning.texts.errors import Judged
-    from diabolo.cleaning.texts.text_table import TextTable
 
 SUSPECT = 0.05  # P(wrong) from which a reason is given
 MIN_P_TO_SUGGEST = 0.3  # P(wrong) from which a right value is looked for
@@ -22,7 +21,6 @@ TYPO, DAMAGED, SWAPPED, ANY, MISSING = range(len(WAYS))
 
 
 def verdicts(
-    table: TextTable,
     judged: Judged,
     rows: Rows,
     found: Evidence,
@@ -33,7 +31,6 @@ def verdicts(
     """Return the verdicts on a column of a table.
 
     Args:
-        table: rows of the fit.
         judged: the column in the fit.
         rows: the judged rows that have a value.
         found: what is known of their cells.
@@ -46,12 +43,10 @@ def verdicts(
     result.log_odds[places] = np.log(p / (1 - p))
     by_way = found.ways * judged.rates.shares
     way = by_way.argmax(1)
-    never, stuck = judged.never[rows.codes] > 0.5, judged.stuck[rows.codes]
+    stuck = judged.stuck[rows.codes]
     formats = judged.formats
     in_form = formats.p_wrong[rows.codes] > 0 if formats is not None else np.zeros(len(rows.codes), bool)
     in_form &= (way != TYPO) | (found.intended < 0)
-    named = (way == TYPO) | (way == DAMAGED) | (way == MISSING)
-    result.specific[places] = named | never | stuck | in_form
     suspects = np.flatnonzero(p > SUSPECT)
     suggested, confidence = _suggest(judged, rows, found, np.flatnonzero(p > MIN_P_TO_SUGGEST))
     for row in suspects:
@@ -87,7 +82,7 @@ def _reason(judged: Judged, rows: Rows, found: Evidence, row: int, way: int, int
             return "a value of another column"
         return "characters that are unusual in the column"
     return _contradiction(judged, rows, row, intended) or (
-        "unlikely given the other columns" if channel.contexts else "unlikely in this column"
+        UNLIKELY if channel.contexts else "unlikely in this column"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diabolo.cleaning.texts.characters import CharacterModel
+from diabolo.data.characters import CharacterModel
 
 MISSING_WORDS = frozenset(
     {
@@ -75,21 +75,21 @@ def read_strings(values: Sequence[str], weights: np.ndarray, counts: np.ndarray)
         counts: (values,) weight of the rows with each value.
     """
     model = CharacterModel([v[:MAX_CHARACTERS] for v in values], weights)
-    base, oddest = model.log_prob(model.values, weights)
+    base, surprise = model.log_prob(model.values, weights)
     base = np.maximum(base, LOWEST)
     known = np.flatnonzero(counts > 0)
     if len(known) < MIN_DIFFERENT:
         return Strings(base, base - 3.0)
     planted = _plant_damage([model.values[i] for i in known.tolist()])
-    _, odd_planted = model.log_prob(planted, np.zeros(len(planted)))
-    cuts = np.quantile(odd_planted, DAMAGE_QUANTILES)
-    bins, planted_bins = np.searchsorted(cuts, oddest), np.searchsorted(cuts, odd_planted)
+    _, surprise_planted = model.log_prob(planted, np.zeros(len(planted)))
+    cuts = np.quantile(surprise_planted, DAMAGE_QUANTILES)
+    bins, planted_bins = np.searchsorted(cuts, surprise), np.searchsorted(cuts, surprise_planted)
     n_bins = len(cuts) + 1
     log_ratio = np.log((np.bincount(planted_bins, minlength=n_bins) + 0.5) / (len(planted) + 3))
     log_ratio -= np.log((np.bincount(bins[known], counts[known], n_bins) + 0.5) / (counts[known].sum() + 3))
     log_ratio = np.minimum.accumulate(log_ratio[::-1])[::-1]  # odder values are no less likely damaged
-    high, middle = np.quantile(oddest[known], 0.9), np.median(oddest[known])
-    tail = np.clip((oddest - 1.3 * high) / max(high - middle, 0.3), 0, MAX_TAIL) * (bins == n_bins - 1)
+    high, middle = np.quantile(surprise[known], 0.9), np.median(surprise[known])
+    tail = np.clip((surprise - 1.3 * high) / max(high - middle, 0.3), 0, MAX_TAIL) * (bins == n_bins - 1)
     return Strings(base, base + log_ratio[bins] + tail)
 
 

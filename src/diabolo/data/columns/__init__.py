@@ -6,8 +6,20 @@ from diabolo.data.columns.category import Category
 from diabolo.data.columns.datetime import Datetime
 from diabolo.data.columns.image import Image
 from diabolo.data.columns.number import Number
+from diabolo.data.columns.text import Text
 from diabolo.data.columns.window import Window
 
-COLUMNS: tuple[type[Column], ...] = (Window, Image, Boolean, Datetime, Number, Category)
+COLUMNS: tuple[type[Column], ...] = (Window, Image, Boolean, Datetime, Number, Text, Category)
 
-__all__ = ["COLUMNS", "Boolean", "Category", "Column", "Datetime", "Image", "Number", "Values", "Window"]
+__all__ = [
+    "COLUMNS",
+    "Boolean",
+    "Category",
+    "Column",
+    "Datetime",
+    "Image",
+    "Number",
+    "Text",
+    "Values",
+    "Window",
+]

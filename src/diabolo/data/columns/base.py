@@ -30,6 +30,8 @@ class Column(ABC):
     """
 
     kind: ClassVar[str]
+    predicts_values: ClassVar[bool] = True
+    """Whether what a network predicts is a value of the column; else only what `decode` says it is like."""
 
     @classmethod
     @abstractmethod

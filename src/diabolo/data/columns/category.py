@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.data.columns.base import Column, Part, Values
-from diabolo.data.columns.convert import to_array, to_text
+from diabolo.data.columns.convert import is_text, to_array, to_text
+from diabolo.data.columns.text import Text
 from diabolo.data.fields import Symbol
 from diabolo.errors import ColumnError
 from diabolo.utils.checks import is_text_list, require
@@ -56,13 +57,8 @@ class Category(Column):
         if not isinstance(values, pa.Array):
             return False
         kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-        return bool(
-            pa.types.is_string(kind)
-            or pa.types.is_large_string(kind)
-            or pa.types.is_string_view(kind)
-            or pa.types.is_dictionary(values.type)
-            or pa.types.is_time(kind)
-        )
+        labels = is_text(kind) or pa.types.is_dictionary(values.type) or pa.types.is_time(kind)
+        return bool(labels and not Text.claims(values))
 
     def fit(self, values: Values, name: str) -> Self:
         """Count the labels, and give each a symbol.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 ORDER = 3  # characters that the next one is predicted from
 ALPHABET = 100  # characters that are equally likely where nothing is known; a choice
@@ -14,11 +16,34 @@ BACK_OFF = 0.7  # share of the mass of Witten and Bell that goes to shorter cont
 START, END = "\x02", "\x03"
 MAX_CHARACTERS = 50_000  # different ones; keys of four of them fit into 64 bits
 DIGITS = str.maketrans("123456789", "000000000")
+# Classes of characters; every other character is a class of its own.
+CLASS_REGEXES = (
+    (r"\p{Lu}", "A"),
+    (r"[\p{Ll}\p{Lm}\p{Lo}\p{Lt}\p{M}]", "a"),
+    (r"\p{Nd}", "0"),
+    (r"\s", " "),
+)
+MAX_DRAWS = 8  # of a character of the wanted class, before a shorter context is used: a choice
 
 
 def shape(text: str) -> str:
     """Return a text with every digit replaced by 0: texts of one shape differ in their digits only."""
     return text.translate(DIGITS)
+
+
+def classes_of(text: pa.Array) -> pa.Array:
+    """Return texts with each character replaced by its class: A, a, 0, a space, or the character itself.
+
+    Args:
+        text: (rows,) texts or nulls.
+
+    Example:
+        >>> classes_of(pa.array(["Anna-17"])).to_pylist()
+        ['Aaaa-00']
+    """
+    for regex, character in CLASS_REGEXES:
+        text = pc.replace_substring_regex(text, regex, character)
+    return text
 
 
 @dataclass(frozen=True)
@@ -54,7 +79,7 @@ class CharacterModel:
     weights: np.ndarray
 
     def log_prob(self, strings: Sequence[str], own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the log probability of strings as new values, and the surprise of their oddest place.
+        """Return the log probability of strings as new values, and the surprise of their least likely place.
 
         Args:
             strings: to judge.
@@ -72,9 +97,89 @@ class CharacterModel:
         ends = np.r_[starts[1:], len(by_character)]
         pairs[ends - 1] = 0.0
         pairs[np.maximum(ends - 2, starts)] = 0.0
-        oddest = -np.minimum(np.minimum.reduceat(by_character, starts), np.minimum.reduceat(pairs, starts))
+        surprise = -np.minimum(np.minimum.reduceat(by_character, starts), np.minimum.reduceat(pairs, starts))
         in_shape = self._log_prob_of_shapes(strings, own)
-        return np.logaddexp(total, in_shape) + np.log(0.5), oddest
+        return np.logaddexp(total, in_shape) + np.log(0.5), surprise
+
+    def sample(self, classes: Sequence[str], random: np.random.Generator, *, order: int = ORDER) -> list[str]:
+        """Sample strings, one character after the other, each given those before it.
+
+        Args:
+            classes: for each string, the classes of its characters, see `classes_of`.
+            random: source of all random numbers.
+            order: characters that the next one is predicted from, at most.
+        """
+        lengths = np.array([len(c) for c in classes], dtype=np.int64)
+        width = ORDER + int(lengths.max(initial=0))
+        ids, wanted = np.zeros((len(classes), width), np.int64), np.full((len(classes), width), -1)
+        known = list(self._ids)
+        kinds = {c: i for i, c in enumerate(dict.fromkeys("".join(classes)))}
+        kind_of = np.array([kinds.get(c, -2) for c in _classes_of_each(known)])
+        kind_of[: len((START, END))] = -2  # a start and an end are no characters
+        for row, text in enumerate(classes):
+            wanted[row, ORDER : ORDER + len(text)] = [kinds[c] for c in text]
+        for place in range(ORDER, width):
+            rows = np.flatnonzero(lengths + ORDER > place)
+            ids[rows, place] = self._sample_next(
+                ids[rows, place - ORDER : place], wanted[rows, place], kind_of, order, random
+            )
+        written = (
+            zip(row[ORDER : ORDER + n], text, strict=True)
+            for row, n, text in zip(ids.tolist(), lengths, classes, strict=True)
+        )
+        return ["".join(known[i] if i > 1 else c for i, c in row) for row in written]
+
+    def _sample_next(
+        self,
+        before: np.ndarray,
+        wanted: np.ndarray,
+        kind_of: np.ndarray,
+        order: int,
+        random: np.random.Generator,
+    ) -> np.ndarray:
+        """Return (strings,) the ids of the next characters; 0 where no character is of the wanted class.
+
+        The longest context that is known is used with the probability that the model gives it, and so on
+        for the shorter ones; of its followers those of another class are passed over.
+
+        Args:
+            before: (strings, ORDER) ids of the characters before.
+            wanted: (strings,) class of the next one.
+            kind_of: (ids,) class of each character.
+            order: the longest context.
+            random: source of all random numbers.
+        """
+        chosen, size = np.zeros(len(before), np.int64), len(self._ids) + 1
+        for length in range(order, -1, -1):
+            rows = np.flatnonzero(chosen == 0)
+            context = np.zeros(len(rows), np.int64)
+            for back in range(length, 0, -1):
+                context = context * size + before[rows, -back]
+            contexts, followers = self._followers[length]
+            low, high = (np.searchsorted(contexts, context, side) for side in ("left", "right"))
+            kinds = lookup(self._tables[length][2], self._tables[length][4], context) * BACK_OFF
+            seen = high - low
+            used = random.random(len(rows)) * (seen + kinds * (length > 0)) < seen
+            for _ in range(MAX_DRAWS):
+                left = np.flatnonzero(used & (chosen[rows] == 0))
+                drawn = followers[low[left] + (random.random(len(left)) * seen[left]).astype(np.int64)]
+                right = kind_of[drawn] == wanted[rows[left]]
+                chosen[rows[left[right]]] = drawn[right]
+        for row in np.flatnonzero(chosen == 0):
+            alike = np.flatnonzero(kind_of == wanted[row])
+            chosen[row] = random.choice(alike) if len(alike) else 0
+        return chosen
+
+    @cached_property
+    def _followers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each order: the contexts of all characters, in order, and the characters."""
+        encoded, found = self._encode(self.values), []
+        character = encoded.ids[encoded.predicted]
+        for order in range(ORDER + 1):
+            context, _ = self._keys(encoded, order)
+            ranked = np.argsort(context, kind="stable")
+            found.append((context[ranked], character[ranked]))
+        return found
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -148,6 +253,11 @@ class CharacterModel:
                 share = weight / max(total - own[i], 0.1)
                 result[i] = np.log(share) - form.count("0") * np.log(10)
         return result
+
+
+def _classes_of_each(characters: Sequence[str]) -> list[str]:
+    """Return the class of each character."""
+    return [str(c) for c in classes_of(pa.array(characters, pa.string())).to_pylist()]
 
 
 def lookup(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
