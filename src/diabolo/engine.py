@@ -186,7 +186,9 @@ class Engine:
         """
         verdicts = self.table_errors.judge(columns) if self.table_errors is not None else {}
         known = {name: verdicts[name] for name in nats if name in verdicts}
-        return JudgedCells.join(nats, known, self.cell_errors)
+        # That the form or the length of a text is unusual does not make the text wrong: the row is anomalous.
+        unknown = {n: np.full(len(nats[n]), np.nan) for n in known if not self.schema[n].predicts_values}
+        return JudgedCells.join({**nats, **unknown}, known, self.cell_errors)
 
     def texts_of(self, name: str) -> Sequence[str]:
         """Return the different texts of a column of the fit; empty if they are not known.

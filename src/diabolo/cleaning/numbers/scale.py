@@ -120,7 +120,7 @@ class Scale:
     @property
     def is_rounded(self) -> bool:
         """Whether nearly all values are multiples of a unit: not of measurements with all their digits."""
-        return self.unit > 2 * self.step * 10.0 ** float(LEVELS[-1])
+        return bool(self.unit > 2 * self.step * 10.0 ** float(LEVELS[-1]))
 
     def on_grid(self, values: np.ndarray) -> np.ndarray:
         """Whether values are multiples of the unit."""
