@@ -77,7 +77,7 @@ def kinds(frame: pd.DataFrame) -> tuple[list[str], frozenset[str]]:
     """Return the columns that diabolo would score, and those of them that it reads as numbers."""
     schema = Autoencoder().inspect(frame)
     numbers = [e.name for e in schema.entries if e.column is not None and e.column.kind == "number"]
-    return list(schema.scored), frozenset(numbers)
+    return list(schema.predicted), frozenset(numbers)
 
 
 def corrupt_cells(

@@ -181,10 +181,11 @@ class Engine:
         """Return how likely the cells of rows are wrong: what the network says, and the checks of the table.
 
         Args:
-            columns: name -> values of the rows.
+            columns: name -> values of the rows; text may be missing.
             nats: scored column -> (rows,) evidence of the network.
         """
         verdicts = self.table_errors.judge(columns) if self.table_errors is not None else {}
+        nats = {name: values for name, values in nats.items() if name in columns}
         known = {name: verdicts[name] for name in nats if name in verdicts}
         # That the form or the length of a text is unusual does not make the text wrong: the row is anomalous.
         unknown = {n: np.full(len(nats[n]), np.nan) for n in known if not self.schema[n].predicts_values}

@@ -44,3 +44,13 @@ def test_a_model_file_keeps_the_checks(model: Autoencoder, dirty: pa.Table, tmp_
     again = load(model.save(tmp_path / "m.diabolo")).explain(dirty)
     expected = model.explain(dirty)
     assert np.allclose(again.p_wrong, expected.p_wrong) and again.why == expected.why
+
+
+def test_text_need_not_be_there(model: Autoencoder, dirty: pa.Table) -> None:
+    some = dirty.drop_columns(["name"])
+    assert model.explain(some).p_wrong.shape[0] == 200
+    assert model.repair(some).to_arrow().num_rows == 200
+    assert (
+        model.score_rows(some).shape[0] == 200
+        and "name" not in model.drift(some).to_frame()["column"].to_pylist()
+    )

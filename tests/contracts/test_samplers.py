@@ -30,7 +30,7 @@ TABLES = made.mixed(5, seed=1)
 REFUSED: dict[type[Sampler], list[tuple[dict[str, Any], type[DiaboloError]]]] = {
     ColumnwiseSampler: [
         ({"n": 5, "series": 2}, OptionError),
-        ({"like": TABLES, "keep": ["remark"]}, OptionError),
+        ({"like": TABLES, "keep": ["unit"]}, OptionError),
         ({"like": TABLES, "keep": ["count"], "given": {"city": ["Oslo", "Rome"]}}, OptionError),
     ],
     LatentSampler: [

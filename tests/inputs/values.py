@@ -125,7 +125,7 @@ VALUES = [
         NUMBERS,
         "numbers as text",
         lambda _: text("a"),
-        ignored("a", "numbers as text"),
+        is_kind("a", "text", "`a` is a text, with a note: numbers as text"),
         SAME | {"repair": Answer("filled with text")},
     ),
     kind(
@@ -140,21 +140,21 @@ VALUES = [
         NUMBERS,
         "text among numbers",
         lambda _: text("a", r20="n/a"),
-        ignored("a", "numbers but for 'n/a'"),
+        is_kind("a", "text", "`a` is a text, with a note: numbers but for 'n/a'"),
         refused(ColumnError, "column 'a', row 20", "'n/a'"),
     ),
     kind(
         NUMBERS,
         "a comma for the point",
         lambda _: text("a", r20="1,5"),
-        ignored("a", "numbers"),
+        is_kind("a", "text", "`a` is a text, with a note: numbers"),
         refused(ColumnError, "column 'a', row 20", "'1,5'"),
     ),
     kind(
         NUMBERS,
         "numbers and text in one column of objects",
         lambda _: objects("a", r20="old"),
-        ignored("a", "numbers but for 'old'"),
+        is_kind("a", "text", "`a` is a text, with a note: numbers but for 'old'"),
         refused(ColumnError, "column 'a', row 20", "'old'"),
     ),
     kind(
@@ -256,7 +256,7 @@ VALUES = [
         lambda _: column(
             "t", pa.array(["soon" if i == 20 else v and v.isoformat() for i, v in enumerate(whole("t"))])
         ),
-        ignored("t", "an id"),
+        is_kind("t", "text"),
         refused(ColumnError, "column 't', row 20", "'soon'"),
     ),
     kind(

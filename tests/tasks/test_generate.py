@@ -29,10 +29,8 @@ ABLE = ["default", "masked", "vanilla", "variational", "classic"]
 @pytest.mark.parametrize("recipe", ABLE)
 def test_columns_are_those_of_the_fit(models: dict[str, Autoencoder], table: pa.Table, recipe: str) -> None:
     new = models[recipe].generate(700, seed=0).to_frame()
-    # Free text cannot be made.
-    like = table.drop_columns("remark")
-    assert new.num_rows == 700 and new.schema.types == like.schema.types
-    assert new.column_names == like.column_names
+    assert new.num_rows == 700 and new.schema.types == table.schema.types
+    assert new.column_names == table.column_names
     for name in made.PREDICTED:
         # Three in a hundred have no value, in the same columns.
         share = new[name].null_count / 700
@@ -175,7 +173,7 @@ def test_ranges_and_lists_are_kept_and_read(model: Autoencoder) -> None:
     assert np.mean(new["flag"].drop_null().to_pylist()) > 0.9
     oslo = np.array(new["city"].to_pylist()) == "Oslo"
     # Both are as frequent as in the data.
-    assert 0.4 < oslo.mean() < 0.6
+    assert 0.35 < oslo.mean() < 0.65
     assert np.nanmean(number[oslo] > 0) > 0.85 and np.nanmean(number[~oslo] < 0) > 0.85
 
 

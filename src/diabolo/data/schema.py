@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from diabolo.data.columns import COLUMNS, Category, Column, Values
@@ -231,8 +232,10 @@ class Schema:
                 )
 
     def check(self, columns: Collection[str]) -> None:
-        """Raise `SchemaError` if a column that the model reads is missing."""
-        missing = [e.name for e in self.used if e.name not in columns]
+        """Raise `SchemaError` if a column that the model reads is missing; text may be, see `encode`."""
+        missing = [
+            e.name for e in self.used if e.name not in columns and e.column and e.column.predicts_values
+        ]
         if not missing:
             return
         lines = []
@@ -248,7 +251,7 @@ class Schema:
         )
 
     def encode(self, columns: Mapping[str, Values]) -> Batch:
-        """Return the values of the columns that are read as a batch.
+        """Return the values of the columns that are read as a batch; text that is not there is missing.
 
         Raises:
             SchemaError: a column is missing.
@@ -259,7 +262,10 @@ class Schema:
         visible: dict[str, list[np.ndarray]] = {}
         for entry in self.used:
             assert entry.column is not None
-            parts = entry.column.encode(columns[entry.name], entry.name)
+            column = columns.get(entry.name)
+            if column is None:
+                column = pa.nulls(len(next(iter(columns.values()))), pa.string())
+            parts = entry.column.encode(column, entry.name)
             for part, (value, present) in zip(entry.column.fields, parts, strict=True):
                 values.setdefault(part.kind, []).append(value)
                 visible.setdefault(part.kind, []).append(present)

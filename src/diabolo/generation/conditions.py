@@ -229,6 +229,11 @@ def _observed(fitted: Fitted, names: Sequence[str]) -> Constraint:
     """Return a constraint of `observed`: the columns' values occur together in a remembered row."""
     for name in names:
         _check_name(fitted, "observed", name)
+        if not fitted.schema[name].predicts_values:
+            raise OptionError(
+                f"observed names the column {name!r}, which is text: every value differs",
+                hint="name columns of labels or numbers",
+            )
     known = set(_tuples(decode_batch(fitted, fitted.memory.rows, names), names))
 
     def satisfies(table: Mapping[str, Any]) -> np.ndarray:

@@ -107,7 +107,7 @@ def compare(
         ('unseen', ['attribute_accuracy', 'attribute_accuracy_real', 'closer_to_fit'])
     """
     engine = model.engine_
-    names = [e.name for e in engine.schema.used]
+    names = _compared(engine)
     if engine.source.overlaps or any(isinstance(engine.schema[n], Window | Image) for n in names):
         raise UnsupportedError(
             "rows of a series or of images cannot be compared",
@@ -155,7 +155,12 @@ def _read_table(engine: Engine, name: str, data: Any) -> Table:
             hint="generate more rows, or give more real ones",
         )
     columns = frame.user_table.columns()
-    return {e.name: _to_plain(engine, e.name, columns[e.name]) for e in engine.schema.used}
+    return {name: _to_plain(engine, name, columns[name]) for name in _compared(engine)}
+
+
+def _compared(engine: Engine) -> list[str]:
+    """Return the columns that are compared: all that the model reads, but not text: every value differs."""
+    return [e.name for e in engine.schema.used if e.column is not None and e.column.predicts_values]
 
 
 def _shuffle(table: Table, random: np.random.Generator) -> Table:

@@ -121,8 +121,9 @@ def drift(model: Model, data: Any) -> Drift:
         min(max(independent(engine.facts["rows_trained_on"]), 1.0), len(engine.memory)),
     )
     noise = sum(1 / size for size in sizes)
-    missing = {e.name: (e.missing, missing_share(frame.columns[e.name])) for e in engine.schema.used}
-    found = {name: _column_drift(engine, name, batch, missing[name], noise) for name in engine.schema.scored}
+    known = [e for e in engine.schema.used if e.role == "scored" and e.name in frame.columns]
+    missing = {e.name: (e.missing, missing_share(frame.columns[e.name])) for e in known}
+    found = {name: _column_drift(engine, name, batch, missing[name], noise) for name in missing}
     # Each column is tested at its part of the level (Bonferroni).
     level = SIGNIFICANCE_LEVEL / len(found)
     moved = [n for n, c in found.items() if c.index >= MIN_DRIFT_INDEX and c.p_value < level]

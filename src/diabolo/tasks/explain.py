@@ -195,7 +195,7 @@ def explain(
         bits=np.nan_to_num(judged.nats) / np.log(2),
         p_wrong=judged.p_wrong,
         why={n: judged.reasons(n) for n in names},
-        share=share * 100,
+        share=share[:, [scored.index(name) for name in names]] * 100,
         neighbours=_nearest(engine, frame, nearest, wanted, origin),
         maps=_pixel_maps(engine, cells),
     )
