@@ -56,7 +56,7 @@ def test_synthetic_rows_are_compared_with_real_ones(
         "Caveats",
     ):
         assert heading in page.text
-    assert page.tags["figure"] == len(model.schema_.scored) + 1
+    assert page.tags["figure"] == len(model.schema_.predicted) + 1
     assert "missing: 12 % real" in page.text and "differential privacy" in page.text
     assert "model.report(data, 'page.html', synthetic=rows, unseen=unseen)" in page.text
 
