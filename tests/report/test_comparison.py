@@ -86,7 +86,7 @@ def test_a_wide_table_stays_small(tmp_path: Path) -> None:
     wide["same"] = 1.5
     page = read(fitted(wide, "denoising", epochs=1).report(wide, tmp_path / "page.html", synthetic=wide))
     assert "10 more columns are not drawn" in page.text
-    assert "Not compared, as the model does not read them: same" in page.text
+    assert "Not compared, as their values are not predicted: same" in page.text
 
 
 def test_columns_without_values(tmp_path: Path) -> None:

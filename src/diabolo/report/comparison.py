@@ -322,7 +322,7 @@ def caveats(engine: Engine, comparison: Comparison, tables: Mapping[str, UserTab
         shorten(e.name, 40) for e in engine.schema.entries if e.column is None or not e.column.predicts_values
     ]
     if unread:
-        sentences.append(f"Not compared, as the model does not predict their values: {', '.join(unread[:10])}.")
+        sentences.append(f"Not compared, as their values are not predicted: {', '.join(unread[:10])}.")
     return sentences
 
 
