@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.cleaning.texts.values import MISSING_WORDS
+from diabolo.data.columns.convert import plain_type, plain_values
 from diabolo.utils.checks import is_finite_number, require
 
 MIN_NUMERIC = 0.9  # share of the values of a column of numbers that are numbers: the rest are wrong
@@ -143,7 +144,7 @@ class CheckedColumn:
         texts = to_texts(values)
         if texts is None:
             return None
-        plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        plain = plain_values(values)
         if pa.types.is_floating(plain.type) or pa.types.is_integer(plain.type):
             numbers = np.asarray(plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
         else:
@@ -211,11 +212,6 @@ def row_hashes(columns: Sequence[Sequence[str | None]]) -> np.ndarray:
     return np.frombuffer(b"".join(prints), dtype="<i8").copy()
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type of the values of a column; of a dictionary, that of what it stands for."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
 def as_type(values: pa.Array, name: str) -> pa.Array:
     """Return values in the type that the column had in the fit, as far as they can have it.
 
@@ -226,8 +222,7 @@ def as_type(values: pa.Array, name: str) -> pa.Array:
     if str(plain_type(values.type)) == name:
         return values
     try:
-        plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-        return plain.cast(pa.type_for_alias(name))
+        return plain_values(values).cast(pa.type_for_alias(name))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
         return values
 

@@ -19,7 +19,6 @@ from diabolo.cleaning.reading import (
     ColumnKind,
     as_type,
     inner_number,
-    plain_type,
     read_columns,
     row_hashes,
 )
@@ -31,6 +30,7 @@ from diabolo.cleaning.texts.errors import TextErrors
 from diabolo.cleaning.texts.text_table import TextTable
 from diabolo.cleaning.texts.values import CENSORED, MISSING_WORDS
 from diabolo.cleaning.verdicts import Verdicts
+from diabolo.data.columns.convert import plain_type
 from diabolo.utils.checks import is_text_list, require
 from diabolo.utils.sampling import evenly_spaced
 

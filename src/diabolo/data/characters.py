@@ -171,9 +171,14 @@ class CharacterModel:
         return chosen
 
     @cached_property
+    def _own(self) -> Encoded:
+        """The values themselves."""
+        return self._encode(self.values)
+
+    @cached_property
     def _followers(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each order: the contexts of all characters, in order, and the characters."""
-        encoded, found = self._encode(self.values), []
+        encoded, found = self._own, []
         character = encoded.ids[encoded.predicted]
         for order in range(ORDER + 1):
             context, _ = self._keys(encoded, order)
@@ -208,7 +213,7 @@ class CharacterModel:
     @cached_property
     def _tables(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """Of each order: n-grams and counts; contexts, counts and numbers of different characters."""
-        encoded, tables = self._encode(self.values), []
+        encoded, tables = self._own, []
         weight = self.weights[encoded.owner[encoded.predicted]]
         for order in range(ORDER + 1):
             _, ngram = self._keys(encoded, order)

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.data.columns import Category, Datetime, Number, Text, Values, Window
-from diabolo.data.columns.convert import is_text, to_array, to_float, to_moments, to_seconds, to_text
+from diabolo.data.columns.convert import (
+    is_text,
+    plain_values,
+    to_array,
+    to_float,
+    to_moments,
+    to_seconds,
+    to_text,
+)
 from diabolo.data.schema import Schema
 from diabolo.data.sources import UserTable
 
@@ -60,7 +68,7 @@ def _merge_rare_labels(values: pa.Array, name: str, min_count: int) -> tuple[pa.
     rare = counts.field("values").filter(pc.less(counts.field("counts"), min_count))
     if len(rare) == 0:
         return values, 0
-    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    plain = plain_values(values)
     other = pa.scalar(MERGED_LABEL if is_text(plain.type) else None, plain.type)
     coarse = pc.if_else(pc.fill_null(pc.is_in(text, value_set=rare), False), other, plain)
     return coarse, len(rare)

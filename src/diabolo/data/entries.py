@@ -47,6 +47,11 @@ class Entry:
     missing: float = 0.0
     surrogate: SurrogateColumn | None = None
 
+    @property
+    def predicts_values(self) -> bool:
+        """Whether the column is read, and its values can be predicted: those of `Text` cannot."""
+        return self.column is not None and self.column.predicts_values
+
 
 @dataclass(frozen=True)
 class SchemaOptions:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.data.columns import COLUMNS, Column, Text, Values
-from diabolo.data.columns.convert import find_date_formats, format_in_words, is_text
+from diabolo.data.columns.convert import find_date_formats, format_in_words, is_text, plain_values
 from diabolo.data.columns.image import Image, is_image
 
 # The start and the end of reasons that tell a user that a column is perhaps read in a way that was not meant.
@@ -69,12 +69,9 @@ def reason_to_ignore(name: str, values: Values, named: bool) -> str | None:
         return "no values"
     if isinstance(values, np.ndarray) or is_image(values.type):
         return None
-    known = values.drop_null()
-    kind = infer_kind(values)
-    if kind is None:
+    if infer_kind(values) is None:
         return f"{values.type} values have no kind"
-    if pa.types.is_dictionary(known.type):
-        known = known.dictionary_decode()
+    known = plain_values(values.drop_null())
     n_distinct = len(pc.unique(known))
     if n_distinct == 1 and len(values) > 1:
         return f"constant: {known[0].as_py()!r}"

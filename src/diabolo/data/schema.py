@@ -131,7 +131,7 @@ class Schema:
     @property
     def predicted(self) -> list[str]:
         """The names of the scored columns whose values are predicted: all but `Text`."""
-        return [e.name for e in self.entries if e.role == "scored" and e.column and e.column.predicts_values]
+        return [e.name for e in self.entries if e.role == "scored" and e.predicts_values]
 
     @property
     def used(self) -> list[Entry]:
@@ -233,9 +233,7 @@ class Schema:
 
     def check(self, columns: Collection[str]) -> None:
         """Raise `SchemaError` if a column that the model reads is missing; text may be, see `encode`."""
-        missing = [
-            e.name for e in self.used if e.name not in columns and e.column and e.column.predicts_values
-        ]
+        missing = [e.name for e in self.entries if e.predicts_values and e.name not in columns]
         if not missing:
             return
         lines = []

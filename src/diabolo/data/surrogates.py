@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.data.columns.base import Values
+from diabolo.data.columns.convert import plain_values
 from diabolo.utils.checks import is_finite_number, is_text_list, require
 
 N_ID_SAMPLE = 10_000  # ids that the alphabet of each position is read from: a choice
@@ -45,8 +46,7 @@ class SurrogateColumn:
         """Return how to make values like these; None if they are neither constant nor ids."""
         if not isinstance(values, pa.Array):
             return None
-        if pa.types.is_dictionary(values.type):
-            values = values.dictionary_decode()
+        values = plain_values(values)
         known, kind = values.drop_null(), str(values.type)
         missing = values.null_count / max(len(values), 1)
         try:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
-from diabolo.cleaning.reading import plain_type
+from diabolo.data.columns.convert import plain_type
 from diabolo.report.formatting import count, count_of, percent
 from diabolo.report.view import View
 from diabolo.tasks.base import to_values

@@ -318,9 +318,7 @@ def caveats(engine: Engine, comparison: Comparison, tables: Mapping[str, UserTab
     seen = _share_of_seen_rows(engine, tables[UNSEEN]) if UNSEEN in tables else None
     if seen is not None and seen > MIN_SEEN_UNSEEN_SHARE:
         sentences.append(f"{percent(seen)} of the unseen rows are identical to rows of the fit.")
-    unread = [
-        shorten(e.name, 40) for e in engine.schema.entries if e.column is None or not e.column.predicts_values
-    ]
+    unread = [shorten(e.name, 40) for e in engine.schema.entries if not e.predicts_values]
     if unread:
         sentences.append(f"Not compared, as their values are not predicted: {', '.join(unread[:10])}.")
     return sentences

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from diabolo.cleaning.reading import plain_type
+from diabolo.data.columns.convert import plain_type
 from diabolo.data.files import file_format, read_texts
 from diabolo.data.sources import read_user_table
 from diabolo.errors import ColumnError, DataError

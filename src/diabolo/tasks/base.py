@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
-from diabolo.cleaning.reading import plain_type
 from diabolo.data.columns import Number
-from diabolo.data.columns.convert import to_float
+from diabolo.data.columns.convert import plain_type, plain_values, to_float
 from diabolo.data.columns.image import is_image, to_pixels
 from diabolo.data.fields import FIELDS, Batch
 from diabolo.data.sources import Frame, UserTable
@@ -180,7 +179,7 @@ def with_right_values(values: pa.Array, judged: JudgedCells, name: str) -> pa.Ar
     if not known.any():
         return values
     right = to_values(verdicts.suggestions, known, plain_type(values.type))
-    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    plain = plain_values(values)
     return pc.if_else(right.is_valid(), right, plain)
 
 

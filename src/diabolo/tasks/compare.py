@@ -160,7 +160,7 @@ def _read_table(engine: Engine, name: str, data: Any) -> Table:
 
 def _compared(engine: Engine) -> list[str]:
     """Return the columns that are compared: all that the model reads, but not text: every value differs."""
-    return [e.name for e in engine.schema.used if e.column is not None and e.column.predicts_values]
+    return [e.name for e in engine.schema.entries if e.predicts_values]
 
 
 def _shuffle(table: Table, random: np.random.Generator) -> Table:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from diabolo.data.columns.convert import plain_values
 from diabolo.data.columns.image import Image, is_image, to_pixels
 from diabolo.data.fields import Batch, Pixels, Symbol
 from diabolo.data.sources import Frame, UserTable
@@ -273,8 +274,7 @@ def _nearest(
 
 def _to_type(values: pa.Array, target: pa.DataType) -> pa.Array:
     """Return values as numbers or text for display."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
+    values = plain_values(values)
     if is_image(values.type):
         return Image().to_display(values)
     if target == pa.string() and pa.types.is_floating(values.type):

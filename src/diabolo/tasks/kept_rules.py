@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.cleaning.reading import plain_type, read_columns
+from diabolo.cleaning.reading import read_columns
 from diabolo.cleaning.rules.base import Rule
 from diabolo.cleaning.rules.kinds import Determines, Order, Sum
 from diabolo.cleaning.rules.values import known_texts
+from diabolo.data.columns.convert import plain_type, plain_values
 from diabolo.engine import Engine
 from diabolo.generation import Request
 from diabolo.generation.base import Table
@@ -74,7 +75,7 @@ def keep_rules(rules: Iterable[Rule], table: Table, request: Request) -> Table:
         right = _right_values(rule, kept, kind)
         wanted = np.array([v is not None for v in right]) & values.is_valid().to_numpy(zero_copy_only=False)
         found = to_values(np.array(right, dtype=object), wanted, kind)
-        plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        plain = plain_values(values)
         kept[target] = pc.if_else(found.is_valid(), found, plain).cast(values.type)
     return kept
 

@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
-from diabolo.cleaning.reading import plain_type
 from diabolo.data.columns import Category, Column
 from diabolo.data.columns.base import Values
-from diabolo.data.columns.convert import to_array
+from diabolo.data.columns.convert import plain_type, to_array
 from diabolo.data.fields import Symbol
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine

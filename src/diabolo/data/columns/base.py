@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diabolo.data.columns.convert import Values, to_array
+from diabolo.data.columns.convert import Values, plain_values, to_array
 from diabolo.data.fields import Field
 from diabolo.utils.checks import is_finite_number, require
 from diabolo.utils.json import to_json_value
@@ -99,8 +99,7 @@ class Column(ABC):
         """
         old, new = to_array(old), to_array(new)
         kind = old.type
-        if pa.types.is_dictionary(kind):
-            old = old.dictionary_decode()
+        old = plain_values(old)
         if pa.types.is_null(old.type):
             old = old.cast(new.type)
         elif old.type != new.type:

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.data.columns.base import Column, Part, Values
-from diabolo.data.columns.convert import is_text, to_array, to_text
+from diabolo.data.columns.convert import cast_text, is_text, known_texts, plain_type, to_array, to_text
 from diabolo.data.columns.text import Text
 from diabolo.data.fields import Symbol
-from diabolo.errors import ColumnError
 from diabolo.utils.checks import is_text_list, require
 
 # The most frequent levels are symbols of their own; the others share symbols, so that 100,000 levels
@@ -56,7 +55,7 @@ class Category(Column):
     def claims(cls, values: Values) -> bool:
         if not isinstance(values, pa.Array):
             return False
-        kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+        kind = plain_type(values.type)
         labels = is_text(kind) or pa.types.is_dictionary(values.type) or pa.types.is_time(kind)
         return bool(labels and not Text.claims(values))
 
@@ -70,13 +69,9 @@ class Category(Column):
         Raises:
             ColumnError: there is no label.
         """
-        values = to_array(values)
-        text = to_text(values, name)
-        found = pc.value_counts(text.drop_null())
+        found = pc.value_counts(known_texts(values, name))
         levels = found.field("values").to_pylist()
         seen = found.field("counts").to_numpy(zero_copy_only=False)
-        if not levels:
-            raise ColumnError("no value in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
         order = sorted(range(len(levels)), key=lambda i: (-seen[i], levels[i]))
         levels, seen = [levels[i] for i in order], seen[order]
         symbols = np.arange(1, len(levels) + 1)
@@ -92,8 +87,8 @@ class Category(Column):
             _, symbols[N_OWN_SYMBOLS:] = np.unique(symbols[N_OWN_SYMBOLS:], return_inverse=True)
             symbols[N_OWN_SYMBOLS:] += N_OWN_SYMBOLS + 1
         counts = np.bincount(symbols, weights=seen, minlength=2)
-        kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-        return replace(self, levels=levels, symbols=symbols, counts=counts, type=str(kind))
+        kind = str(plain_type(to_array(values).type))
+        return replace(self, levels=levels, symbols=symbols, counts=counts, type=kind)
 
     @property
     def fields(self) -> tuple[Symbol]:
@@ -125,11 +120,9 @@ class Category(Column):
         # A shared symbol stands for its most frequent level; "unseen" is never an expected value.
         first = np.r_[0, [np.argmax(self.symbols == s) for s in range(1, len(self.counts))]].astype(np.int64)
         text = pa.array(self.levels, pa.string()).take(pa.array(first[parts[0].astype(np.int64)]))
-        if not exact or self.type in ("string", "string_view"):
-            return text
-        if self.type.startswith("time"):
+        if exact and self.type.startswith("time"):
             return pa.array([time.fromisoformat(t) for t in text.to_pylist()], pa.type_for_alias(self.type))
-        return text.cast(pa.type_for_alias(self.type))
+        return cast_text(text, self.type) if exact else text
 
     def check(self) -> None:
         """Check that every level is text and has a symbol.

@@ -37,6 +37,16 @@ def to_array(values: Values) -> pa.Array:
     return pa.array(values) if isinstance(values, np.ndarray) else values
 
 
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values of a column; of a dictionary, that of what it stands for."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def plain_values(values: pa.Array) -> pa.Array:
+    """Return values without a dictionary, as what its numbers stand for."""
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
 def is_text(kind: pa.DataType | str) -> bool:
     """Return whether an arrow type, or its name, is text."""
     return str(kind) in ("string", "large_string", "string_view")
@@ -54,8 +64,7 @@ def to_float(values: Values, name: str) -> np.ndarray:
     """
     if isinstance(values, np.ndarray):
         return values.astype(float)
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
+    values = plain_values(values)
     try:
         if pa.types.is_decimal(values.type) or pa.types.is_boolean(values.type):
             values = values.cast(pa.float64(), safe=False)
@@ -89,9 +98,7 @@ def to_text(values: Values, name: str) -> pa.Array:
     Raises:
         ColumnError: the values are of a type that has no text, for example lists.
     """
-    values = to_array(values)
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
+    values = plain_values(to_array(values))
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), None, values)
     try:
@@ -102,6 +109,32 @@ def to_text(values: Values, name: str) -> pa.Array:
             column=name,
             hint=f"ignore it: ignore=[{name!r}]",
         ) from error
+
+
+def known_texts(values: Values, name: str) -> pa.Array:
+    """Return the labels that are there, see `to_text`.
+
+    Args:
+        values: (rows,) labels of a fit.
+        name: the column's, for the message of an error.
+
+    Raises:
+        ColumnError: there is none, or they have no text.
+    """
+    known = to_text(values, name).drop_null()
+    if not len(known):
+        raise ColumnError("no value in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
+    return known
+
+
+def cast_text(text: pa.Array, kind: str) -> pa.Array:
+    """Return text in a type of text; a view comes back as plain text.
+
+    Args:
+        text: (rows,) strings.
+        kind: the name of an arrow type.
+    """
+    return text if kind in ("string", "string_view") else text.cast(pa.type_for_alias(kind))
 
 
 def to_moments(values: Values, name: str, form: str = "") -> pa.Array:

@@ -12,9 +12,16 @@ import pyarrow.compute as pc
 
 from diabolo.data.characters import classes_of
 from diabolo.data.columns.base import Column, Part, Values
-from diabolo.data.columns.convert import is_text, to_array, to_text
+from diabolo.data.columns.convert import (
+    cast_text,
+    is_text,
+    known_texts,
+    plain_type,
+    plain_values,
+    to_array,
+    to_text,
+)
 from diabolo.data.fields import Symbol
-from diabolo.errors import ColumnError
 from diabolo.utils.checks import is_text_list, require
 
 MIN_ROWS = 20  # that it takes to say that nearly all values differ: a choice
@@ -66,8 +73,7 @@ class Text(Column):
     def claims(cls, values: Values) -> bool:
         if not isinstance(values, pa.Array):
             return False
-        if pa.types.is_dictionary(values.type):
-            values = values.dictionary_decode()
+        values = plain_values(values)
         if not is_text(values.type):
             return False
         known = values.cast(pa.string()).drop_null()
@@ -85,10 +91,7 @@ class Text(Column):
         Raises:
             ColumnError: there is no text.
         """
-        values = to_array(values)
-        text = to_text(values, name).drop_null()
-        if not len(text):
-            raise ColumnError("no value in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
+        text = known_texts(values, name)
         found = pc.value_counts(forms_of(text))
         counted = sorted(((c["counts"], c["values"]) for c in found.to_pylist()), key=lambda c: (-c[0], c[1]))
         own = [(n, form) for n, form in counted[:MAX_FORMS] if n >= MIN_FORM_ROWS]
@@ -96,7 +99,6 @@ class Text(Column):
         form_counts = [0, *(n for n, _ in own)] + [sum(n for n, _ in rest)] * bool(rest)
         length = _lengths(text)
         ends = np.unique(np.quantile(length, np.arange(1, N_LENGTHS + 1) / N_LENGTHS, method="higher"))
-        kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
         return replace(
             self,
             forms=[form for _, form in own],
@@ -105,7 +107,7 @@ class Text(Column):
             lengths=ends,
             length_counts=np.bincount(np.searchsorted(ends, length) + 1, minlength=len(ends) + 1),
             shortest=int(length.min()),
-            type=str(kind),
+            type=str(plain_type(to_array(values).type)),
         )
 
     @property
@@ -147,8 +149,7 @@ class Text(Column):
         different, where = np.unique(pairs, axis=0, return_inverse=True)
         texts = [stretched(forms[form], longest[length]) for form, length in different.tolist()]
         text = pa.array(texts, pa.string()).take(pa.array(where.ravel()))
-        plain = not exact or self.type in ("string", "string_view")
-        return text if plain else text.cast(pa.type_for_alias(self.type))
+        return cast_text(text, self.type) if exact else text
 
     def check(self) -> None:
         """Check that forms and lengths have symbols.
