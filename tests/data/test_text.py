@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from diabolo.data.columns import Category, Text
 from diabolo.data.columns.text import forms_of, stretched
 from diabolo.data.inference import describe_values, infer_kind
+from diabolo.data.schema import Schema
 
 IDS = [f"AB-{i:04d}" for i in range(200)]
 
@@ -105,3 +108,22 @@ def test_numbers_and_labels_can_be_read_as_text() -> None:
     column = Text().fit(pa.array(IDS), "x")
     (form, _), _ = column.encode(pa.array([12, 13]), "x")
     assert np.array_equal(form, [0, 0])
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_dates_that_all_differ_are_dates(texts: bool) -> None:
+    days = [datetime.date(2023, 1, 1) + datetime.timedelta(days=3 * i) for i in range(60)]
+    columns = {"when": pa.array([f"{day:%d/%m/%Y}" for day in days]), "x": pa.array(np.arange(60) * 1.5)}
+    entry = Schema.infer(columns, texts=texts).entries[0]
+    assert entry.role == "scored" and entry.reason == "text, read as day/month/year"
+    assert entry.surrogate is None and not Text.claims(columns["when"])
+
+
+def test_text_of_a_series_is_ignored() -> None:
+    columns = {"note": pa.array(IDS), "x": pa.array(np.arange(200) * 1.5)}
+    entry = Schema.infer(columns, texts=False).entries[0]
+    assert (entry.role, entry.column, entry.reason) == (
+        "ignored",
+        None,
+        "an id: nearly every value is different",
+    )

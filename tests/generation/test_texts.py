@@ -13,7 +13,7 @@ import pytest
 from diabolo.data.characters import CharacterModel
 from diabolo.data.columns import Text
 from diabolo.data.columns.text import forms_of
-from diabolo.generation.texts import sample_texts
+from diabolo.generation.texts import TextSampler
 from tests.fits import fitted
 
 FIRST = ["Anna", "Berit", "Carl", "David", "Emil", "Frida", "Greta", "Hanna", "Ivar", "Jonas"]
@@ -27,7 +27,7 @@ def names(rows: int) -> list[str]:
 
 def sampled(values: Sequence[str], like: Sequence[str | None], seed: int = 0) -> list[str | None]:
     column = Text().fit(pa.array(values), "x")
-    texts = sample_texts(column, values, pa.array(like, pa.string()), np.random.default_rng(seed))
+    texts = TextSampler(column, values).sample(pa.array(like, pa.string()), np.random.default_rng(seed))
     return list(texts.to_pylist())
 
 
@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_texts() -> None:
 
 def test_without_texts_of_the_fit_the_form_is_kept() -> None:
     column = Text().fit(pa.array(names(100)), "x")
-    texts = sample_texts(column, (), pa.array(["Berg, Anna A."]), np.random.default_rng(0))
+    texts = TextSampler(column, ()).sample(pa.array(["Berg, Anna A."]), np.random.default_rng(0))
     assert forms_of(texts).to_pylist() == ["Aa, Aa A."] and texts[0].as_py() != "Berg, Anna A."
 
 
@@ -112,3 +112,15 @@ def test_given_and_kept_names_stay() -> None:
     }
     kept = model.generate(like=table.slice(0, 7), keep=["name"], seed=0).to_arrow()["name"].to_pylist()
     assert kept == table["name"].to_pylist()[:7]
+
+
+def test_given_and_kept_ids_stay() -> None:
+    rng = np.random.default_rng(0)
+    code = [f"Q{i:05d}" for i in rng.choice(100_000, 300, replace=False)]
+    table = pa.table({"code": code, "x": rng.normal(size=300), "y": rng.normal(size=300)})
+    model = fitted(table, epochs=20)
+    assert set(model.generate(5, seed=0, given={"code": "Q12345"}).to_arrow()["code"].to_pylist()) == {
+        "Q12345"
+    }
+    kept = model.generate(like=table.slice(0, 7), keep=["code"], seed=0).to_arrow()["code"].to_pylist()
+    assert kept == code[:7]

@@ -15,7 +15,7 @@ from diabolo.generation.base import Fitted, Request, Sampler, Table
 from diabolo.generation.conditions import read_conditions
 from diabolo.generation.sampling import sampling_mode
 from diabolo.generation.seeds import derive_seed
-from diabolo.generation.texts import sample_texts
+from diabolo.generation.texts import TextSampler
 
 MAX_ROUNDS = 50  # in which rows that violate a constraint are sampled again
 _MIN_SHARE = 0.01  # of rows that satisfy the constraints: a lower one is not relied on
@@ -28,6 +28,11 @@ class TableSampler(Sampler):
     def __init__(self, fitted: Fitted, request: Request) -> None:
         super().__init__(fitted, request)
         self.conditions = read_conditions(fitted, request)
+        self.text_samplers = {
+            entry.name: TextSampler(entry.column, fitted.texts_of(entry.name))
+            for entry in fitted.schema.entries
+            if isinstance(entry.column, Text)
+        }
 
     @classmethod
     def accepts(cls, fitted: Fitted, request: Request) -> None:
@@ -84,20 +89,19 @@ class TableSampler(Sampler):
             start: rows that were generated before.
             rows: in the table.
         """
-        entries, seed = self.fitted.schema.entries, self.request.seed
-        table = table | {
-            name: value.take([0] * rows) for name, value in self.conditions.fixed.items() if name in table
-        }
-        asked = {*self.request.given, *self.request.keep}
+        entries, seed, table = self.fitted.schema.entries, self.request.seed, dict(table)
         for number, entry in enumerate(entries):
-            if (
-                entry.surrogate is None
-                and isinstance(entry.column, Text)
-                and entry.name in table.keys() - asked
-            ):
-                values = self.fitted.texts_of(entry.name)
-                random = np.random.default_rng([seed, start, number])
-                table[entry.name] = sample_texts(entry.column, values, table[entry.name], random)
-        surrogates = {e.name: e.surrogate for e in entries if e.surrogate is not None}
-        table = table | {name: column.make(start, rows, seed) for name, column in surrogates.items()}
+            name = entry.name
+            if name in self.request.keep:
+                continue
+            if entry.surrogate is not None and name not in self.conditions.fixed:
+                table[name] = entry.surrogate.make(start, rows, seed)
+            elif isinstance(entry.column, Text) and name in table:
+                table[name] = self._texts(name, table[name], np.random.default_rng([seed, start, number]))
         return {e.name: table[e.name] for e in entries if e.name in table}
+
+    def _texts(self, name: str, like: pa.Array, random: np.random.Generator) -> pa.Array:
+        """Return the texts of a column: the given one, or new ones of the sampled forms and lengths."""
+        if name in self.conditions.fixed:
+            return self.conditions.fixed[name].take([0] * len(like))
+        return self.text_samplers[name].sample(like, random)

@@ -14,6 +14,7 @@ from diabolo.data.characters import classes_of
 from diabolo.data.columns.base import Column, Part, Values
 from diabolo.data.columns.convert import (
     cast_text,
+    find_date_formats,
     is_text,
     known_texts,
     plain_type,
@@ -74,7 +75,7 @@ class Text(Column):
         if not isinstance(values, pa.Array):
             return False
         values = plain_values(values)
-        if not is_text(values.type):
+        if not is_text(values.type) or find_date_formats(values):
             return False
         known = values.cast(pa.string()).drop_null()
         return len(known) >= MIN_ROWS and bool(
