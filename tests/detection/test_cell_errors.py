@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from diabolo.data.fields import Symbol
 from diabolo.detection.cell_errors import CellErrorModel
+from diabolo.training import error_rates
 
 LEARNT = CellErrorModel(0.05, {"symbol": (0.8, 0.2)}, knots=(-2.0, 0.0, 3.0), log_odds=(-6.0, -3.0, 2.0))
 
@@ -50,3 +51,10 @@ def test_a_changed_label_is_another_one() -> None:
 def test_what_was_learnt_survives_json() -> None:
     assert CellErrorModel.from_json(json.loads(json.dumps(LEARNT.to_json()))) == LEARNT
     assert CellErrorModel.from_json(CellErrorModel().to_json()) == CellErrorModel()
+
+
+def test_a_low_rate_makes_evidence_beyond_all_that_was_observed_weak() -> None:
+    planted, observed = np.linspace(-1, 12, 400), np.linspace(-8, 2, 300)
+    rare = error_rates._probability_curve(planted, observed, 1e-4)[1]
+    common = error_rates._probability_curve(planted, observed, 0.05)[1]
+    assert rare[-1] < 0.1 < 0.9 < common[-1]

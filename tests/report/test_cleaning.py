@@ -55,7 +55,7 @@ def test_the_cards_say_what_is_wrong(model: Autoencoder, data: pa.Table) -> None
 
 def test_a_clean_table_has_one_sentence(tmp_path: Path) -> None:
     clean = made.cities(typos=False)
-    page = write(Autoencoder().fit(clean), clean, tmp_path)
+    page = write(fitted(clean), clean, tmp_path)
     assert "No suspicious cells: of the 720 cells, none is probably wrong." in page.text
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "data-row=" not in text and 'class="toolbar accepting"' not in text

@@ -164,7 +164,12 @@ def _shared_rate(own: np.ndarray, planted: Sequence[np.ndarray]) -> float:
 def _probability_curve(
     planted: np.ndarray, observed: np.ndarray, rate: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (knots,) evidence and (knots,) the probability that a cell with it is wrong."""
+    """Return (knots,) evidence and (knots,) the probability that a cell with it is wrong.
+
+    One more right cell is counted at the strongest evidence: where the data has no cell with such evidence,
+    a low rate says that the next one is more likely a right cell than an error.
+    """
+    observed = np.append(observed, max(planted.max(), observed.max()))
     weights = np.full(len(planted), rate / len(planted)), np.full(len(observed), 1 / len(observed))
     curve = IsotonicRegression(out_of_bounds="clip").fit(
         np.concatenate([planted, observed]),
