@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +23,14 @@ from diabolo.detection.cells import CellPredictions
 from diabolo.detection.memory import Memory
 from diabolo.errors import SchemaError
 from diabolo.generation.window_mixture import WindowMixture
+from diabolo.images.models import ImageModels
 from diabolo.networks.bottlenecks import Identity
 from diabolo.networks.completion import ROWS_PER_READ
 from diabolo.networks.network import Network
 from diabolo.utils.torch_state import torch_threads
+
+if TYPE_CHECKING:
+    from diabolo.images.recognition.recognizer import Recognizer
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Engine:
         window_mixture: a mixture over the windows of a series, from which new ones are sampled; None for a
             table, and where latent codes are sampled.
         table_errors: checks the cells of a table; None for series and images, and for models of format 3.
+        images: models of the images of a column beside the networks; None where there are none.
         history, notes: what happened in training.
         facts: what a user may want to know of the fit: rows, seconds, versions.
     """
@@ -51,6 +56,7 @@ class Engine:
     axes: tuple[np.ndarray, np.ndarray] | None = None
     window_mixture: WindowMixture | None = None
     table_errors: TableErrors | None = None
+    images: ImageModels | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -88,7 +94,13 @@ class Engine:
     @property
     def calibration(self) -> Calibration:
         """From evidence to bits."""
-        return self.rows.calibration
+        of_images = None if self.images is None or not self.images.alone else self.images.calibration
+        return self.rows.calibration if of_images is None else of_images
+
+    @property
+    def recognizer(self) -> Recognizer | None:
+        """Says which images show the same person or thing; None without labels of images."""
+        return None if self.images is None else self.images.recognizer
 
     @property
     def cell_errors(self) -> CellErrorModel:
@@ -153,7 +165,8 @@ class Engine:
 
     def bits(self, frame: Frame) -> np.ndarray:
         """Return (user rows,) the anomaly score of each row in bits."""
-        return self.rows.bits(frame)
+        bits = self.rows.bits(frame)
+        return bits if self.images is None else self.images.bits(frame, bits)
 
     def to_user_rows(
         self, frame: Frame, kind: str, values: np.ndarray, weights: np.ndarray | None = None

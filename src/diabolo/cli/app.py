@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from diabolo.cli import commands
+from diabolo.cli import commands, images
 from diabolo.cli.arguments import add_model_flag
 from diabolo.cli.commands import EXIT_BAD_INPUT
 from diabolo.cli.info import info
@@ -27,7 +27,8 @@ app = cyclopts.App(
     version=__version__,
     help="Fit an autoencoder to a table or a series; then find anomalous rows and cells, explain them, fill "
     "missing values, compare, embed, match and generate rows. DATA is a csv, tsv, parquet, arrow or ndjson "
-    "file (text files also as .gz or .zst), or - for csv on standard input. Start with: diabolo demo",
+    "file (text files also as .gz or .zst), an npy or npz file, an image, a folder of images, or - for csv on "
+    "standard input. Start with: diabolo demo",
     help_format="plaintext",
     # `main` handles it.
     suppress_keyboard_interrupt=False,
@@ -40,8 +41,8 @@ for _command in (
     commands.drift,
     commands.violations,
     commands.embed,
-    commands.denoise,
-    commands.match,
+    images.denoise,
+    images.match,
     commands.generate,
     commands.watch,
     commands.report,

@@ -25,6 +25,14 @@ Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
 ModelPath = Annotated[
     Path, Parameter(name=["--model", "-m"], help="The model file that `diabolo fit` wrote.")
 ]
+ImageModelPath = Annotated[
+    Path | None,
+    Parameter(
+        name=["--model", "-m"],
+        help="The model file that `diabolo fit` wrote. Images are denoised without one too: by a model that "
+        "is fitted to them, and forgotten.",
+    ),
+]
 NewModel = Annotated[
     Path | None,
     Parameter(
@@ -39,6 +47,14 @@ Output = Annotated[
         name=["--output", "-o"],
         help="The file to write the answer to: .csv, .tsv, .parquet, .arrow or .ndjson. Without it, a "
         "terminal shows a few rows and a pipe receives csv.",
+    ),
+]
+OutputOrFolder = Annotated[
+    Path | None,
+    Parameter(
+        name=["--output", "-o"],
+        help="The file to write the answer to: .csv, .tsv, .parquet, .arrow or .ndjson; or, for images, a "
+        "folder, where each gets the name of the image it was made from.",
     ),
 ]
 Changes = Annotated[

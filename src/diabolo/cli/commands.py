@@ -1,4 +1,4 @@
-"""The commands of the command line, but for `info` and `runs`, which have files of their own.
+"""The commands of the command line; those about images, `info` and `runs` have files of their own.
 
 The help of a command is its docstring. What one command alone takes is described there; what several commands
 share (the data, the model, the output) is described once, in `diabolo.cli.arguments`.
@@ -231,42 +231,6 @@ def embed(data: Data, *, model: ModelPath, output: Output = None, json: Json = F
     check_format(output)
     table = tasks.embed(load_model(model), read_data(data)).to_arrow()
     write_answer(table, output, json, "the first rows", table.slice(0, 10))
-
-
-def denoise(data: Data, *, model: ModelPath, output: Output = None, json: Json = False) -> None:
-    """Remove noise from DATA.
-
-    Args:
-        data: The rows to denoise: a file, or - for csv on standard input.
-    """
-    from diabolo import tasks
-
-    check_format(output)
-    table = tasks.denoise(load_model(model), read_data(data)).to_arrow()
-    write_answer(table, output, json, "the first rows", table.slice(0, 10))
-
-
-def match(
-    data: Data,
-    gallery: Data,
-    *,
-    model: ModelPath,
-    k: Annotated[int, Parameter(name=["--k", "-k"])] = 1,
-    output: Output = None,
-    json: Json = False,
-) -> None:
-    """Find the rows of GALLERY that are most similar to each row of DATA.
-
-    Args:
-        data: The rows to find matches for: a file, or - for csv on standard input.
-        gallery: The rows to search: a file, or - for csv on standard input.
-        k: The number of rows of GALLERY to find for each row.
-    """
-    from diabolo import tasks
-
-    check_format(output)
-    table = tasks.match(load_model(model), read_data(data), gallery=read_data(gallery), k=k).to_arrow()
-    write_answer(table, output, json, "the most similar rows", table.slice(0, 10))
 
 
 def generate(

@@ -18,6 +18,8 @@ from diabolo.utils.json import to_json_value
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from diabolo.tasks import Answer
+
 FORMATS = (".csv", ".tsv", ".parquet", ".arrow", ".ndjson")
 
 
@@ -35,6 +37,40 @@ def check_format(path: str | Path | None) -> None:
             f"{path}: the format {path.suffix!r} cannot be written", hint=f"one of {', '.join(FORMATS)}"
         )
     check_writable(path)
+
+
+def check_answer(path: Path | None) -> None:
+    """Check before the work starts that an answer can be written: to a file, or its images into a folder.
+
+    Raises:
+        DataError: see `check_format`; or the folder is a file.
+    """
+    if path is None or path.suffix or str(path) == "-":
+        check_format(path)
+    elif path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file, not a folder", hint=f"-o {path}.parquet, or -o NEW_FOLDER")
+
+
+def write_images_or_rows(answer: Answer, output: Path | None, as_json: bool, quiet: bool) -> None:
+    """Write the images of an answer into a folder, or its rows as `write_answer` does.
+
+    Args:
+        answer: of a task.
+        output: a folder, a file, or None for standard output.
+        as_json: write ndjson to standard output.
+        quiet: do not say how many images were written.
+
+    Raises:
+        UnsupportedError: a folder is named, but the answer holds no images.
+        DataError: the file or folder cannot be written.
+    """
+    if output is None or output.suffix or str(output) == "-":
+        table = answer.to_arrow()
+        write_answer(table, output, as_json, "the first rows", table.slice(0, 10))
+        return
+    written = answer.save_images(output)
+    if not quiet:
+        print(f"{len(written):,} images written to {output}", file=sys.stderr)
 
 
 def check_writable(path: Path) -> None:

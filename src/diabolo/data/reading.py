@@ -50,7 +50,7 @@ def read_fit_data(options: Mapping[str, Any], user_table: UserTable) -> FitData:
         OptionError: an option cannot be met, or names a column that the data does not have.
         DataError: the data cannot be read, or no column of it can be scored.
     """
-    options = _with_name_lists(options)
+    options = _without_optional(_with_name_lists(options), user_table)
     min_count = check_int("min_count", options["min_count"])
     clip = check_fraction("clip", options["clip"])
     if clip >= 0.5:
@@ -109,6 +109,19 @@ def _find_row_counters(options: Mapping[str, Any], user_table: UserTable) -> tup
     requested |= {name for option in NAME_OPTIONS for name in options[option] or ()}
     columns = user_table.columns() if user_table.named else {}
     return tuple(n for n, values in columns.items() if n not in requested and is_row_counter(values))
+
+
+def _without_optional(options: Mapping[str, Any], user_table: UserTable) -> dict[str, Any]:
+    """Return options that ignore the labels of images, and what else a folder says beside its images.
+
+    They are used only if an option names them: new images may have none.
+    """
+    named = {name for option in NAME_OPTIONS for name in options[option] or ()} | {
+        *(options["columns"] or ())
+    }
+    names = [*user_table.optional, *([options["labels"]] if options.get("labels") else [])]
+    unused = [n for n in dict.fromkeys(names) if n not in named and n in user_table.table.column_names]
+    return {**options, "ignore": [*(options["ignore"] or ()), *unused] or None}
 
 
 def _with_name_lists(options: Mapping[str, Any]) -> dict[str, Any]:

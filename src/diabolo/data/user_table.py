@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 
 from diabolo.data.columns.image import ARRAY_SHAPES, is_image, to_images, to_pixels
 from diabolo.data.files import read_file
+from diabolo.data.images.folder import IMAGE_COLUMN, is_image_path, read_image_files, read_image_folder
+from diabolo.data.images.memory import is_array_file, is_image_value, read_array_file, stack_images
 from diabolo.errors import ColumnError, DataError
 
 COMPLEX_HINT = "use their real part or their absolute value"
 TABLE_HINT = "a dataframe, a numpy array, a mapping of columns, a list of rows, or the path of a file"
-IMAGE_COLUMN = "image"  # the name of the only column of an array of images
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class UserTable:
         index: the pandas index, if there is one.
         named: whether the columns had names of their own.
         frame: the user's own dataframe, if it is one of pandas or polars.
+        optional: names of columns that are used only if an option names them: what a folder of images says
+            beside the images.
     """
 
     table: pa.Table
@@ -40,6 +43,7 @@ class UserTable:
     index: Any = None
     named: bool = True
     frame: Any = None
+    optional: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -133,7 +137,9 @@ def read_user_table(data: Any) -> UserTable:
     if type(data).__module__.startswith("scipy.sparse"):
         raise DataError("sparse input is not supported: the matrix is sparse", hint="X.toarray()")
     if isinstance(data, str | Path):
-        return _checked(UserTable(read_file(data)))
+        return _read_path(data)
+    if isinstance(data, list | tuple) and data and all(is_image_path(value) for value in data):
+        return _checked(UserTable(read_image_files(data)))
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
@@ -170,6 +176,18 @@ def read_user_table(data: Any) -> UserTable:
         if isinstance(data, type) or not hasattr(data, "__array__"):
             raise DataError(f"expected a table, got {_describe_type(data)}", hint=TABLE_HINT)
     return _checked(_from_array(data))
+
+
+def _read_path(path: str | Path) -> UserTable:
+    """Read a folder of images, one image, a numpy file, or a file that holds a table."""
+    if Path(path).is_dir():
+        table = read_image_folder(Path(path))
+        return UserTable(table, optional=tuple(n for n in table.column_names if n != IMAGE_COLUMN))
+    if is_image_path(path):
+        return UserTable(read_image_files([path]))
+    if is_array_file(path):
+        return read_user_table(read_array_file(path))
+    return _checked(UserTable(read_file(path)))
 
 
 def _describe_type(data: Any) -> str:
@@ -214,6 +232,8 @@ def _from_pandas(data: Any) -> UserTable:
 
 def _from_array(data: Any) -> UserTable:
     """Read an array, or a sequence of rows: a table, or images."""
+    if isinstance(data, list | tuple) and data and all(is_image_value(row) for row in data):
+        return UserTable(pa.table({IMAGE_COLUMN: stack_images(data, IMAGE_COLUMN)}), named=False)
     if isinstance(data, list | tuple):
         sizes = [len(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in data]
         bad = next((row for row, size in enumerate(sizes) if size != sizes[0]), None)
@@ -250,8 +270,8 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
         values = values.detach().cpu().numpy()  # a tensor
     if str(getattr(values, "dtype", "object")) == "object" and not isinstance(values, Mapping):
         listed = values if isinstance(values, list | tuple) else list(values)
-        if listed and all(_is_image_array(v) for v in listed):
-            values = _stack_images(listed, name)
+        if listed and all(is_image_value(v) for v in listed):
+            return stack_images(listed, name)
     if isinstance(values, np.ndarray) and values.ndim in (3, 4):
         return to_images(values, name)
     kind = getattr(values, "dtype", None)
@@ -282,24 +302,6 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
         return _combine_chunks(pa.array(values, from_pandas=True))
     except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
         return _from_objects(list(values), name)
-
-
-def _is_image_array(value: Any) -> bool:
-    """Return whether a cell holds an image."""
-    return isinstance(value, np.ndarray) and value.ndim in (2, 3) and value.dtype != object
-
-
-def _stack_images(values: Sequence[np.ndarray], name: str) -> np.ndarray:
-    """Return images that are given one by one as one array."""
-    for row, value in enumerate(values):
-        if value.shape != values[0].shape:
-            raise ColumnError(
-                f"an image of shape {value.shape}, those before it have {values[0].shape}",
-                column=name,
-                row=row,
-                hint="resize all images to one size",
-            )
-    return np.stack(values)
 
 
 def _from_objects(values: list[Any], name: str) -> pa.Array:

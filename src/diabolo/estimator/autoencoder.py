@@ -23,6 +23,7 @@ from diabolo.networks.recipes import make_members
 from diabolo.persistence import storage
 from diabolo.tracking import TRACKING_OPTIONS, record_run
 from diabolo.training.fitting import fit_engine
+from diabolo.training.image_models import add_image_models, check_labels
 from diabolo.training.options import check_width, choose_device, table_rules, training_options
 from diabolo.utils.progress import Progress, progress_bar
 from diabolo.version import __version__
@@ -31,9 +32,9 @@ from diabolo.version import __version__
 class Autoencoder(FittedOutputs):
     """An autoencoder for tables, series and images that predicts a distribution for every cell.
 
-    Data may be a pandas, polars or pyarrow frame, a numpy array, a mapping of columns, or the path of a csv,
-    tsv, parquet, arrow or ndjson file. Numbers, labels, booleans, dates and missing values are read as they
-    are.
+    Data may be a pandas, polars or pyarrow frame, a numpy array, a mapping of columns, the path of a csv,
+    tsv, parquet, arrow, ndjson, npy or npz file, or that of a folder of images. Numbers, labels, booleans,
+    dates, images (arrays, paths or bytes) and missing values are read as they are.
 
     Args:
         recipe: the kind of autoencoder: "default" (a denoising and a masked network, and remembered rows),
@@ -75,6 +76,9 @@ class Autoencoder(FittedOutputs):
         rules: dependencies between columns of a table that hold in every row: "provider -> address" (a value
             of the one always comes with the same value of the other), "net + tax = gross", "start <= end".
             Cells that violate one are suspicious. Such rules are also found; `rules_` lists them all.
+        labels: column that says who or what an image shows: `match`, `verify`, `identify` and `group` then
+            compare images by it. Of a folder with sub-folders, "label" is the name of the sub-folder. Images
+            without a label count as well.
         alarm_rate: share of normal rows that may be alarms; None for the lowest usual one that the number of
             rows supports.
         follow: whether the alarm level of a series follows the share of alarms, so that the rate is kept if
@@ -161,6 +165,7 @@ class Autoencoder(FittedOutputs):
         by: str | None = None,
         window: int | str | None = None,
         rules: Sequence[str] | str | None = None,
+        labels: str | None = None,
         alarm_rate: float | None = None,
         follow: bool | None = None,
         seed: int = 0,
@@ -206,6 +211,7 @@ class Autoencoder(FittedOutputs):
         self.by = by
         self.window = window
         self.rules = rules
+        self.labels = labels
         self.alarm_rate = alarm_rate
         self.follow = follow
         self.seed = seed
@@ -261,6 +267,7 @@ class Autoencoder(FittedOutputs):
         check_width(data.schema, members)
         training, device = training_options(options), choose_device(self.device)
         rules = table_rules(self.rules, data)
+        check_labels(self.labels, user_table.columns())
         with record_run(options) as run:
             engine = fit_engine(
                 data.frame,
@@ -276,6 +283,7 @@ class Autoencoder(FittedOutputs):
                 log=run.log,
                 rules=rules,
             )
+            engine = add_image_models(engine, data.frame, options, self.seed, progress or self._bar())
             run.finish(engine.facts, engine.notes)
         coarsened = f"{data.coarsened}: they are not in the model" if data.coarsened else ""
         engine = engine.with_report(coarsened, *run.notes)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from diabolo.cleaning.table import TableErrors
+from diabolo.data.columns import Image
 from diabolo.data.fields import Batch, Symbol
 from diabolo.data.files import FORMATS, file_format
 from diabolo.detection import EVIDENCE, CellPredictor, ModelParts, RowScorer
@@ -25,6 +26,7 @@ from diabolo.detection.memory import Memory
 from diabolo.engine import Engine
 from diabolo.errors import DataError, ModelFileError
 from diabolo.generation.window_mixture import WindowMixture
+from diabolo.images.models import ImageModels
 from diabolo.networks.network import Network
 from diabolo.persistence.upgrade import upgrade_card, upgrade_tensor_name
 from diabolo.persistence.validation import Plan, check_values, fill_network, make_plan
@@ -87,6 +89,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "evidence": {e.name: e.state() for e in engine.rows.evidence},
         "cell_errors": engine.cell_errors.to_json(),
         "table_errors": None if engine.table_errors is None else engine.table_errors.state(),
+        "images": None if engine.images is None else engine.images.state(),
         "history": engine.history,
         "notes": engine.notes,
         "facts": engine.facts,
@@ -192,6 +195,8 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         arrays |= {f"window_mixture/{k}": v for k, v in engine.window_mixture.arrays.items()}
     if engine.table_errors is not None:
         arrays |= {f"table_errors/{k}": v for k, v in engine.table_errors.arrays().items()}
+    if engine.images is not None:
+        arrays |= {f"images/{k}": v for k, v in engine.images.arrays().items()}
     arrays["calibration/scores"] = engine.calibration.scores
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
@@ -237,6 +242,7 @@ def _restored(
         axes=axes,
         window_mixture=WindowMixture(mixture) if mixture else None,
         table_errors=_table_errors(card, tensors),
+        images=_images(card, tensors, plan),
         history=card["history"],
         notes=card["notes"],
         facts=card["facts"],
@@ -247,6 +253,17 @@ def _table_errors(card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Tab
     """Return the checks of the cells of a table, if the file has any."""
     state = card.get("table_errors")
     return None if state is None else TableErrors.restore(_arrays(tensors, "table_errors/"), state)
+
+
+def _images(card: Mapping[str, Any], tensors: Mapping[str, Tensor], plan: Plan) -> ImageModels | None:
+    """Return the models of the images of a column, if the file has any."""
+    state = card.get("images")
+    if state is None:
+        return None
+    models = ImageModels.restore(_arrays(tensors, "images/"), state)
+    if models.column not in plan.schema.scored or not isinstance(plan.schema[models.column], Image):
+        raise ValueError("its models of images belong to no column of images")
+    return models
 
 
 def _arrays(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray]:

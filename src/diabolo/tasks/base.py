@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
 from diabolo.data.columns import Number
-from diabolo.data.columns.convert import plain_type, plain_values, to_float
+from diabolo.data.columns.convert import plain_type, plain_values, to_array, to_float
 from diabolo.data.columns.image import is_image, to_pixels
 from diabolo.data.fields import FIELDS, Batch
+from diabolo.data.images import ImageSequence, PixelRange, find_encoded_images
+from diabolo.data.images.answers import arrays_of, as_stored, only_images, write_images
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
@@ -71,6 +74,34 @@ class Answer(ABC):
         """Return an Arrow table."""
         return UserTable(self.user_table.table).to_native(self.columns())
 
+    @property
+    def images(self) -> list[np.ndarray]:
+        """The images of the answer, each (height, width) or (height, width, channels), in its own type.
+
+        Raises:
+            UnsupportedError: no column holds images, or several do.
+        """
+        return arrays_of(self._image_column())
+
+    def save_images(self, folder: str | Path) -> list[Path]:
+        """Write the images of the answer into a folder, under the names of the user's images.
+
+        Args:
+            folder: made if it does not exist.
+
+        Returns:
+            the paths that were written.
+
+        Raises:
+            UnsupportedError: no column holds images, or several do.
+            DataError: the folder cannot be written to.
+        """
+        originals = next((v for v in self.user_table.columns().values() if _holds_images(v)), None)
+        return write_images(folder, self._image_column(), originals)
+
+    def _image_column(self) -> pa.Array:
+        return only_images({n: pa.array(v) for n, v in self.columns().items()})
+
     def to_array(self) -> np.ndarray:
         """Return the images, in the layout and type of the fit; or (rows, columns) numbers, NaN if missing.
 
@@ -81,12 +112,33 @@ class Answer(ABC):
         images = [v for v in columns.values() if is_image(v.type)]
         if len(images) == 1:
             return to_pixels(images[0])
+        if any(pa.types.is_large_binary(v.type) for v in columns.values()):
+            return _stacked(arrays_of(only_images(columns)))
         for name, values in columns.items():
             if not Number.claims(values) and not pa.types.is_boolean(values.type):
                 raise UnsupportedError(
                     f"the column {name!r} of the answer holds no numbers", hint="answer.to_frame()"
                 )
         return np.stack([to_float(values, name) for name, values in columns.items()], axis=1)
+
+
+def _stacked(images: list[np.ndarray]) -> np.ndarray:
+    """Return images of one size as one array.
+
+    Raises:
+        UnsupportedError: their sizes differ.
+    """
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise UnsupportedError(
+            f"the images have {len(shapes)} sizes, one array has one", hint="answer.images"
+        )
+    return np.stack(images)
+
+
+def _holds_images(values: pa.Array) -> bool:
+    """Return whether a column of the user holds images: arrays, paths or bytes."""
+    return is_image(values.type) or bool(find_encoded_images({"": values}))
 
 
 def placeholder_table(library: str) -> UserTable:
@@ -160,7 +212,29 @@ def decode_rows(
             found.setdefault(kind, []).append(mean.cpu().numpy()[: len(batch)])
     codes = {k: np.concatenate(v) for k, v in found.items()}
     rows = np.arange(frame.user_table.rows)
-    return {name: decode_column(engine, frame, name, codes, rows) for name in engine.schema.predicted}
+    decoded = {name: decode_column(engine, frame, name, codes, rows) for name in engine.schema.predicted}
+    return {name: at_own_size(engine, frame, name, values) for name, values in decoded.items()}
+
+
+def at_own_size(engine: Engine, frame: Frame, name: str, values: pa.Array) -> pa.Array:
+    """Return images that networks read at a smaller size as the user's are; other values as they are.
+
+    Args:
+        engine: the fitted engine.
+        frame: the rows that were read.
+        name: of the column.
+        values: (rows,) decoded values.
+    """
+    if name not in getattr(engine.source, "images", {}):
+        return values
+    present = np.flatnonzero(to_array(frame.columns[name]).is_valid().to_numpy(zero_copy_only=False))
+    originals = frame.user_table.columns()[name].take(pa.array(present))
+    scale = PixelRange.of(originals) if is_image(originals.type) else PixelRange()
+    reduced = ImageSequence(values.take(pa.array(present)), PixelRange.of(values))
+    stored = as_stored(list(reduced), ImageSequence(originals, scale, name))
+    place = np.full(len(values), -1)
+    place[present] = np.arange(len(present))
+    return stored.take(pa.array(place, mask=place < 0))
 
 
 def with_right_values(values: pa.Array, judged: JudgedCells, name: str) -> pa.Array:

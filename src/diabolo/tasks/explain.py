@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from diabolo.data.columns.convert import plain_values
+from diabolo.data.columns.convert import plain_values, to_array
 from diabolo.data.columns.image import Image, is_image, to_pixels
 from diabolo.data.fields import Batch, Pixels, Symbol
 from diabolo.data.sources import Frame, UserTable
@@ -21,6 +21,9 @@ from diabolo.engine import Engine
 from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model, decode_column, precision_weights, with_right_values
 from diabolo.utils.checks import check_int
+
+
+BITS_OF_TYPICAL = 10.0  # of a pixel that is as anomalous as one normal pixel in a thousand: log2(1,000)
 
 
 @dataclass
@@ -42,7 +45,8 @@ class Explanation(Answer):
             in each row.
         neighbours: the columns of `nearest`: row, distance, and the values of the most similar remembered
             rows; for a series, the time at which the most similar window starts.
-        maps: image column -> (rows, height, width) the bits of each pixel.
+        maps: image column -> for each row (height, width) how anomalous each pixel is, in bits: one normal
+            pixel in a thousand has 10.
     """
 
     user_table: UserTable
@@ -57,7 +61,7 @@ class Explanation(Answer):
     why: dict[str, list[str | None]]
     share: np.ndarray
     neighbours: dict[str, Any]
-    maps: dict[str, np.ndarray]
+    maps: dict[str, Sequence[np.ndarray]]
 
     @property
     def nearest(self) -> Any:
@@ -184,12 +188,14 @@ def explain(
         no_range | {n: v if has_range[n] else None for n, v in decode(t).items()}
         for t in (cells.low, cells.high)
     )
-    expected = {n: pa.nulls(len(wanted), asked[n].type) for n in names} | decode(cells.expected)
+    decoded = decode(cells.expected)
+    unknown = {n: pa.nulls(len(wanted), asked[n].type) for n in names if n not in decoded}
+    expected = unknown | decoded
     return Explanation(
         user_table=frame.user_table,
         rows=origin,
         names=names,
-        observed={n: asked[n] for n in names},
+        observed={n: _shown(engine, frame, n, wanted, asked[n]) for n in names},
         expected={n: with_right_values(expected[n], judged, n) for n in names},
         low=low,
         high=high,
@@ -198,8 +204,15 @@ def explain(
         why={n: judged.reasons(n) for n in names},
         share=share[:, [scored.index(name) for name in names]] * 100,
         neighbours=_nearest(engine, frame, nearest, wanted, origin),
-        maps=_pixel_maps(engine, cells),
+        maps=_pixel_maps(engine, frame, cells),
     )
+
+
+def _shown(engine: Engine, frame: Frame, name: str, wanted: np.ndarray, values: pa.Array) -> pa.Array:
+    """Return observed values; of images that networks read at a smaller size, the images at that size."""
+    if name not in getattr(engine.source, "images", {}):
+        return values
+    return to_array(frame.columns[name]).take(pa.array(wanted))
 
 
 def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> CellPredictions:
@@ -219,10 +232,20 @@ def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> 
     return predictions
 
 
-def _pixel_maps(engine: Engine, cells: CellPredictions) -> dict[str, np.ndarray]:
-    """Return image column -> (rows, height, width) evidence that each pixel is wrong, in bits."""
-    images = (s for s in engine.schema.slots if s.kind == Pixels.kind and s.name in engine.schema.scored)
-    return {s.name: np.nan_to_num(cells.nats[s.kind][:, s.index]).sum(1) / np.log(2) for s in images}
+def _pixel_maps(engine: Engine, frame: Frame, cells: CellPredictions) -> dict[str, Sequence[np.ndarray]]:
+    """Return image column -> for each row (height, width) how anomalous each pixel is, in bits."""
+    slots = (s for s in engine.schema.slots if s.kind == Pixels.kind and s.name in engine.schema.scored)
+    maps: dict[str, Sequence[np.ndarray]] = {
+        s.name: np.nan_to_num(cells.nats[s.kind][:, s.index]).sum(1) / np.log(2) for s in slots
+    }
+    models = engine.images
+    if models is not None and models.defects is not None:
+        images, rows = models.images(frame)
+        found = [np.zeros(part.shape) for part in maps[models.column]]
+        for row, image in zip(rows.tolist(), images, strict=True):
+            found[row] = models.defects.anomaly_map(image) / models.defects.typical * BITS_OF_TYPICAL
+        maps[models.column] = found
+    return maps
 
 
 def suspect_points(

@@ -24,6 +24,9 @@ LAYOUTS = {
 }
 CHANNEL_COUNTS = (1, 3, 4)  # grey, colour, colour with opacity: tells channels from rows of pixels
 N_SCALE_SAMPLE = 2_000  # images' worth of pixels that the mean and the deviation are taken from: a choice
+# Pixels this many times as large, or as small, as in the fit are in other units: 1, 255 and 65,535 are usual
+# for white, and an image is rarely so dark in floats (a choice).
+RANGE_FACTOR = 50.0
 MAX_SIDE = 65_536  # pixels of a side, and channels, of an image that is read from a model file
 # The arrow name of a pixel's type -> its numpy name.
 PIXEL_TYPES = {
@@ -61,7 +64,7 @@ class Image(Column):
 
     @classmethod
     def claims(cls, values: Values) -> bool:
-        return isinstance(values, pa.Array) and _stored_layout(values.type) is not None
+        return isinstance(values, pa.Array) and stored_layout(values.type) is not None
 
     def fit(self, values: Values, name: str) -> Self:
         """Learn the size, layout and type of the images, and the mean, scale and range of their pixels.
@@ -74,13 +77,13 @@ class Image(Column):
             ColumnError: no pixel is finite.
         """
         values = to_array(values)
-        pixels, present = _channels_first(values, name)
+        pixels, present = channels_first(values, name)
         known = pixels[np.isfinite(pixels) & present[:, None, None, None]]
         if len(known) == 0:
             raise ColumnError("no finite pixel in it", column=name, hint=f"ignore it: ignore=[{name!r}]")
         every = max(len(known) // (N_SCALE_SAMPLE * pixels[0].size), 1)
         mean, scale = mean_and_scale(known[::every].astype(float))
-        layout = _stored_layout(values.type)
+        layout = stored_layout(values.type)
         assert layout is not None
         return replace(
             self,
@@ -109,7 +112,7 @@ class Image(Column):
         Raises:
             ColumnError: they are of another size.
         """
-        pixels, present = _channels_first(values, name)
+        pixels, present = channels_first(values, name)
         if list(pixels.shape[1:]) != self.shape:
             observed, expected = (_size(shape) for shape in (pixels.shape[1:], self.shape))
             raise ColumnError(
@@ -118,9 +121,36 @@ class Image(Column):
                 hint=f"resize them to {expected}",
             )
         visible = ~np.isnan(pixels) & present[:, None, None, None]
+        self._check_range(pixels[visible], name)
         # Single precision holds every whole number of 16 bits: no need for twice the memory.
         exact = pixels if pixels.dtype.itemsize > 4 else pixels.astype(np.float32, copy=False)
         return [(standardize(np.where(visible, exact, self.mean), self.mean, self.scale), visible)]
+
+    def _check_range(self, pixels: np.ndarray, name: str) -> None:
+        """Check that new pixels are of the range of the fit: 0 to 1, to 255 or to 65,535.
+
+        Args:
+            pixels: of all new images.
+            name: the column's.
+
+        Raises:
+            ColumnError: they are 50 times as large, or as small, at their largest.
+        """
+        if not pixels.size or self.high <= 0:
+            return
+        top = float(pixels.max())
+        if top <= 0 or 1 / RANGE_FACTOR < top / self.high < RANGE_FACTOR:
+            return
+        # Dark images are dark in whole numbers too.
+        if top < self.high and pixels.dtype.kind in "iu" and self.type.lstrip("u").startswith("int"):
+            return
+        factor = self.high / top
+        change = f"images * {factor:.4g}" if factor > 1 else f"images / {1 / factor:.4g}"
+        raise ColumnError(
+            f"its largest pixel is {top:g}, that of the fit {self.high:g}: the units differ",
+            column=name,
+            hint=change,
+        )
 
     def decode(self, parts: Sequence[np.ndarray], *, exact: bool = True) -> pa.Array:
         """Return images in the layout of the fit.
@@ -138,11 +168,11 @@ class Image(Column):
                 top = float(np.iinfo(kind).max)
                 pixels = np.minimum(np.round(pixels), top if kind.itemsize < 8 else np.nextafter(top, 0))
             pixels = pixels.astype(kind)
-        return to_images(_in_layout(pixels, self.layout), "", self.layout)
+        return to_images(in_layout(pixels, self.layout), "", self.layout)
 
     def missing(self, values: Values) -> np.ndarray:
         """Return which pixels are missing: (rows, channels, height, width)."""
-        pixels, present = _channels_first(values, "")
+        pixels, present = channels_first(values, "")
         return np.asarray(np.isnan(pixels) | ~present[:, None, None, None])
 
     def replace_cells(self, old: Values, new: Values, replaced: np.ndarray) -> pa.Array:
@@ -154,17 +184,17 @@ class Image(Column):
             replaced: (rows, channels, height, width) flags.
         """
         old = to_array(old)
-        (old_pixels, _), (new_pixels, _) = (_channels_first(v, "") for v in (old, new))
-        layout = _stored_layout(old.type)
+        (old_pixels, _), (new_pixels, _) = (channels_first(v, "") for v in (old, new))
+        layout = stored_layout(old.type)
         assert layout is not None
         pixels = np.where(replaced, new_pixels, old_pixels)
         if old_pixels.dtype.kind == "f":
             pixels = pixels.astype(old_pixels.dtype)
-        return to_images(_in_layout(pixels, layout), "", layout)
+        return to_images(in_layout(pixels, layout), "", layout)
 
     def to_display(self, values: Values) -> pa.Array:
         """Return the size and the mean of each image, as text."""
-        pixels, present = _channels_first(values, "")
+        pixels, present = channels_first(values, "")
         known = np.isfinite(pixels) & present[:, None, None, None]
         total = np.where(known, pixels, 0).sum((1, 2, 3), dtype=float)
         means = total / np.maximum(known.sum((1, 2, 3)), 1)
@@ -229,13 +259,13 @@ def to_pixels(values: pa.Array) -> np.ndarray:
 
 def is_image(kind: pa.DataType) -> bool:
     """Return whether values of this arrow type are images."""
-    return _stored_layout(kind) is not None
+    return stored_layout(kind) is not None
 
 
-def _channels_first(values: Values, name: str) -> tuple[np.ndarray, np.ndarray]:
+def channels_first(values: Values, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return (rows, channels, height, width) pixels, and (rows,) which images are present."""
     values = to_array(values)
-    layout = _stored_layout(values.type)
+    layout = stored_layout(values.type)
     if layout is None:
         raise ColumnError(f"expected images, got {values.type} values", column=name)
     pixels = to_pixels(values)
@@ -246,12 +276,12 @@ def _channels_first(values: Values, name: str) -> tuple[np.ndarray, np.ndarray]:
     return pixels, values.is_valid().to_numpy(zero_copy_only=False)
 
 
-def _in_layout(pixels: np.ndarray, layout: str) -> np.ndarray:
+def in_layout(pixels: np.ndarray, layout: str) -> np.ndarray:
     """Return (rows, channels, height, width) pixels with their axes in the order of a layout."""
     return pixels[:, 0] if layout == "HW" else np.moveaxis(pixels, 1, 3) if layout == "HWC" else pixels
 
 
-def _stored_layout(kind: pa.DataType) -> str | None:
+def stored_layout(kind: pa.DataType) -> str | None:
     """Return the layout of images of this arrow type; None if the type is another."""
     if not isinstance(kind, pa.FixedShapeTensorType) or kind.permutation is not None:
         return None

@@ -1,22 +1,33 @@
-"""Tables: every row is independent of the others."""
+"""Tables: every row is independent of the others. Folders of images are tables of one column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
+from diabolo.data.columns import Column, Image, Window
+from diabolo.data.columns.image import MAX_SIDE, is_image
+from diabolo.data.images.reduction import find_encoded_images, read_at_size, working_shape
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.splitting import Split, split_rows
 from diabolo.data.user_table import UserTable
+from diabolo.utils.checks import require
 
 
 @dataclass
 class Table(Source):
-    """The rows of a table, as they are."""
+    """The rows of a table, as they are, but for images.
+
+    Attributes:
+        images: column -> height, width and channels that its images are read at: images in files, and larger
+            ones than networks read.
+    """
+
+    images: dict[str, list[int]] = field(default_factory=dict)
 
     kind = "table"
     unit = "row"
@@ -26,10 +37,16 @@ class Table(Source):
         return options.get("time") is None and options.get("window") is None and options.get("by") is None
 
     def fit(self, user_table: UserTable) -> Self:
-        return self
+        columns = user_table.columns()
+        encoded = find_encoded_images(columns)
+        arrays = [name for name, values in columns.items() if is_image(values.type)]
+        shapes = {name: working_shape(columns[name]) for name in encoded + arrays}
+        return replace(self, images={name: shape for name, shape in shapes.items() if shape is not None})
 
     def read(self, user_table: UserTable) -> Frame:
-        return Frame(user_table.columns(), user_table.rows, user_table)
+        columns = user_table.columns()
+        reduced = {n: read_at_size(columns[n], s, n) for n, s in self.images.items() if n in columns}
+        return Frame({**columns, **reduced}, user_table.rows, user_table)
 
     def split(self, frame: Frame, seed: int) -> Split:
         """Split the rows at random.
@@ -106,5 +123,14 @@ class Table(Source):
         """
         return {"remembered_row": positions}
 
+    def fits(self, name: str, column: Column) -> bool:
+        return not isinstance(column, Window) and (name not in self.images or isinstance(column, Image))
+
+    def check(self) -> None:
+        require(isinstance(self.images, dict), "size of images")
+        for shape in self.images.values():
+            sizes = [type(v) is int and 0 < v <= MAX_SIDE for v in shape]
+            require(len(sizes) == 3 and all(sizes), "size of images")
+
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind}
+        return {"kind": self.kind, **({"images": self.images} if self.images else {})}

@@ -1,0 +1,139 @@
+"""Images of a table, decoded one by one when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+
+from diabolo.data.columns.image import channels_first, is_image
+from diabolo.data.images.decoding import FULL_SCALE, DecodedImage, decode, white_of
+from diabolo.errors import ColumnError, DataError
+from diabolo.utils.checks import is_finite_number, require
+
+GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """The stored values that stand for black and white in arrays.
+
+    Attributes:
+        black, white: of arrays; images in files have their own.
+        channels: 1 for grey, 3 for colour: what images are read as.
+    """
+
+    black: float = 0.0
+    white: float = 255.0
+    channels: int = 1
+
+    @classmethod
+    def of(cls, values: pa.Array) -> PixelRange:
+        """Return the range that arrays of images have, told by their type, else by their values.
+
+        Args:
+            values: (rows,) images as arrays of one size.
+        """
+        pixels, present = channels_first(values, "")
+        white = FULL_SCALE.get(pixels.dtype.name)
+        known = pixels[present]
+        known = known[np.isfinite(known)]
+        low = float(known.min()) if known.size else 0.0
+        channels = 1 if pixels.shape[1] in (1, 2) else 3
+        if white is not None:
+            return cls(0.0, white, channels)
+        return cls(min(low, 0.0), white_of(known), channels)
+
+    def check(self) -> None:
+        """Raise `ValueError` if the values from a model file are impossible."""
+        require(is_finite_number(self.black) and is_finite_number(self.white), "range of pixels")
+        require(self.black < self.white and self.channels in (1, 3), "range of pixels")
+
+
+class ImageSequence(Sequence[np.ndarray]):
+    """The images of one column as numbers from 0 to 1, decoded when they are asked for.
+
+    Args:
+        values: (rows,) paths, bytes or arrays; none is missing.
+        pixel_range: of arrays, and the channels that images are read as.
+        name: of the column, for messages.
+    """
+
+    def __init__(self, values: pa.Array, pixel_range: PixelRange, name: str = "image") -> None:
+        self.values, self.pixel_range, self.name = values, pixel_range, name
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> ImageSequence: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return (height, width, channels) float32 from 0 to 1; or for a slice, a sequence."""
+        if isinstance(index, slice):
+            return ImageSequence(self.values[index], self.pixel_range, self.name)
+        if index >= len(self) or index < -len(self):
+            raise IndexError(index)
+        return with_channels(self.decoded(index % len(self)).pixels, self.pixel_range.channels)
+
+    def take(self, rows: np.ndarray) -> ImageSequence:
+        """Return the sequence of some rows.
+
+        Args:
+            rows: their numbers.
+        """
+        return ImageSequence(self.values.take(pa.array(rows)), self.pixel_range, self.name)
+
+    def decoded(self, row: int) -> DecodedImage:
+        """Return an image, with what it takes to write it as it was.
+
+        Args:
+            row: its number.
+
+        Raises:
+            ColumnError: it cannot be read.
+        """
+        if is_image(self.values.type):
+            return self._from_array(row)
+        try:
+            return decode(self.values[row].as_py())
+        except DataError as error:
+            raise ColumnError(error.message, column=self.name, row=row, hint=error.hint) from error
+
+    def white_at(self, row: int) -> float:
+        """Return the stored value that stands for white in an image, less that for black.
+
+        Args:
+            row: its number.
+        """
+        if is_image(self.values.type):
+            return self.pixel_range.white - self.pixel_range.black
+        return self.decoded(row).white
+
+    def _from_array(self, row: int) -> DecodedImage:
+        """Return an image that is an array."""
+        pixels, _ = channels_first(self.values[row : row + 1], self.name)
+        values = np.moveaxis(pixels[0], 0, 2).astype(np.float32)
+        finite = np.isfinite(values)
+        values = np.where(finite, values, values[finite].mean() if finite.any() else 0.0)
+        black, white = self.pixel_range.black, self.pixel_range.white
+        values = np.clip((values - black) / (white - black), 0, 1).astype(np.float32)
+        opacity = values[:, :, -1] if values.shape[2] in (2, 4) else None
+        values = values[:, :, : -1 if opacity is not None else None]
+        return DecodedImage(values, opacity, "array", "NPY", white, pixels.dtype.name)
+
+
+def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Return an image in grey or in colour.
+
+    Args:
+        pixels: (height, width, channels), 1 or 3 of them.
+        channels: that are wanted: 1 or 3.
+    """
+    if pixels.shape[2] == channels:
+        return pixels
+    return pixels @ GREY_WEIGHTS[:, None] if channels == 1 else np.repeat(pixels, 3, 2)
