@@ -222,6 +222,13 @@ class Options:
             "'net + tax = gross' or 'start <= end'. Give it once for each rule.",
         ),
     ] = None
+    labels: Annotated[
+        str | None,
+        Parameter(
+            help="The column that says who or what an image shows; of a folder with sub-folders, label is the "
+            "name of the sub-folder."
+        ),
+    ] = None
     latent: Annotated[int | None, Parameter(help="The number of latent dimensions of the bottleneck.")] = None
     beta: Annotated[
         float | None, Parameter(help="The weight of the KL divergence of a variational bottleneck.")
