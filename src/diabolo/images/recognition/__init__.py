@@ -1,0 +1,1 @@
+"""Recognition: which images show the same person or thing."""
