@@ -11,7 +11,7 @@ import numpy as np
 
 from diabolo.errors import OptionError, UnsupportedError
 from diabolo.images.recognition.whitening import Whitening
-from diabolo.utils.checks import require
+from diabolo.utils.checks import is_finite_number, require
 from diabolo.utils.progress import Progress
 
 N_BLOCKS = 8  # of people; any two of them are left out of one fit, 28 in all, a quarter of the people of each
@@ -84,8 +84,8 @@ class PairCalibration:
         """Return the similarity that a share of the pairs of different people exceeds.
 
         With k pairs above it of n, the share is k / (n + 1), the rank among the pairs as in conformal
-        prediction. If fewer than `MIN_TAIL_PAIRS` lie above, the tail is taken to be exponential with the
-        mean excess of the most similar pairs, which is more than that of cosines.
+        prediction. Where fewer than `MIN_TAIL_PAIRS` would lie above, the tail is taken to be exponential
+        with the mean excess of the most similar pairs; the tail of cosines is lighter.
 
         Args:
             rate: the share, between 0 and 1.
@@ -94,7 +94,7 @@ class PairCalibration:
             OptionError: `rate` is not between 0 and 1.
             UnsupportedError: there were too few images.
         """
-        if not 0 < rate < 1:
+        if not is_finite_number(rate) or not 0 < rate < 1:
             raise OptionError(
                 f"false_accept_rate={rate!r}: expected a number between 0 and 1",
                 hint="false_accept_rate=0.01",
@@ -104,11 +104,11 @@ class PairCalibration:
                 f"a threshold needs {MIN_PAIRS} pairs of different people; the fit had {self.pairs}",
                 hint=f"fit at least {MIN_PEOPLE} people with 4 images each",
             )
-        least = max(TAIL_SHARE, MIN_TAIL_PAIRS / (self.pairs + 1))
-        start = self._quantile(max(rate, least))
+        least = MIN_TAIL_PAIRS / (self.pairs + 1)
         if rate >= least:
-            return min(start, 1.0)
-        return float(min(start + self._mean_excess(start) * np.log(least / rate), 1.0))
+            return self._quantile(rate)
+        excess = self._mean_excess(self._quantile(max(least, TAIL_SHARE)))
+        return float(min(self._quantile(least) + excess * np.log(least / rate), 1.0))
 
     def true_accept_rate(self, threshold: float) -> float | None:
         """Return the share of the pairs of the same person above a threshold; None if there are none.

@@ -19,7 +19,7 @@ from diabolo.utils.torch_state import forked_rng
 
 MAX_RANDOM_VIEWS = 8  # of an image, besides itself and its mirror image (measured: 2 are nearly as good)
 MAX_VIEWS = 20_000  # of all images of a fit: about 10 CPU seconds
-MAX_SHAPES = 1_000  # images whose median proportions are those of the descriptions
+MAX_SHAPES = 50  # images, read once more, whose median proportions are those of the descriptions
 CALIBRATION_PREFIX = "pairs/"
 
 
