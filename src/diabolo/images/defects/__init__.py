@@ -1,0 +1,1 @@
+"""Anomalous images, and where they are anomalous: maps of patches, layouts of wholes, and a joint score."""
