@@ -102,7 +102,7 @@ class PairCalibration:
         if self.pairs < MIN_PAIRS:
             raise UnsupportedError(
                 f"a threshold needs {MIN_PAIRS} pairs of different people; the fit had {self.pairs}",
-                hint=f"fit at least {MIN_PEOPLE} people with 4 images each",
+                hint="fit at least 5 people with 4 images each, or 15 images without labels",
             )
         least = MIN_TAIL_PAIRS / (self.pairs + 1)
         if rate >= least:
