@@ -1,7 +1,8 @@
 """Recognition of faces: python -m benchmarks.faces --data DIR --json OUT [--seeds N] [--peers a,b].
 
 DIR holds `.npz` with `x`, images (n, height, width) or (n, height, width, 3), and `y`, the number of the
-person on each; or it has one sub-folder of images for each person. Two questions, with random halves for each seed:
+person on each; or it has one sub-folder of images for each person. Two questions, with random halves for each
+seed:
 
 - known people: half of the images of each person are fitted and enrolled, who is on the others? (rank 1)
 - people never seen: half of the people are fitted; of pairs of images of the others, which are of one person?
