@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,14 @@ import pyarrow.compute as pc
 
 from diabolo.data.columns.image import ARRAY_SHAPES, is_image, to_images, to_pixels
 from diabolo.data.files import read_file
-from diabolo.data.images.folder import IMAGE_COLUMN, is_image_path, read_image_files, read_image_folder
-from diabolo.data.images.memory import is_array_file, is_image_value, read_array_file, stack_images
+from diabolo.data.images.folder import IMAGE_COLUMN, is_image_path, read_image_folder
+from diabolo.data.images.memory import (
+    are_images,
+    is_array_file,
+    is_pillow_image,
+    read_array_file,
+    stack_images,
+)
 from diabolo.errors import ColumnError, DataError
 
 COMPLEX_HINT = "use their real part or their absolute value"
@@ -138,8 +144,10 @@ def read_user_table(data: Any) -> UserTable:
         raise DataError("sparse input is not supported: the matrix is sparse", hint="X.toarray()")
     if isinstance(data, str | Path):
         return _read_path(data)
-    if isinstance(data, list | tuple) and data and all(is_image_path(value) for value in data):
-        return _checked(UserTable(read_image_files(data)))
+    if is_pillow_image(data):
+        data = [data]
+    if isinstance(data, list | tuple) and _are_paths(data):
+        return UserTable(_table_of_paths(data))
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
@@ -184,10 +192,22 @@ def _read_path(path: str | Path) -> UserTable:
         table = read_image_folder(Path(path))
         return UserTable(table, optional=tuple(n for n in table.column_names if n != IMAGE_COLUMN))
     if is_image_path(path):
-        return UserTable(read_image_files([path]))
+        return UserTable(_table_of_paths([path]))
     if is_array_file(path):
         return read_user_table(read_array_file(path))
     return _checked(UserTable(read_file(path)))
+
+
+def _are_paths(values: Sequence[Any]) -> bool:
+    """Return whether values are paths of images; some may be missing."""
+    known = [value for value in values if value is not None]
+    return bool(known) and all(is_image_path(value) for value in known)
+
+
+def _table_of_paths(paths: Sequence[Any]) -> pa.Table:
+    """Return paths of images as a table of one column."""
+    texts = [None if path is None else str(path).encode(errors="replace").decode() for path in paths]
+    return pa.table({IMAGE_COLUMN: pa.array(texts, pa.string())})
 
 
 def _describe_type(data: Any) -> str:
@@ -232,7 +252,7 @@ def _from_pandas(data: Any) -> UserTable:
 
 def _from_array(data: Any) -> UserTable:
     """Read an array, or a sequence of rows: a table, or images."""
-    if isinstance(data, list | tuple) and data and all(is_image_value(row) for row in data):
+    if isinstance(data, list | tuple) and are_images(data):
         return UserTable(pa.table({IMAGE_COLUMN: stack_images(data, IMAGE_COLUMN)}), named=False)
     if isinstance(data, list | tuple):
         sizes = [len(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in data]
@@ -270,8 +290,11 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
         values = values.detach().cpu().numpy()  # a tensor
     if str(getattr(values, "dtype", "object")) == "object" and not isinstance(values, Mapping):
         listed = values if isinstance(values, list | tuple) else list(values)
-        if listed and all(is_image_value(v) for v in listed):
+        listed = [None if _is_missing(value) else value for value in listed]
+        if are_images(listed):
             return stack_images(listed, name)
+        if any(isinstance(value, Path) for value in listed):
+            values = [str(value) if isinstance(value, Path) else value for value in listed]
     if isinstance(values, np.ndarray) and values.ndim in (3, 4):
         return to_images(values, name)
     kind = getattr(values, "dtype", None)

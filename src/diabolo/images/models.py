@@ -11,13 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns.convert import to_array
-from diabolo.data.columns.image import is_image
 from diabolo.data.images import ImageSequence, PixelRange
-from diabolo.data.images.decoding import image_size
 from diabolo.data.sources import Frame
 from diabolo.detection.calibration import Calibration
 from diabolo.utils.progress import Progress
-from diabolo.utils.sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from diabolo.images.defects.detector import DefectDetector
@@ -30,7 +27,6 @@ USES = {
     "denoising": ("diabolo.images.denoising.denoiser", "Denoiser"),
     "recognition": ("diabolo.images.recognition.recognizer", "Recognizer"),
 }
-N_CHANNELS_SAMPLE = 200  # images that are looked at to tell grey from colour
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class ImageModels:
             progress: called with the progress.
         """
         columns = frame.user_table.columns()
-        pixel_range = _range_of(columns[column])
+        pixel_range = PixelRange.of(columns[column])
         images, rows = _present(frame, pixel_range, column)
         defects = denoiser = recognizer = None
         if "defects" in uses:
@@ -187,15 +183,6 @@ def _model_of(use: str) -> Any:
 def _as_label(value: pa.Scalar) -> str | None:
     """Return a label as text; None if it is missing."""
     return None if value.as_py() is None else str(value.as_py())
-
-
-def _range_of(values: pa.Array) -> PixelRange:
-    """Return the range of the pixels of a column, and its number of channels."""
-    if is_image(values.type):
-        return PixelRange.of(values)
-    known = values.drop_null()
-    sample = known.take(pa.array(evenly_spaced(len(known), N_CHANNELS_SAMPLE))).to_pylist()
-    return PixelRange(channels=max(image_size(source)[2] for source in sample))
 
 
 def _present(frame: Frame, pixel_range: PixelRange, name: str) -> tuple[ImageSequence, np.ndarray]:

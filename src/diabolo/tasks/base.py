@@ -16,11 +16,11 @@ from torch import Tensor
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
 from diabolo.data.columns import Number
 from diabolo.data.columns.convert import plain_type, plain_values, to_array, to_float
-from diabolo.data.columns.image import is_image, to_pixels
+from diabolo.data.columns.image import is_image, stored_layout, to_images, to_pixels
 from diabolo.data.fields import FIELDS, Batch
 from diabolo.data.images import ImageSequence, PixelRange, find_encoded_images
 from diabolo.data.images.answers import arrays_of, as_stored, only_images, write_images
-from diabolo.data.sources import Frame, UserTable
+from diabolo.data.sources import Frame, Table, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
 from diabolo.networks.network import Network
@@ -225,16 +225,29 @@ def at_own_size(engine: Engine, frame: Frame, name: str, values: pa.Array) -> pa
         name: of the column.
         values: (rows,) decoded values.
     """
-    if name not in getattr(engine.source, "images", {}):
+    source = engine.source
+    if not isinstance(source, Table) or name not in source.images:
         return values
-    present = np.flatnonzero(to_array(frame.columns[name]).is_valid().to_numpy(zero_copy_only=False))
-    originals = frame.user_table.columns()[name].take(pa.array(present))
-    scale = PixelRange.of(originals) if is_image(originals.type) else PixelRange()
+    originals, present = _originals(frame, name)
     reduced = ImageSequence(values.take(pa.array(present)), PixelRange.of(values))
-    stored = as_stored(list(reduced), ImageSequence(originals, scale, name))
+    stored = as_stored(list(reduced), ImageSequence(originals, source.pixel_range(name), name))
     place = np.full(len(values), -1)
     place[present] = np.arange(len(present))
     return stored.take(pa.array(place, mask=place < 0))
+
+
+def _originals(frame: Frame, name: str) -> tuple[pa.Array, np.ndarray]:
+    """Return the user's images that have a size and a type, and the numbers of their rows.
+
+    Of arrays, all have: missing ones are black.
+    """
+    values = frame.user_table.columns()[name]
+    known = to_array(frame.columns[name]).is_valid().to_numpy(zero_copy_only=False)
+    if not is_image(values.type) or known.all():
+        return values.take(pa.array(np.flatnonzero(known))), np.flatnonzero(known)
+    pixels = to_pixels(values)
+    filled = np.where(known.reshape(-1, *[1] * (pixels.ndim - 1)), pixels, 0).astype(pixels.dtype)
+    return to_images(filled, name, stored_layout(values.type)), np.arange(len(values))
 
 
 def with_right_values(values: pa.Array, judged: JudgedCells, name: str) -> pa.Array:

@@ -13,6 +13,7 @@ from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
 from diabolo.data.columns import Category, Column
 from diabolo.data.columns.base import Values
 from diabolo.data.columns.convert import plain_type, to_array
+from diabolo.data.columns.image import is_image
 from diabolo.data.fields import Symbol
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
@@ -20,7 +21,7 @@ from diabolo.errors import OptionError, UnsupportedError
 from diabolo.generation.sampling import sample_missing, samples_columnwise
 from diabolo.generation.seeds import resolve_seed
 from diabolo.tasks.accepted import accepted_values
-from diabolo.tasks.base import Answer, Model, decode_column, precision_weights, to_values
+from diabolo.tasks.base import Answer, Model, at_own_size, decode_column, precision_weights, to_values
 
 VALUE_OPTIONS = ("mean", "median", "mode", "draw")
 PREDICTION_PARTS = ("expected", "low", "high", "nats")  # attributes of `CellPredictions` that are used
@@ -211,6 +212,12 @@ def _find_defects(
     columns, defects = frame.user_table.columns(), {}
     checked = () if engine.table_errors is None else engine.table_errors.kinds
     for name in engine.schema.predicted:
+        if name in getattr(engine.source, "images", {}):
+            if is_image(columns[name].type):
+                missing = engine.schema[name].missing(columns[name])
+                if missing.any():
+                    defects[name] = _Defects(missing, missing.astype(float), missing)
+            continue  # an image in a file is whole, and one that is not there has no size
         slots = engine.schema.slots_of(name)
         evidence = sum(engine.to_user_rows(frame, s.kind, nats[s.kind][:, s.index]) for s in slots)
         missing = engine.schema[name].missing(columns[name])
@@ -237,6 +244,7 @@ def _replace(
     for name, defect in defects.items():
         column, old = engine.schema[name], table[name]
         new = decode_column(engine, frame, name, predictions["expected"], rows, weights)
+        new = at_own_size(engine, frame, name, new)
         table[name] = column.replace_cells(old, new, defect.replaced)
         # An image is changed if one of its pixels is, and its p_wrong is the highest among those.
         places[name], missing, p_wrong = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ T = TypeVar("T")
 
 # A choice: a temporary file of this age belongs to a writer that was killed.
 STALE_SECONDS = 3600.0
+MAX_NAME = 230  # bytes of a name; file systems allow 255, of which a temporary file adds 23
 
 
 def write_atomic(path: Path, raw: bytes) -> None:
@@ -44,7 +46,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
         DataError: the folder does not exist, cannot be written to, or is full; an older file is left as it
             was.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{_short(path.name)}.{secrets.token_hex(8)}.part")
     try:
         _remove_stale(path)
         with open(temporary, "xb") as file:
@@ -72,8 +74,13 @@ def select_prefix(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
+def _short(name: str) -> str:
+    """Return a name of at most `MAX_NAME` bytes: a longer one leaves no room for what is added to it."""
+    return name if len(os.fsencode(name)) <= MAX_NAME else hashlib.sha256(os.fsencode(name)).hexdigest()
+
+
 def _remove_stale(path: Path) -> None:
-    leftover = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{16}\.part")
+    leftover = re.compile(re.escape(f".{_short(path.name)}.") + r"[0-9a-f]{16}\.part")
     with suppress(OSError):
         for entry in os.scandir(path.parent):
             if leftover.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > STALE_SECONDS:

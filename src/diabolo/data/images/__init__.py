@@ -2,7 +2,7 @@
 
 from diabolo.data.images.decoding import DecodedImage, decode, image_size
 from diabolo.data.images.encoding import encode, save_images
-from diabolo.data.images.folder import is_image_path, read_image_files, read_image_folder
+from diabolo.data.images.folder import is_image_path, read_image_folder
 from diabolo.data.images.reduction import find_encoded_images, read_at_size, working_shape
 from diabolo.data.images.sequence import ImageSequence, PixelRange
 
@@ -16,7 +16,6 @@ __all__ = [
     "image_size",
     "is_image_path",
     "read_at_size",
-    "read_image_files",
     "read_image_folder",
     "save_images",
     "working_shape",

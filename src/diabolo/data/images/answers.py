@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns.image import in_layout, is_image, stored_layout, to_images, to_pixels
-from diabolo.data.images.decoding import FULL_SCALE, DecodedImage, decode
-from diabolo.data.images.encoding import encode, file_names, save_images, to_type
+from diabolo.data.images.decoding import DecodedImage, decode
+from diabolo.data.images.encoding import encode, file_names, save_images, to_stored
 from diabolo.data.images.folder import is_image_path
 from diabolo.data.images.reduction import resize
 from diabolo.data.images.sequence import ImageSequence, PixelRange, with_channels
@@ -45,11 +46,11 @@ def _encode_like(new: np.ndarray, images: ImageSequence, row: int) -> bytes:
 
 def _array_like(new: np.ndarray, images: ImageSequence, row: int) -> np.ndarray:
     """Return a new image as an array (height, width, channels) of the type of another."""
-    like, scale = images.decoded(row), images.pixel_range
+    like = images.decoded(row)
     fitted = _fit_to(new, like)
     if like.opacity is not None:
         fitted = np.dstack([fitted, like.opacity])
-    return to_type(scale.black + fitted * (scale.white - scale.black), like.type)
+    return to_stored(fitted, like)
 
 
 def _fit_to(new: np.ndarray, like: DecodedImage) -> np.ndarray:
@@ -71,9 +72,8 @@ def arrays_of(values: pa.Array) -> list[np.ndarray]:
 
 def _stored_array(image: DecodedImage) -> np.ndarray:
     """Return an image as an array of its own type."""
-    kind = image.type if image.format == "NPY" or image.type in FULL_SCALE else "float32"
     planes = [image.pixels] if image.opacity is None else [image.pixels, image.opacity]
-    values = to_type(np.dstack(planes) * image.white, kind)
+    values = to_stored(np.dstack(planes), image)
     return values[:, :, 0] if values.shape[2] == 1 else values
 
 
@@ -95,19 +95,25 @@ def write_images(folder: str | Path, values: pa.Array, originals: pa.Array | Non
         pairs = [_for_folder(raw) for raw in values.to_pylist()]
         files, formats = [file for file, _ in pairs], [kind for _, kind in pairs]
     names = file_names(paths, formats)
-    _check_other_files(folder, names, paths)
+    check_not_input(folder, names, [path for path in paths if path is not None])
     return save_images(folder, names, files)
 
 
-def _check_other_files(folder: str | Path, names: Sequence[str], paths: Sequence[str | None]) -> None:
-    """Check that no image would be written over the one that it was made from.
+def check_not_input(folder: str | Path, names: Sequence[str], paths: Sequence[str]) -> None:
+    """Check that no image would be written over one that was read.
+
+    Args:
+        folder: that is written to.
+        names: of the files below it.
+        paths: of the images that were read.
 
     Raises:
         DataError: one would.
     """
-    for name, path in zip(names, paths, strict=True):
-        if path is not None and (Path(folder) / name).resolve() == Path(path).resolve():
-            raise DataError(f"{path} would be written over", hint="-o ANOTHER_FOLDER")
+    read = {os.path.realpath(path) for path in paths}
+    for name in names:
+        if os.path.realpath(Path(folder) / name) in read:
+            raise DataError(f"{Path(folder) / name} would be written over", hint="-o ANOTHER_FOLDER")
 
 
 def _for_folder(raw: bytes | None) -> tuple[bytes | None, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # losses below what an eye or an error of pixels notices
-    "WEBP": {"lossless": True},
+    "WEBP": {"lossless": True, "exact": True},  # exact: colours that are transparent are kept too
     "TIFF": {"compression": "tiff_deflate"},
 }
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "NPY")  # others are written as png
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "NPY")  # others are written as png
 SUFFIXES = {"PNG": ".png", "NPY": ".npy"}
+N_COLOURS = 256  # that a palette can hold
 
 
 def encode(pixels: np.ndarray, like: DecodedImage) -> bytes:
@@ -37,46 +39,73 @@ def encode(pixels: np.ndarray, like: DecodedImage) -> bytes:
         return _encode_array(pixels, like)
     image = _to_pillow(pixels, like)
     name = like.format if like.format in FORMATS else "PNG"
+    options = {**SAVE_OPTIONS.get(name, {}), **like.info}
+    if name == "TIFF" and image.mode == "YCbCr":
+        del options["compression"]  # libtiff would read it back as RGB
     file = io.BytesIO()
-    image.save(file, format=name, **SAVE_OPTIONS.get(name, {}), **like.info)
+    image.save(file, format=name, **options)
     return file.getvalue()
 
 
 def _encode_array(pixels: np.ndarray, like: DecodedImage) -> bytes:
     """Return pixels as bytes of a numpy array of the type of another."""
-    values = to_type(
-        (pixels if like.opacity is None else np.dstack([pixels, like.opacity])) * like.white, like.type
-    )
+    parts = [pixels] if like.opacity is None else [pixels, like.opacity]
+    values = to_stored(np.dstack(parts), like)
     file = io.BytesIO()
     np.save(file, values[:, :, 0] if values.shape[2] == 1 else values)
     return file.getvalue()
 
 
-def to_type(values: np.ndarray, kind: str) -> np.ndarray:
-    """Return numbers in a numpy type; whole numbers are rounded.
+def to_stored(pixels: np.ndarray, like: DecodedImage) -> np.ndarray:
+    """Return pixels in the units and the type of another image; whole numbers are rounded.
 
     Args:
-        values: any shape.
-        kind: the name of the type.
+        pixels: from 0 to 1, of any shape.
+        like: the other image.
     """
-    return (np.round(values) if np.dtype(kind).kind in "iub" else values).astype(kind)
+    # In double precision: single precision cannot tell all values of 32 bits apart.
+    values = like.black + pixels.astype(float) * (like.white - like.black)
+    kind = np.dtype(like.type)
+    return (np.round(values) if kind.kind in "iub" else values).astype(kind)
 
 
 def _to_pillow(pixels: np.ndarray, like: DecodedImage) -> PillowImage.Image:
     """Return pixels as an image of Pillow in the mode of another."""
     from PIL import Image
 
-    if like.mode in DEEP_MODES:
-        return Image.fromarray(to_type(pixels[:, :, 0] * like.white, "uint16"))
-    if like.mode == "F":
-        return Image.fromarray((pixels[:, :, 0] * like.white).astype(np.float32))
+    if like.mode in (*DEEP_MODES, "F"):
+        return Image.fromarray(to_stored(pixels[:, :, 0], like))
     parts = [pixels] if like.opacity is None else [pixels, like.opacity]
-    values = to_type(np.dstack(parts) * 255, "uint8")
+    values = to_stored(np.dstack(parts), like)
     image = Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values)
     if like.mode in ("P", "PA"):
-        # A palette of its own: the old one lacks the colours between its own.
-        return image.quantize(256, method=Image.Quantize.FASTOCTREE) if like.opacity is None else image
-    return image if image.mode == like.mode else image.convert(like.mode)
+        return _with_palette(image, like)
+    if like.opacity is not None and not like.mode.upper().endswith("A"):
+        return image  # one colour was transparent: opacity takes its place
+    mode = {"La": "LA", "RGBa": "RGBA"}.get(like.mode, like.mode)
+    # Without dithering: what is nearer to black becomes black.
+    return image if image.mode == mode else image.convert(mode, dither=Image.Dither.NONE)
+
+
+def _with_palette(image: PillowImage.Image, like: DecodedImage) -> PillowImage.Image:
+    """Return an image with a palette of its own: that of the old one lacks the colours between its own."""
+    from PIL import Image
+
+    if like.mode == "PA":
+        found = image.convert("RGB").quantize(N_COLOURS, Image.Quantize.MEDIANCUT).convert("PA")
+        found.putalpha(image.getchannel("A"))
+        return found
+    if like.format == "GIF" and like.opacity is not None:
+        return image  # whose one transparent colour Pillow chooses
+    values = np.asarray(image.convert("RGB" if like.opacity is None else "RGBA"))
+    colours, places = np.unique(values.reshape(-1, values.shape[2]), axis=0, return_inverse=True)
+    if len(colours) > N_COLOURS:
+        return image.quantize(N_COLOURS, Image.Quantize.FASTOCTREE)
+    found = Image.fromarray(places.reshape(values.shape[:2]).astype(np.uint8)).convert("P")
+    found.putpalette(colours[:, :3].tobytes())
+    if like.opacity is not None:
+        found.info["transparency"] = colours[:, 3].tobytes()
+    return found
 
 
 def save_images(folder: str | Path, names: Sequence[str], files: Sequence[bytes | None]) -> list[Path]:
@@ -117,16 +146,20 @@ def file_names(paths: Sequence[str | None], formats: Sequence[str]) -> list[str]
         paths: of the files that images were read from; None for images in memory, which are numbered.
         formats: of the images, as Pillow names them; a format that is not written becomes png.
     """
-    known = [Path(p) for p in paths if p is not None]
-    shared = _common_folder(known)
+    absolute = [None if path is None else Path(os.path.abspath(path)) for path in paths]
+    shared = _common_folder([path for path in absolute if path is not None])
     digits = len(str(max(len(paths) - 1, 1)))
-    names = []
-    for number, (path, kind) in enumerate(zip(paths, formats, strict=True)):
+    names: list[str] = []
+    taken: dict[str, Path | None] = {}
+    for number, (path, kind) in enumerate(zip(absolute, formats, strict=True)):
         if path is None:
-            names.append(f"{number:0{digits}}{SUFFIXES.get(kind, '.png')}")
+            name = f"{number:0{digits}}{SUFFIXES.get(kind, '.png')}"
         else:
-            name = Path(path).relative_to(shared)
-            names.append(str(name if kind in FORMATS else name.with_suffix(".png")))
+            own = path.relative_to(shared)
+            name = str(own if kind in FORMATS else own.with_suffix(".png"))
+        while taken.setdefault(name, path) != path:  # two formats of one name, both written as png
+            name += ".png"
+        names.append(name)
     return names
 
 
@@ -134,10 +167,4 @@ def _common_folder(paths: Sequence[Path]) -> Path:
     """Return the deepest folder that all paths lie in."""
     if not paths:
         return Path()
-    parts = [p.parent.parts for p in paths]
-    shared: list[str] = []
-    for level in zip(*parts, strict=False):
-        if len(set(level)) > 1:
-            break
-        shared.append(level[0])
-    return Path(*shared)
+    return Path(os.path.commonpath([path.parent for path in paths]))

@@ -12,8 +12,20 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns.image import to_images
+from diabolo.data.images.decoding import MAGICS
 from diabolo.errors import ColumnError, DataError
 
+PLAIN_MODES = (
+    "1",
+    "L",
+    "RGB",
+    "RGBA",
+    "I",
+    "F",
+    "I;16",
+    "I;16B",
+    "I;16L",
+)  # of Pillow, whose arrays are pixels
 ARRAY_SUFFIXES = (".npy", ".npz")
 
 
@@ -21,37 +33,62 @@ def is_image_value(value: Any) -> bool:
     """Return whether a value is an image in memory: an array of two or three dimensions, or one of Pillow."""
     if isinstance(value, np.ndarray):
         return value.ndim in (2, 3) and value.dtype != object
+    return is_pillow_image(value)
+
+
+def is_pillow_image(value: Any) -> bool:
+    """Return whether a value is an image of Pillow, without importing it."""
     return hasattr(value, "getbands") and hasattr(value, "tobytes")
+
+
+def are_images(values: Sequence[Any]) -> bool:
+    """Return whether values are images in memory, or the bytes of image files; some may be missing (None)."""
+    known = [value for value in values if value is not None]
+    if known and isinstance(known[0], bytes):
+        return all(isinstance(value, bytes) for value in known) and known[0].startswith(MAGICS)
+    return bool(known) and all(is_image_value(value) for value in known)
 
 
 def stack_images(values: Sequence[Any], name: str) -> pa.Array:
     """Return images that are given one by one: as arrays of one size, or as bytes where sizes differ.
 
     Args:
-        values: arrays, or images of Pillow.
+        values: arrays, images of Pillow, or bytes of image files; None for a missing one.
         name: of the column.
 
     Raises:
         ColumnError: an array does not hold an image.
     """
-    arrays = [value if isinstance(value, np.ndarray) else _to_array(value) for value in values]
+    if any(isinstance(value, bytes) for value in values):
+        return pa.array(values, pa.large_binary())
+    arrays = [_to_array(value) if is_pillow_image(value) else value for value in values]
     for row, array in enumerate(arrays):
-        if array.dtype.kind not in "biuf" or 0 in array.shape:
+        if array is not None and (array.dtype.kind not in "biuf" or 0 in array.shape):
             raise ColumnError(
                 f"expected the pixels of an image, got {array.dtype} of shape {array.shape}",
                 column=name,
                 row=row,
+                hint="an array of numbers, (height, width) or (height, width, channels)",
             )
-    if len({(array.shape, array.dtype) for array in arrays}) == 1:
-        return to_images(np.stack(arrays), name)
-    return pa.array([to_bytes(array) for array in arrays], pa.large_binary())
+    known = [array for array in arrays if array is not None]
+    if len({(array.shape, array.dtype) for array in known}) > 1:
+        return pa.array([None if array is None else to_bytes(array) for array in arrays], pa.large_binary())
+    stacked = to_images(np.stack(known), name)
+    if len(known) == len(arrays):
+        return stacked
+    present = np.array([array is not None for array in arrays])
+    return stacked.take(pa.array(np.cumsum(present) - 1, mask=~present))
 
 
 def _to_array(image: Any) -> np.ndarray:
-    """Return an image of Pillow as an array; a palette as its colours."""
-    plain = image.convert("RGBA" if "transparency" in image.info else "RGB") if image.mode == "P" else image
-    array = np.asarray(plain)
-    return array.astype(np.uint16) if array.dtype == np.int32 else array
+    """Return an image of Pillow as an array of grey or colours; turned as its camera was held."""
+    from PIL import ImageOps
+
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode in PLAIN_MODES and "transparency" not in turned.info:
+        return np.asarray(turned)
+    transparent = turned.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in turned.info
+    return np.asarray(turned.convert("RGBA" if transparent else "RGB"))
 
 
 def to_bytes(array: np.ndarray) -> bytes:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import torch
 import torch.nn.functional as F
 
-from diabolo.data.columns.image import channels_first, is_image, to_images
-from diabolo.data.images.decoding import decode, image_size
+from diabolo.data.columns.image import RANGE_FACTOR, channels_first, is_image, to_images
+from diabolo.data.images.decoding import MAGICS, image_size
 from diabolo.data.images.folder import MAX_NAMED, is_image_path
 from diabolo.data.images.sequence import ImageSequence, PixelRange, with_channels
-from diabolo.errors import DataError, DiaboloWarning
+from diabolo.errors import ColumnError, DataError, DiaboloWarning
 from diabolo.utils.sampling import evenly_spaced
 
 # Choices:
@@ -22,18 +22,8 @@ MAX_SIDE = 64  # pixels of the longer side that networks read
 MAX_BYTES = 256_000_000  # of all images of a fit together, at the size that networks read
 MIN_SIDE = 8
 N_SIZED = 1_000  # images whose sizes are looked at
-MAGICS = (
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"RIFF",
-    b"II*\x00",
-    b"MM\x00*",
-    b"BM",
-    b"GIF8",
-    b"P5",
-    b"P6",
-    b"\x93NUMPY",
-)
+# What png, jpeg, gif and webp in base64 begin with.
+BASE64_STARTS = ("data:image/", "iVBORw0KGgo", "/9j/4", "R0lGODlh", "R0lGODdh", "UklGR")
 
 
 def find_encoded_images(columns: dict[str, pa.Array]) -> list[str]:
@@ -41,18 +31,29 @@ def find_encoded_images(columns: dict[str, pa.Array]) -> list[str]:
 
     Args:
         columns: name -> values.
+
+    Raises:
+        ColumnError: a column holds images as text in base64.
     """
-    return [name for name, values in columns.items() if _holds_encoded(values)]
+    return [name for name, values in columns.items() if _holds_encoded(values, name)]
 
 
-def _holds_encoded(values: pa.Array) -> bool:
+def _holds_encoded(values: pa.Array, name: str) -> bool:
     """Return whether the first value of a column is an image file, or the bytes of one."""
     kind = values.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if not is_text and not pa.types.is_binary(kind) and not pa.types.is_large_binary(kind):
         return False
     known = values.drop_null()
     first = known[0].as_py() if len(known) else None
+    if isinstance(first, str) and first.startswith(BASE64_STARTS):
+        raise ColumnError(
+            "it holds images as text in base64",
+            column=name,
+            hint=f"base64.b64decode each, or ignore=[{name!r}]",
+        )
     if isinstance(first, str):
         return is_image_path(first)
     return first is not None and first.startswith(MAGICS)
@@ -68,7 +69,7 @@ def working_shape(values: pa.Array) -> list[int] | None:
         values: (rows,) images, as paths, bytes or arrays of one size.
 
     Raises:
-        DataError: none can be read.
+        DataError: none of those that are looked at can be read.
     """
     if is_image(values.type):
         pixels = channels_first(values[:1], "")[0].shape[1:]
@@ -78,7 +79,7 @@ def working_shape(values: pa.Array) -> list[int] | None:
     else:
         known = values.drop_null()
         sample = known.take(pa.array(evenly_spaced(len(known), N_SIZED))).to_pylist()
-        sizes = np.array([image_size(source) for source in sample])
+        sizes = np.array(_sizes(sample))
     channels = int(sizes[:, 2].max())
     height, width = np.median(sizes[:, :2], axis=0)
     scale = min(1.0, MAX_SIDE / max(height, width))
@@ -86,42 +87,66 @@ def working_shape(values: pa.Array) -> list[int] | None:
     return [max(round(height * scale), MIN_SIDE), max(round(width * scale), MIN_SIDE), channels]
 
 
-def read_at_size(values: pa.Array, shape: Sequence[int], name: str) -> pa.Array:
+def _sizes(sources: Sequence[str | bytes]) -> list[tuple[int, int, int]]:
+    """Return the sizes of the images that can be read; of none, the first error is raised."""
+    sizes, failures = [], []
+    for source in sources:
+        try:
+            sizes.append(image_size(source))
+        except DataError as error:
+            failures.append(error)
+    if not sizes:
+        raise failures[0]
+    return sizes
+
+
+def read_at_size(values: pa.Array, shape: Sequence[int], name: str, pixel_range: PixelRange) -> pa.Array:
     """Return images as arrays of one size, of 8 bits; one that cannot be decoded is missing, with a warning.
 
     Args:
         values: (rows,) paths, bytes or arrays.
         shape: height, width, channels.
         name: of the column.
+        pixel_range: the stored values of black and white.
+
+    Raises:
+        ColumnError: none can be decoded, or all are so dark that their units must differ from those of the
+            fit.
     """
     height, width, channels = shape
     found = np.zeros((len(values), height, width, channels), np.uint8)
-    missing, bad = ~values.is_valid().to_numpy(zero_copy_only=False), []
-    for row in np.flatnonzero(~missing):
+    missing = ~values.is_valid().to_numpy(zero_copy_only=False)
+    images, bad = ImageSequence(values, pixel_range, name), []
+    brightest, floats = 0.0, True
+    for row in np.flatnonzero(~missing).tolist():
         try:
-            pixels = _pixels_of(values, int(row))
-        except DataError as error:
+            image = images.decoded(row)
+        except ColumnError as error:
             missing[row] = True
-            bad.append(str(error).splitlines()[0])
+            bad.append(error)
             continue
-        found[row] = np.round(resize(with_channels(pixels, channels), height, width) * 255)
+        brightest = max(brightest, float(image.pixels.max()))
+        floats &= image.type.startswith("float")
+        found[row] = np.round(resize(with_channels(image.pixels, channels), height, width) * 255)
+    if bad and missing.all():
+        raise bad[0]
     if bad:
-        more = f" and {len(bad) - MAX_NAMED} more" if len(bad) > MAX_NAMED else ""
-        warnings.warn(
-            f"column {name}: read as missing: {'; '.join(bad[:MAX_NAMED])}{more}",
-            DiaboloWarning,
-            stacklevel=4,
+        _warn_of_missing(bad)
+    if floats and 0 < brightest < 1 / RANGE_FACTOR:
+        raise ColumnError(
+            f"its largest pixel is {brightest:.4g} of white, {pixel_range.white:g}: the units differ",
+            column=name,
+            hint=f"images * {pixel_range.white:g}",
         )
-    images = to_images(found[..., 0] if channels == 1 else found, name, "HW" if channels == 1 else "HWC")
-    return images.take(pa.array(np.arange(len(found)), mask=missing)) if missing.any() else images
+    arrays = to_images(found[..., 0] if channels == 1 else found, name, "HW" if channels == 1 else "HWC")
+    return arrays.take(pa.array(np.arange(len(found)), mask=missing)) if missing.any() else arrays
 
 
-def _pixels_of(values: pa.Array, row: int) -> np.ndarray:
-    """Return one image of a column, (height, width, channels) from 0 to 1."""
-    if not is_image(values.type):
-        return decode(values[row].as_py()).pixels
-    one = values[row : row + 1]
-    return ImageSequence(one, PixelRange.of(one)).decoded(0).pixels
+def _warn_of_missing(bad: Sequence[ColumnError]) -> None:
+    """Warn of images that are read as missing, since they cannot be decoded."""
+    reasons = [error.message.splitlines()[0] for error in bad[:MAX_NAMED]]
+    more = f" and {len(bad) - MAX_NAMED} more" if len(bad) > MAX_NAMED else ""
+    warnings.warn(f"read as missing: {'; '.join(reasons)}{more}", DiaboloWarning, stacklevel=5)
 
 
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -10,42 +10,62 @@ import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns.image import channels_first, is_image
-from diabolo.data.images.decoding import FULL_SCALE, DecodedImage, decode, white_of
+from diabolo.data.images.decoding import (
+    FULL_SCALE,
+    WHITES,
+    DecodedImage,
+    decode,
+    decode_array,
+    image_size,
+    limits_of,
+    stored_range,
+)
 from diabolo.errors import ColumnError, DataError
 from diabolo.utils.checks import is_finite_number, require
+from diabolo.utils.sampling import evenly_spaced
 
+N_SAMPLE = 1_000  # images that are looked at to tell grey from colour, and black and white: a choice
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
 
 
 @dataclass(frozen=True)
 class PixelRange:
-    """The stored values that stand for black and white in arrays.
+    """The stored values that stand for black and white where 8 bits do not tell them.
 
     Attributes:
-        black, white: of arrays; images in files have their own.
+        black, white: of floats, and of whole numbers of more than 8 bits.
         channels: 1 for grey, 3 for colour: what images are read as.
     """
 
     black: float = 0.0
-    white: float = 255.0
+    white: float = WHITES[-1]
     channels: int = 1
 
     @classmethod
     def of(cls, values: pa.Array) -> PixelRange:
-        """Return the range that arrays of images have, told by their type, else by their values.
+        """Return the range that images have, told by their type, else by their values.
 
         Args:
-            values: (rows,) images as arrays of one size.
+            values: (rows,) images, as arrays of one size, paths or bytes.
+
+        Raises:
+            DataError: none of those that were looked at can be read.
         """
+        if not is_image(values.type):
+            return cls(*_range_of_encoded(values))
         pixels, present = channels_first(values, "")
-        white = FULL_SCALE.get(pixels.dtype.name)
+        channels = 1 if pixels.shape[1] in (1, 2) else 3
+        if (white := FULL_SCALE.get(pixels.dtype.name)) is not None:
+            return cls(0.0, white, channels)
         known = pixels[present]
         known = known[np.isfinite(known)]
-        low = float(known.min()) if known.size else 0.0
-        channels = 1 if pixels.shape[1] in (1, 2) else 3
-        if white is not None:
-            return cls(0.0, white, channels)
-        return cls(min(low, 0.0), white_of(known), channels)
+        ends = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+        return cls(*limits_of(*ends), channels)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Black and white."""
+        return self.black, self.white
 
     def check(self) -> None:
         """Raise `ValueError` if the values from a model file are impossible."""
@@ -100,7 +120,7 @@ class ImageSequence(Sequence[np.ndarray]):
         if is_image(self.values.type):
             return self._from_array(row)
         try:
-            return decode(self.values[row].as_py())
+            return decode(self.values[row].as_py(), self.pixel_range.limits)
         except DataError as error:
             raise ColumnError(error.message, column=self.name, row=row, hint=error.hint) from error
 
@@ -110,21 +130,35 @@ class ImageSequence(Sequence[np.ndarray]):
         Args:
             row: its number.
         """
-        if is_image(self.values.type):
-            return self.pixel_range.white - self.pixel_range.black
-        return self.decoded(row).white
+        found = self.decoded(row)
+        return found.white - found.black
 
     def _from_array(self, row: int) -> DecodedImage:
         """Return an image that is an array."""
         pixels, _ = channels_first(self.values[row : row + 1], self.name)
-        values = np.moveaxis(pixels[0], 0, 2).astype(np.float32)
-        finite = np.isfinite(values)
-        values = np.where(finite, values, values[finite].mean() if finite.any() else 0.0)
-        black, white = self.pixel_range.black, self.pixel_range.white
-        values = np.clip((values - black) / (white - black), 0, 1).astype(np.float32)
-        opacity = values[:, :, -1] if values.shape[2] in (2, 4) else None
-        values = values[:, :, : -1 if opacity is not None else None]
-        return DecodedImage(values, opacity, "array", "NPY", white, pixels.dtype.name)
+        stored = np.moveaxis(pixels[0], 0, 2)
+        try:
+            return decode_array(stored, self.pixel_range.limits)
+        except DataError as error:
+            raise ColumnError(error.message, column=self.name, row=row, hint=error.hint) from error
+
+
+def _range_of_encoded(values: pa.Array) -> tuple[float, float, int]:
+    """Return black, white and the number of channels of images in files, told by a sample."""
+    known = values.drop_null()
+    low, high, channels, deep, failure = 0.0, 0.0, 0, False, None
+    for source in known.take(pa.array(evenly_spaced(len(known), N_SAMPLE))).to_pylist():
+        try:
+            channels = max(channels, image_size(source)[2])
+            ends = stored_range(source)
+        except DataError as error:
+            failure = error
+            continue
+        if ends is not None:
+            low, high, deep = min(low, ends[0]), max(high, ends[1]), True
+    if not channels and failure is not None:
+        raise failure
+    return (*(limits_of(low, high) if deep else (0.0, 255.0)), max(channels, 1))
 
 
 def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from diabolo.data.columns import Column, Image, Window
 from diabolo.data.columns.image import MAX_SIDE, is_image
 from diabolo.data.images.reduction import find_encoded_images, read_at_size, working_shape
+from diabolo.data.images.sequence import PixelRange
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.splitting import Split, split_rows
 from diabolo.data.user_table import UserTable
@@ -25,9 +26,14 @@ class Table(Source):
     Attributes:
         images: column -> height, width and channels that its images are read at: images in files, and larger
             ones than networks read.
+        ranges: column -> the stored values of black and white of its images.
+        unread: names of columns that are not read as images, since an option ignores them or calls them
+            labels.
     """
 
     images: dict[str, list[int]] = field(default_factory=dict)
+    ranges: dict[str, list[float]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     kind = "table"
     unit = "row"
@@ -36,16 +42,36 @@ class Table(Source):
     def claims(cls, options: Mapping[str, Any]) -> bool:
         return options.get("time") is None and options.get("window") is None and options.get("by") is None
 
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], extra_columns: Sequence[str] = ()) -> Self:
+        unread = {name for option in ("ignore", "categorical") for name in options.get(option) or ()}
+        return cls(unread=tuple(sorted({*unread, *(options.get("columns") or ())})))
+
     def fit(self, user_table: UserTable) -> Self:
-        columns = user_table.columns()
+        columns = {n: v for n, v in user_table.columns().items() if n not in self.unread}
         encoded = find_encoded_images(columns)
         arrays = [name for name, values in columns.items() if is_image(values.type)]
         shapes = {name: working_shape(columns[name]) for name in encoded + arrays}
-        return replace(self, images={name: shape for name, shape in shapes.items() if shape is not None})
+        images = {name: shape for name, shape in shapes.items() if shape is not None}
+        ranges = {name: list(PixelRange.of(columns[name]).limits) for name in images}
+        return replace(self, images=images, ranges=ranges)
+
+    def pixel_range(self, name: str) -> PixelRange:
+        """Return what black and white are in the images of a column.
+
+        Args:
+            name: of a column in `images`.
+        """
+        black, white = self.ranges[name]
+        return PixelRange(black, white, self.images[name][2])
 
     def read(self, user_table: UserTable) -> Frame:
         columns = user_table.columns()
-        reduced = {n: read_at_size(columns[n], s, n) for n, s in self.images.items() if n in columns}
+        reduced = {
+            name: read_at_size(columns[name], shape, name, self.pixel_range(name))
+            for name, shape in self.images.items()
+            if name in columns
+        }
         return Frame({**columns, **reduced}, user_table.rows, user_table)
 
     def split(self, frame: Frame, seed: int) -> Split:
@@ -67,7 +93,9 @@ class Table(Source):
         whole = frame.user_table
         table = pa.table(whole.columns()).take(pa.array(rows))
         index = None if whole.index is None else whole.index[rows]
-        return self.read(UserTable(table, whole.library, index, whole.named)), np.arange(len(rows))
+        # Not read again: images would be decoded a second time.
+        own = UserTable(table, whole.library, index, whole.named)
+        return Frame(frame[rows], len(rows), own), np.arange(len(rows))
 
     def covering(self, frame: Frame, rows: np.ndarray) -> np.ndarray:
         """Return all rows: after `narrow` there are no others.
@@ -131,6 +159,11 @@ class Table(Source):
         for shape in self.images.values():
             sizes = [type(v) is int and 0 < v <= MAX_SIDE for v in shape]
             require(len(sizes) == 3 and all(sizes), "size of images")
+        require(isinstance(self.ranges, dict), "range of images")
+        require(set(self.ranges) == set(self.images), "range of images")
+        for black, white in self.ranges.values():
+            PixelRange(black, white).check()
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, **({"images": self.images} if self.images else {})}
+        images = {"images": self.images, "ranges": self.ranges} if self.images else {}
+        return {"kind": self.kind, **images}
