@@ -13,7 +13,20 @@ import pyarrow as pa
 import pytest
 
 from diabolo import Autoencoder
-from diabolo.tasks import TASKS, compare, drift, generate, interpolate, match, repair, traverse, violations
+from diabolo.tasks import (
+    TASKS,
+    compare,
+    drift,
+    generate,
+    group,
+    identify,
+    interpolate,
+    match,
+    repair,
+    traverse,
+    verify,
+    violations,
+)
 from tests import made
 
 
@@ -23,8 +36,8 @@ def drawn(model: Autoencoder, data: Any) -> Any:
 
 
 # All other tasks return lines for each row: `generate` has no rows as input, the others are about pairs of
-# rows, about columns or about the rows that violate rules.
-OF_OTHERS = (generate, interpolate, compare, drift, violations)
+# rows, about columns, about the rows that violate rules, or about images with labels.
+OF_OTHERS = (generate, interpolate, compare, drift, violations, verify, identify, group)
 OF_ROWS = [*(task for task in TASKS if task not in OF_OTHERS), drawn]
 OPTIONS: dict[Any, dict[str, Any]] = {
     match: {"gallery": made.mixed(60, seed=2)},

@@ -27,8 +27,8 @@ app = cyclopts.App(
     version=__version__,
     help="Fit an autoencoder to a table or a series; then find anomalous rows and cells, explain them, fill "
     "missing values, compare, embed, match and generate rows. DATA is a csv, tsv, parquet, arrow or ndjson "
-    "file (text files also as .gz or .zst), an npy or npz file, an image, a folder of images, or - for csv on "
-    "standard input. Start with: diabolo demo",
+    "file (text files also as .gz or .zst), an npy or npz file, an image, a folder of images, or - for csv "
+    "on standard input. Start with: diabolo demo",
     help_format="plaintext",
     # `main` handles it.
     suppress_keyboard_interrupt=False,
@@ -43,6 +43,9 @@ for _command in (
     commands.embed,
     images.denoise,
     images.match,
+    images.verify,
+    images.identify,
+    images.group,
     commands.generate,
     commands.watch,
     commands.report,

@@ -225,8 +225,8 @@ class Options:
     labels: Annotated[
         str | None,
         Parameter(
-            help="The column that says who or what an image shows; of a folder with sub-folders, label is the "
-            "name of the sub-folder."
+            help="The column that says who or what an image shows; of a folder with sub-folders, label is "
+            "the name of the sub-folder."
         ),
     ] = None
     latent: Annotated[int | None, Parameter(help="The number of latent dimensions of the bottleneck.")] = None

@@ -123,6 +123,9 @@ class Autoencoder(FittedOutputs):
     reconstruct = tasks.reconstruct
     denoise = tasks.denoise
     match = tasks.match
+    verify = tasks.verify
+    identify = tasks.identify
+    group = tasks.group
     generate = tasks.generate
     compare = tasks.compare
     traverse = tasks.traverse

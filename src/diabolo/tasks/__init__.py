@@ -7,12 +7,15 @@ from diabolo.tasks.drift import Drift, drift
 from diabolo.tasks.embed import Embedding, check_decodable, decode_latents, embed, latent_moments
 from diabolo.tasks.explain import Explanation, explain
 from diabolo.tasks.generate import Generated, generate
+from diabolo.tasks.group import Groups, group
+from diabolo.tasks.identify import Identified, identify
 from diabolo.tasks.interpolate import Interpolation, interpolate
 from diabolo.tasks.match import Matches, match
 from diabolo.tasks.reconstruct import Reconstruction, reconstruct
 from diabolo.tasks.repair import Repaired, repair
 from diabolo.tasks.score import Episode, Scores, follows, score
 from diabolo.tasks.traverse import Traversal, traverse
+from diabolo.tasks.verify import Verified, verify
 from diabolo.tasks.violations import Violations, violations
 
 TASKS = (
@@ -23,6 +26,9 @@ TASKS = (
     reconstruct,
     denoise,
     match,
+    verify,
+    identify,
+    group,
     generate,
     compare,
     traverse,
@@ -41,6 +47,8 @@ __all__ = [
     "Episode",
     "Explanation",
     "Generated",
+    "Groups",
+    "Identified",
     "Interpolation",
     "Matches",
     "Model",
@@ -48,6 +56,7 @@ __all__ = [
     "Repaired",
     "Scores",
     "Traversal",
+    "Verified",
     "Violations",
     "check_decodable",
     "compare",
@@ -58,6 +67,8 @@ __all__ = [
     "explain",
     "follows",
     "generate",
+    "group",
+    "identify",
     "interpolate",
     "latent_moments",
     "match",
@@ -65,5 +76,6 @@ __all__ = [
     "repair",
     "score",
     "traverse",
+    "verify",
     "violations",
 ]

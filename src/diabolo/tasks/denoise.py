@@ -87,9 +87,10 @@ def check_noise(noise: float | None) -> float | None:
     """
     if noise is None:
         return None
-    if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise < math.inf:
+    value: Any = noise
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise OptionError(f"noise={noise!r}: expected a number of at least 0", hint="noise=25")
-    return float(noise)
+    return float(value)
 
 
 def _denoise_images(engine: Engine, frame: Frame, noise: float | None, best: bool) -> Denoised:

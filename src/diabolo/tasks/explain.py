@@ -22,7 +22,6 @@ from diabolo.errors import OptionError
 from diabolo.tasks.base import Answer, Model, decode_column, precision_weights, with_right_values
 from diabolo.utils.checks import check_int
 
-
 BITS_OF_TYPICAL = 10.0  # of a pixel that is as anomalous as one normal pixel in a thousand: log2(1,000)
 
 
