@@ -13,6 +13,7 @@ from diabolo.data.fields import FIELDS, Field, Real, Symbol
 from diabolo.errors import OptionError
 from diabolo.networks.likelihoods import log_mass
 from diabolo.networks.stems import STEMS, StemOptions, make_stem
+from diabolo.networks.stems.convolution import ConvolutionStem
 from diabolo.utils.torch_state import forked_rng
 from tests.field_examples import EXAMPLES, ROWS, values_for
 
@@ -27,7 +28,13 @@ def visible(values: Tensor) -> Tensor:
     return torch.ones_like(values, dtype=torch.bool)
 
 
-INPUT = [(kind, stem) for stem in STEMS if not stem.reconstructs for kind in of(stem.kinds)]
+INPUT = [
+    (kind, stem)
+    for stem in STEMS
+    if not stem.reconstructs
+    and stem is not ConvolutionStem  # tests/networks/test_convolution.py: needs large images
+    for kind in of(stem.kinds)
+]
 FLAT = [(kind, stem) for stem in STEMS if stem.reconstructs for kind in of(stem.kinds)]
 
 

@@ -19,6 +19,7 @@ PLAIN = (
     "activation",
     "batch_norm",
     "residual",
+    "convolution",
 )
 """Attributes of a member that are plain values."""
 
@@ -37,6 +38,7 @@ class Member:
         window_filter: start from the best linear prediction of the windows of a series.
         whiten: whether such windows are whitened first: noise and errors are measured there.
         activation, batch_norm, residual: as in `diabolo.networks.layers.MLP`.
+        convolution: read and predict images by convolutions, if they are large enough.
         training: settings that differ from those of `diabolo.training.settings.Training`.
     """
 
@@ -51,6 +53,7 @@ class Member:
     residual: bool = False
     activation: str = "silu"
     batch_norm: bool = False
+    convolution: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,6 +64,7 @@ class Member:
             full_distribution=self.full_distribution,
             reconstruct_embeddings=self.objective.reconstructs,
             unit_range=self.objective.unit_range,
+            convolution=self.convolution,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -34,6 +34,8 @@ WINDOW_TRAINING = {"lr": 1e-2, "epochs": 2, "min_steps": 200, "weight_decay": 0.
 NO_TRAINING = {"epochs": 0}
 # Images and windows have many cells that depend on each other: held-out digits cost 22 nats, 30 as above.
 MASKED_GRID_TRAINING = {"lr": 4e-3, "average": True}
+# Many small steps: of 4,500 images of clothing in 20 passes, each held-out one cost 369 nats instead of 503.
+IMAGE_TRAINING = {"lr": 3e-3, "average": True, "batch_size": 64, "epochs": 20, "max_steps": 6_000}
 
 
 def _default(kinds: Collection[str]) -> Members:
@@ -49,6 +51,9 @@ def _noisy(kinds: Collection[str]) -> Member:
         return Member(
             corruption=Noise(0.25), layers=(128,), whiten=True, activation="gelu", training=WINDOW_TRAINING
         )
+    if Pixels.kind in kinds:
+        training = IMAGE_TRAINING | {"epochs": 14}
+        return Member(corruption=Noise(0.3), convolution=True, training=training)
     return Member(corruption=Noise(0.3), residual=False)
 
 
@@ -56,13 +61,15 @@ def _masked(kinds: Collection[str]) -> Member:
     if Curve.kind in kinds:
         return Member(corruption=Mask(), full_distribution=True, training=MASKED_GRID_TRAINING | NO_TRAINING)
     # Strong weight decay: a network that memorises the wrong cells of its own rows does not find them.
-    training = MASKED_GRID_TRAINING if Pixels.kind in kinds else MASKED_TRAINING
+    images = Pixels.kind in kinds
+    training = MASKED_GRID_TRAINING | {"batch_size": 128} if images else MASKED_TRAINING
     return Member(
         corruption=Mask(),
         full_distribution=True,
         layers=(192,),
         residual=True,
         window_filter=False,
+        convolution=images,
         training=training,
     )
 
@@ -92,14 +99,23 @@ def _classic(kinds: Collection[str]) -> Members:
     return {"classic": member}
 
 
-def _with_bottleneck(bottleneck: Bottleneck) -> Member:
+def _with_bottleneck(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
+    if Pixels.kind in kinds:
+        # Wide layers: with 128 each, the images of clothing above cost 60 nats more.
+        return Member(
+            corruption=Clean(),
+            bottleneck=bottleneck,
+            layers=(512, 256),
+            convolution=True,
+            training=IMAGE_TRAINING,
+        )
     return Member(corruption=Clean(), bottleneck=bottleneck)
 
 
 def _generative(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
     """Return a member whose latent codes are made for sampling."""
     if Curve.kind in kinds or Pixels.kind in kinds:
-        return _with_bottleneck(bottleneck)
+        return _with_bottleneck(bottleneck, kinds)
     # A classifier tells rows sampled from normal distributions from real ones: C2ST on Adult .98, so .63.
     return Member(
         corruption=Clean(),
@@ -113,7 +129,7 @@ def _generative(bottleneck: Bottleneck, kinds: Collection[str]) -> Member:
 
 RECIPES: dict[str, Callable[[Collection[str]], Members]] = {
     "default": _default,
-    "vanilla": lambda kinds: {"vanilla": _with_bottleneck(Vanilla(16))},
+    "vanilla": lambda kinds: {"vanilla": _with_bottleneck(Vanilla(16), kinds)},
     "variational": lambda kinds: {"variational": _generative(Variational(16), kinds)},
     "beta": lambda kinds: {"beta": _generative(Variational(16, beta=4.0), kinds)},
     "quantized": lambda kinds: {"quantized": _generative(Quantized(), kinds)},

@@ -7,16 +7,25 @@ from collections.abc import Sequence
 
 from diabolo.data.fields import Field
 from diabolo.networks.stems.base import Guess, Head, InputStem, Stem, StemOptions
+from diabolo.networks.stems.convolution import ConvolutionStem
 from diabolo.networks.stems.flat import FlatNumbers, FlatStem, FlatSymbols
 from diabolo.networks.stems.grid import CurveStem, PixelStem
 from diabolo.networks.stems.real import RealStem
 from diabolo.networks.stems.symbol import SymbolStem
 
-STEMS: tuple[type[Stem], ...] = (RealStem, SymbolStem, CurveStem, PixelStem, FlatNumbers, FlatSymbols)
+STEMS: tuple[type[Stem], ...] = (
+    RealStem,
+    SymbolStem,
+    CurveStem,
+    ConvolutionStem,
+    PixelStem,
+    FlatNumbers,
+    FlatSymbols,
+)
 
 
 def make_stem(fields: Sequence[Field], options: StemOptions) -> Stem:
-    """Return a new stem for all fields of a kind: the one of `STEMS` that reads them for such a network.
+    """Return a new stem for all fields of a kind: the first of `STEMS` that reads them for such a network.
 
     Args:
         fields: all fields of one kind, at least one.
@@ -25,8 +34,7 @@ def make_stem(fields: Sequence[Field], options: StemOptions) -> Stem:
     Raises:
         OptionError: such fields cannot be read in this way.
     """
-    kind = fields[0].kind
-    stem = next(s for s in STEMS if kind in s.kinds and s.reconstructs == options.reconstruct_embeddings)
+    stem = next(s for s in STEMS if s.reads(fields, options))
     return stem.from_fields(fields, options)
 
 

@@ -24,12 +24,14 @@ class StemOptions:
             every prediction) instead of its mean with one learnt scale for each field.
         reconstruct_embeddings: read embeddings and values as one flat vector, which the decoder reconstructs.
         unit_range: with `reconstruct_embeddings`, bring numbers from their range to 0..1.
+        convolution: read images by convolutions, if they are large enough for that.
     """
 
     embedding: int = 16
     full_distribution: bool = False
     reconstruct_embeddings: bool = False
     unit_range: bool = False
+    convolution: bool = False
 
 
 class Stem(nn.Module, ABC):
@@ -44,6 +46,16 @@ class Stem(nn.Module, ABC):
     kinds: ClassVar[tuple[str, ...]]
     reconstructs: ClassVar[bool]
     width: int
+
+    @classmethod
+    def reads(cls, fields: Sequence[Any], options: StemOptions) -> bool:
+        """Return whether it reads these fields for such a network; the first stem listed that does is used.
+
+        Args:
+            fields: all fields of one kind.
+            options: how the network reads and predicts.
+        """
+        return fields[0].kind in cls.kinds and cls.reconstructs == options.reconstruct_embeddings
 
     @classmethod
     @abstractmethod
