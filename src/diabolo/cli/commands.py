@@ -29,6 +29,7 @@ from diabolo.cli.output import (
     add_key_columns,
     check_format,
     check_writable,
+    path_columns,
     write_answer,
     write_answer_in_batches,
 )
@@ -108,7 +109,9 @@ def score(
     answer = tasks.score(
         loaded, user_table, alarm_rate=alarm_rate, follow=follow, false_discovery_rate=false_discovery_rate
     )
-    table = add_key_columns(answer.to_arrow(), user_table.table, (loaded.time, loaded.by))
+    table = add_key_columns(
+        answer.to_arrow(), user_table.table, (loaded.time, loaded.by, *path_columns(user_table))
+    )
     details = f"about {answer.alarm_rate:.2g} of normal rows are alarms too"
     if false_discovery_rate is not None:
         details = f"about {false_discovery_rate:.2g} of them false"

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from diabolo.cli.arguments import Data, ImageModelPath, Json, ModelPath, Output, OutputOrFolder, Quiet
 from diabolo.cli.inputs import fit_model, load_model, read_data
-from diabolo.cli.output import check_answer, check_format, write_answer, write_images_or_rows
+from diabolo.cli.output import (
+    add_key_columns,
+    check_answer,
+    check_format,
+    path_columns,
+    write_answer,
+    write_images_or_rows,
+)
 from diabolo.errors import need
 
 if TYPE_CHECKING:
@@ -60,7 +67,11 @@ def match(
     from diabolo import tasks
 
     check_format(output)
-    table = tasks.match(load_model(model), read_data(data), gallery=read_data(gallery), k=k).to_arrow()
+    rows, known = read_data(data), read_data(gallery)
+    table = tasks.match(load_model(model), rows, gallery=known, k=k).to_arrow()
+    for name, user_table, place in (("image", rows, "row"), ("gallery_image", known, "gallery")):
+        for column in path_columns(user_table)[:1]:
+            table = table.append_column(name, user_table.table[column].take(table[place]))
     write_answer(table, output, json, "the most similar rows", table.slice(0, 10))
 
 
@@ -83,10 +94,9 @@ def verify(
     from diabolo import tasks
 
     check_format(output)
-    answer = tasks.verify(
-        load_model(model), read_data(data), read_data(other), false_accept_rate=false_accept_rate
-    )
-    table = answer.to_arrow()
+    rows = read_data(data)
+    answer = tasks.verify(load_model(model), rows, read_data(other), false_accept_rate=false_accept_rate)
+    table = add_key_columns(answer.to_arrow(), rows.table, path_columns(rows))
     write_answer(table, output, json, "the first pairs", table.slice(0, 10))
 
 
@@ -109,10 +119,9 @@ def identify(
     from diabolo import tasks
 
     check_format(output)
-    answer = tasks.identify(
-        load_model(model), read_data(data), gallery=read_data(gallery), false_accept_rate=false_accept_rate
-    )
-    table = answer.to_arrow()
+    rows, known = read_data(data), read_data(gallery)
+    answer = tasks.identify(load_model(model), rows, gallery=known, false_accept_rate=false_accept_rate)
+    table = add_key_columns(answer.to_arrow(), rows.table, path_columns(rows))
     write_answer(table, output, json, "the first images", table.slice(0, 10))
 
 
@@ -133,6 +142,7 @@ def group(
     from diabolo import tasks
 
     check_format(output)
-    answer = tasks.group(load_model(model), read_data(data), false_accept_rate=false_accept_rate)
-    table = answer.to_arrow()
+    rows = read_data(data)
+    answer = tasks.group(load_model(model), rows, false_accept_rate=false_accept_rate)
+    table = add_key_columns(answer.to_arrow(), rows.table, path_columns(rows))
     write_answer(table, output, json, "the first images", table.slice(0, 10))

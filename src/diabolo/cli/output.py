@@ -18,6 +18,7 @@ from diabolo.utils.json import to_json_value
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from diabolo.data.sources import UserTable
     from diabolo.tasks import Answer
 
 FORMATS = (".csv", ".tsv", ".parquet", ".arrow", ".ndjson")
@@ -152,6 +153,20 @@ def add_key_columns(answer: pa.Table, data: pa.Table, names: Sequence[str | None
     keys: dict[str, Any] = {"row": pa.array(range(data.num_rows), pa.int64())}
     keys |= {name: data[name] for name in names if name is not None}
     return pa.table({**keys, **{n: answer[n] for n in answer.column_names}})
+
+
+def path_columns(data: UserTable) -> list[str]:
+    """Return the columns of the data that hold paths of images, which name the rows of an answer.
+
+    Args:
+        data: the data.
+    """
+    import pyarrow as pa
+
+    from diabolo.data.images import find_encoded_images
+
+    columns = data.columns()
+    return [name for name in find_encoded_images(columns) if pa.types.is_string(columns[name].type)]
 
 
 def print_table(table: pa.Table, title: str) -> None:

@@ -85,7 +85,7 @@ def write(path: str | Path, engine: Engine, options: Mapping[str, Any], version:
         "source": engine.source.to_json(),
         "schema": engine.schema.to_json(),
         "members": {name: net.member.to_json() for name, net in engine.networks.items()},
-        "calibration": engine.calibration.to_json(),
+        "calibration": engine.rows.calibration.to_json(),
         "evidence": {e.name: e.state() for e in engine.rows.evidence},
         "cell_errors": engine.cell_errors.to_json(),
         "table_errors": None if engine.table_errors is None else engine.table_errors.state(),
@@ -197,7 +197,7 @@ def _tensors(engine: Engine) -> dict[str, Tensor]:
         arrays |= {f"table_errors/{k}": v for k, v in engine.table_errors.arrays().items()}
     if engine.images is not None:
         arrays |= {f"images/{k}": v for k, v in engine.images.arrays().items()}
-    arrays["calibration/scores"] = engine.calibration.scores
+    arrays["calibration/scores"] = engine.rows.calibration.scores
     if engine.axes is not None:
         arrays["axes/centre"], arrays["axes/directions"] = engine.axes
     return {k: torch.as_tensor(v).clone().contiguous() for k, v in arrays.items()}
