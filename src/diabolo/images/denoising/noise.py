@@ -152,23 +152,25 @@ def _correlated_noise(image: np.ndarray, fine: float) -> NoiseLevel | None:
         image: (height, width, channels).
         fine: deviation of the white noise.
     """
-    blocks = [found for c in range(image.shape[2]) if (found := _flat_blocks(image[:, :, c])) is not None]
-    if not blocks:
+    planes = [found for c in range(image.shape[2]) if (found := _level_blocks(image[:, :, c])) is not None]
+    if not planes:
         return None
-    deviations = [np.sqrt((b**2).mean((1, 2))) for b in blocks]
-    flattest, flat = (float(np.mean([np.quantile(d, q) for d in deviations])) for q in (0.1, 0.9))
-    near, far = (float(np.mean([_correlation(b, distance) for b in blocks])) for distance in (1, FAR))
-    tails = float(np.mean([_kurtosis(b) for b in blocks]))
-    is_even = flat <= EVEN_FLAT * flattest and tails < TAILS
-    is_noise = is_even and near > NEIGHBOURS_ALIKE and far < FAR_ALIKE
-    sigma = float(np.sqrt(np.mean([(d**2).mean() for d in deviations])))
-    if not is_noise or sigma <= max(fine, INVISIBLE):
+    tenths = [blocks[: len(blocks) // 10] for blocks in planes]
+    flattest, flat = np.sqrt(
+        np.mean([[_variance(blocks[:3]), _variance(blocks[-3:])] for blocks in tenths], 0)
+    )
+    near, far = (np.mean([_correlation(blocks, distance) for blocks in tenths]) for distance in (1, FAR))
+    is_even = flat <= EVEN_FLAT * flattest and np.mean([_kurtosis(blocks) for blocks in tenths]) < TAILS
+    # The flattest blocks have less noise than all by chance; those up to a half more are typical.
+    alike = [blocks[(blocks**2).mean((1, 2)) <= (EVEN_FLAT * flat) ** 2] for blocks in planes]
+    sigma = float(np.sqrt(np.mean([_variance(blocks) for blocks in alike])))
+    if not (is_even and near > NEIGHBOURS_ALIKE and far < FAR_ALIKE) or sigma <= max(fine, INVISIBLE):
         return None
     return NoiseLevel(sigma, 0.0, sigma**2, correlated=True)
 
 
-def _flat_blocks(plane: np.ndarray) -> np.ndarray | None:
-    """Return (blocks, BLOCK, BLOCK) the flattest tenth of a plane, less their own slope; None if too few."""
+def _level_blocks(plane: np.ndarray) -> np.ndarray | None:
+    """Return (blocks, BLOCK, BLOCK) of a plane, each less its slope, the flattest first; None if too few."""
     high, wide = (length // BLOCK for length in plane.shape)
     grid = plane[: high * BLOCK, : wide * BLOCK].astype(np.float64).reshape(high, BLOCK, wide, BLOCK)
     blocks: np.ndarray = grid.swapaxes(1, 2).reshape(-1, BLOCK**2)
@@ -179,9 +181,13 @@ def _flat_blocks(plane: np.ndarray) -> np.ndarray | None:
     basis = np.stack([np.ones(BLOCK**2), np.repeat(across, BLOCK), np.tile(across, BLOCK)])
     basis /= np.linalg.norm(basis, axis=1, keepdims=True)
     rest: np.ndarray = blocks - blocks @ basis.T @ basis
-    flattest = np.argsort((rest**2).sum(1), kind="stable")[: len(rest) // 10]
-    found: np.ndarray = rest[flattest].reshape(-1, BLOCK, BLOCK)
+    found: np.ndarray = rest[np.argsort((rest**2).sum(1), kind="stable")].reshape(-1, BLOCK, BLOCK)
     return found
+
+
+def _variance(blocks: np.ndarray) -> float:
+    """Return the variance of the pixels of blocks, less what their slopes took away."""
+    return float((blocks**2).mean()) * BLOCK**2 / (BLOCK**2 - 3)
 
 
 def _correlation(blocks: np.ndarray, distance: int) -> float:

@@ -18,12 +18,12 @@ from diabolo.utils.torch_state import forked_rng
 
 RATE = 6e-3  # learning rate of kernels at its highest (measured: 2e-3 is 0.4 dB worse after 40 s, 8e-3 equal)
 END_RATE = 2e-3  # of the layers at either end and of vectors
-WARM_UP = 100  # steps until the learning rate is at its highest
+WARM_UP = 0.03  # share of the training until the learning rate is at its highest
 LAST_RATE = 0.01  # share of the learning rate at the end
 SCHEDULE = ((0.35, 32, 16), (0.85, 48, 8), (1.0, 96, 4))
 """Up to which share of the training which side and how many patches: small ones first are more steps for
 equal time, large ones last teach the borders and the surroundings (measured)."""
-TINY_ERROR = 1e-6  # mean squared error of 60 dB, below which errors do not count
+LEAST_NOISE = 2 / 255  # deviation below which errors do not count more
 ADDED = (
     0.3,
     0.8,
@@ -50,7 +50,8 @@ class Lesson(ABC):
 class CleanLesson(Lesson):
     """Add noise to clean patches and ask for what was added.
 
-    The logarithm of the error of a patch weighs all levels of noise alike: an equal factor counts equally.
+    The squared error is in proportion to the deviation of the noise (measured), so it is divided by that: all
+    levels weigh alike.
 
     Attributes:
         low: smallest standard deviation of the noise, in units of the image.
@@ -65,8 +66,8 @@ class CleanLesson(Lesson):
         noise = torch.randn_like(patches) * deviation
         with mixed_precision():
             found = network(patches + noise, deviation)
-        errors: Tensor = (found - noise).square().mean((1, 2, 3))
-        return (errors + TINY_ERROR).log().mean()
+        errors: Tensor = (found - noise).square() / (deviation + LEAST_NOISE)
+        return errors.mean()
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def train(network: NoiseNetwork, pool: PatchPool, lesson: Lesson, budget: Budget
         while (share := budget.share()) < 1:
             side, count = next((side, count) for end, side, count in SCHEDULE if share < end)
             lesson.loss(network, pool.sample(count, side, rng)).backward()  # type: ignore[no-untyped-call]
-            warm = min(budget.taken / WARM_UP, 1.0)
+            warm = min(share / WARM_UP, 1.0)
             optimiser.step(warm * (1 - share + share * LAST_RATE))
 
 
