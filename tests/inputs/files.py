@@ -169,9 +169,9 @@ READ = [
     ),
     kind(
         BROKEN,
-        "a folder",
+        "a folder without images",
         lambda folder: folder,
-        Refusal(DataError, ("is a folder",)),
-        refused(DataError, "is a folder"),
+        Refusal(DataError, ("has no images in it",)),
+        refused(DataError, "has no images in it"),
     ),
 ]

@@ -7,6 +7,7 @@ plain data is asked to score, explain and repair it: an answer (with a check of 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image as PillowImage
 
 from diabolo import Autoencoder
 from diabolo.errors import DiaboloError
@@ -25,6 +27,7 @@ STAGES = ("fit", "score", "explain", "repair")
 ROWS = 60
 # Two small networks for a moment: what is looked at is what is read and answered, not how well.
 QUICK: dict[str, Any] = {"epochs": 1, "layers": (16,)}
+IMAGE_BASES = ("images", "pixels", "large")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Kind:
         base: the plain data that the asked model was fitted on: a name in `PLAIN`.
         rows: how many rows it has, where it is answered.
         options: of the fit.
+        warned: words of the warnings that come with its answers; without any, there must be none.
     """
 
     group: str
@@ -85,6 +89,7 @@ class Kind:
     base: str = "table"
     rows: int = ROWS
     options: Mapping[str, Any] = field(default_factory=dict)
+    warned: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -103,6 +108,23 @@ def refused(error: type[DiaboloError], *words: str) -> Stages:
 
 
 @cache
+def image_pixels(rows: int = ROWS) -> np.ndarray:
+    """(rows, 24, 20, 3) bytes: a wave in three colours, whose length differs from image to image."""
+    rng = np.random.default_rng(0)
+    length, phase = rng.uniform(2, 6, (2, rows, 1, 1, 1))
+    y, x = np.mgrid[:24, :20][:, None, :, :, None]
+    wave = 128 + 100 * np.sin(x / length + y / 5 + phase + np.arange(3))
+    return np.clip(wave + rng.normal(0, 4, wave.shape), 0, 255).astype(np.uint8)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """An image file."""
+    out = io.BytesIO()
+    PillowImage.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+@cache
 def plain(base: str) -> Any:
     """Data with nothing odd in it, but one hole in every column of the table."""
     rng = np.random.default_rng(0)
@@ -110,6 +132,13 @@ def plain(base: str) -> Any:
         x = rng.normal(size=(ROWS, 1))
         # Eighths of small numbers are the same number in every type of number.
         return np.round(8 * (np.hstack([x, 2 * x, -x]) + 0.3 * rng.normal(size=(ROWS, 3)))) / 8
+    if base == "images":
+        return pa.table({"image": pa.array([png(pixels) for pixels in image_pixels()], pa.large_binary())})
+    if base == "pixels":
+        return image_pixels()
+    if base == "large":
+        grey = image_pixels()[..., 0].repeat(4, 1).repeat(4, 2)
+        return (grey / 255).astype(np.float32)
     if base == "series":
         return made.wave(240, start="2024-03-30T18:00")
     a = np.round(rng.normal(size=ROWS) * 2, 2)
@@ -130,7 +159,10 @@ def plain(base: str) -> Any:
     return table.select(["a"]) if base == "one" else table
 
 
-OPTIONS: dict[str, dict[str, Any]] = {"series": {"time": "time", "window": 16}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "series": {"time": "time", "window": 16},
+    **{key: {"recipe": "vanilla"} for key in IMAGE_BASES},
+}
 
 
 @cache

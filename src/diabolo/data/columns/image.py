@@ -27,6 +27,7 @@ N_SCALE_SAMPLE = 2_000  # images' worth of pixels that the mean and the deviatio
 # Pixels this many times as large, or as small, as in the fit are in other units: 1, 255 and 65,535 are usual
 # for white, and an image is rarely so dark in floats (a choice).
 RANGE_FACTOR = 50.0
+N_ENCODED = 1_000  # images that are encoded at once: a choice
 MAX_SIDE = 65_536  # pixels of a side, and channels, of an image that is read from a model file
 # The arrow name of a pixel's type -> its numpy name.
 PIXEL_TYPES = {
@@ -120,25 +121,45 @@ class Image(Column):
                 column=name,
                 hint=f"resize them to {expected}",
             )
-        visible = ~np.isnan(pixels) & present[:, None, None, None]
-        self._check_range(pixels[visible], name)
-        # Single precision holds every whole number of 16 bits: no need for twice the memory.
-        exact = pixels if pixels.dtype.itemsize > 4 else pixels.astype(np.float32, copy=False)
-        return [(standardize(np.where(visible, exact, self.mean), self.mean, self.scale), visible)]
+        self._check_range(pixels, present, name)
+        codes = np.empty(pixels.shape, np.float32)
+        visible = np.empty(pixels.shape, bool)
+        # In parts: all images at once would be in memory three times more.
+        for start in range(0, len(pixels), N_ENCODED):
+            part = slice(start, start + N_ENCODED)
+            visible[part] = ~np.isnan(pixels[part]) & present[part, None, None, None]
+            # Single precision holds every whole number of 16 bits: no need for twice the memory.
+            kind = pixels.dtype if pixels.dtype.itemsize > 4 else np.float32
+            known = np.where(visible[part], self._within_reach(pixels[part].astype(kind)), self.mean)
+            codes[part] = standardize(known, self.mean, self.scale)
+        return [(codes, visible)]
 
-    def _check_range(self, pixels: np.ndarray, name: str) -> None:
+    def _within_reach(self, pixels: np.ndarray) -> np.ndarray:
+        """Return pixels with infinite ones as far beyond the range of the fit as that is wide."""
+        if np.isfinite(pixels).all():
+            return pixels
+        span = self.high - self.low
+        found: np.ndarray = np.nan_to_num(pixels, nan=np.nan, posinf=self.high + span, neginf=self.low - span)
+        return found
+
+    def _check_range(self, pixels: np.ndarray, present: np.ndarray, name: str) -> None:
         """Check that new pixels are of the range of the fit: 0 to 1, to 255 or to 65,535.
 
         Args:
-            pixels: of all new images.
+            pixels: (rows, channels, height, width) of all new images.
+            present: (rows,) which of them there are.
             name: the column's.
 
         Raises:
             ColumnError: they are 50 times as large, or as small, at their largest.
         """
-        if not pixels.size or self.high <= 0:
+        if self.high <= 0 or not present.any():
             return
-        top = float(pixels.max())
+        if pixels.dtype.kind == "f":
+            finite = np.isfinite(pixels) & present[:, None, None, None]
+            top = float(pixels.max(initial=-np.inf, where=finite))
+        else:
+            top = float(pixels.max(initial=0, where=present[:, None, None, None]))
         if top <= 0 or 1 / RANGE_FACTOR < top / self.high < RANGE_FACTOR:
             return
         # Dark images are dark in whole numbers too.
@@ -239,7 +260,9 @@ def to_images(pixels: Any, name: str, layout: str | None = None) -> pa.Array:
             f"expected images, got shape {pixels.shape}", column=name, hint=f"give {ARRAY_SHAPES}"
         )
     if pixels.dtype.kind not in "biuf":
-        raise ColumnError(f"expected pixels that are numbers, got {pixels.dtype}", column=name)
+        raise ColumnError(
+            f"expected pixels that are numbers, got {pixels.dtype}", column=name, hint="pixels.astype(float)"
+        )
     kind = np.dtype(np.uint8 if pixels.dtype.kind == "b" else pixels.dtype).newbyteorder("=")
     if kind.kind == "f" and kind.itemsize > 8:
         kind = np.dtype(float)  # arrow knows no longer floats

@@ -45,6 +45,8 @@ MAGICS = (
     b"P6",
     NPY_MAGIC,
 )
+# What png, jpeg, gif and webp in base64 begin with.
+BASE64_STARTS = ("data:image/", "iVBORw0KGgo", "/9j/4", "R0lGODlh", "R0lGODdh", "UklGR")
 CHANNEL_COUNTS = (1, 2, 3, 4)  # grey, grey with opacity, colour, colour with opacity
 KEPT_INFO = ("icc_profile", "dpi")  # of the file, written again
 LOSSLESS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate")  # compressions of tiff, kept
@@ -210,7 +212,9 @@ def _check_file(path: Path) -> None:
         DataError: it is not.
     """
     text = str(path)
-    if text.startswith(("http:/", "https:/", "ftp:/", "s3:/", "gs:/", "data:")):
+    if text.startswith(BASE64_STARTS):
+        raise DataError(f"{text[:30]}... is an image as text in base64", hint="base64.b64decode each")
+    if text.startswith(("http:/", "https:/", "ftp:/", "s3:/", "gs:/")):
         raise DataError(f"{text[:80]} is an address, not a file", hint="download the images first")
     try:
         mode = path.stat().st_mode

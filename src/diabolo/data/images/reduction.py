@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from diabolo.data.columns.image import RANGE_FACTOR, channels_first, is_image, to_images
-from diabolo.data.images.decoding import MAGICS, image_size
+from diabolo.data.images.decoding import BASE64_STARTS, MAGICS, image_size
 from diabolo.data.images.folder import MAX_NAMED, is_image_path
 from diabolo.data.images.sequence import ImageSequence, PixelRange, with_channels
 from diabolo.errors import ColumnError, DataError, DiaboloWarning
@@ -22,8 +22,6 @@ MAX_SIDE = 64  # pixels of the longer side that networks read
 MAX_BYTES = 256_000_000  # of all images of a fit together, at the size that networks read
 MIN_SIDE = 8
 N_SIZED = 1_000  # images whose sizes are looked at
-# What png, jpeg, gif and webp in base64 begin with.
-BASE64_STARTS = ("data:image/", "iVBORw0KGgo", "/9j/4", "R0lGODlh", "R0lGODdh", "UklGR")
 
 
 def find_encoded_images(columns: dict[str, pa.Array]) -> list[str]:

@@ -12,7 +12,6 @@ import pyarrow as pa
 from diabolo.data.columns.image import channels_first, is_image
 from diabolo.data.images.decoding import (
     FULL_SCALE,
-    WHITES,
     DecodedImage,
     decode,
     decode_array,
@@ -30,16 +29,19 @@ GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and 
 
 @dataclass(frozen=True)
 class PixelRange:
-    """The stored values that stand for black and white where 8 bits do not tell them.
+    """The stored values that stand for black and white.
 
     Attributes:
         black, white: of floats, and of whole numbers of more than 8 bits.
         channels: 1 for grey, 3 for colour: what images are read as.
+        by_type: whether all images were files of 8 bits, which tell black and white by their type: those of
+            others are then told by each image alone.
     """
 
     black: float = 0.0
-    white: float = WHITES[-1]
+    white: float = 255.0
     channels: int = 1
+    by_type: bool = True
 
     @classmethod
     def of(cls, values: pa.Array) -> PixelRange:
@@ -52,24 +54,25 @@ class PixelRange:
             DataError: none of those that were looked at can be read.
         """
         if not is_image(values.type):
-            return cls(*_range_of_encoded(values))
+            return _range_of_encoded(values)
         pixels, present = channels_first(values, "")
         channels = 1 if pixels.shape[1] in (1, 2) else 3
         if (white := FULL_SCALE.get(pixels.dtype.name)) is not None:
-            return cls(0.0, white, channels)
+            return cls(0.0, white, channels, by_type=False)
         known = pixels[present]
         known = known[np.isfinite(known)]
         ends = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-        return cls(*limits_of(*ends), channels)
+        return cls(*limits_of(*ends), channels, by_type=False)
 
     @property
-    def limits(self) -> tuple[float, float]:
-        """Black and white."""
-        return self.black, self.white
+    def limits(self) -> tuple[float, float] | None:
+        """Black and white; None where the types of images tell them."""
+        return None if self.by_type else (self.black, self.white)
 
     def check(self) -> None:
         """Raise `ValueError` if the values from a model file are impossible."""
         require(is_finite_number(self.black) and is_finite_number(self.white), "range of pixels")
+        require(isinstance(self.by_type, bool), "range of pixels")
         require(self.black < self.white and self.channels in (1, 3), "range of pixels")
 
 
@@ -143,7 +146,7 @@ class ImageSequence(Sequence[np.ndarray]):
             raise ColumnError(error.message, column=self.name, row=row, hint=error.hint) from error
 
 
-def _range_of_encoded(values: pa.Array) -> tuple[float, float, int]:
+def _range_of_encoded(values: pa.Array) -> PixelRange:
     """Return black, white and the number of channels of images in files, told by a sample."""
     known = values.drop_null()
     low, high, channels, deep, failure = 0.0, 0.0, 0, False, None
@@ -158,7 +161,8 @@ def _range_of_encoded(values: pa.Array) -> tuple[float, float, int]:
             low, high, deep = min(low, ends[0]), max(high, ends[1]), True
     if not channels and failure is not None:
         raise failure
-    return (*(limits_of(low, high) if deep else (0.0, 255.0)), max(channels, 1))
+    limits = limits_of(low, high) if deep else (0.0, 255.0)
+    return PixelRange(*limits, max(channels, 1), by_type=not deep)
 
 
 def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from diabolo.data.images.sequence import PixelRange
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.splitting import Split, split_rows
 from diabolo.data.user_table import UserTable
+from diabolo.errors import ColumnError, DataError
 from diabolo.utils.checks import require
 
 
@@ -26,7 +27,7 @@ class Table(Source):
     Attributes:
         images: column -> height, width and channels that its images are read at: images in files, and larger
             ones than networks read.
-        ranges: column -> the stored values of black and white of its images.
+        ranges: column -> the stored values of black and white of its images; empty for files of 8 bits.
         unread: names of columns that are not read as images, since an option ignores them or calls them
             labels.
     """
@@ -51,10 +52,9 @@ class Table(Source):
         columns = {n: v for n, v in user_table.columns().items() if n not in self.unread}
         encoded = find_encoded_images(columns)
         arrays = [name for name, values in columns.items() if is_image(values.type)]
-        shapes = {name: working_shape(columns[name]) for name in encoded + arrays}
-        images = {name: shape for name, shape in shapes.items() if shape is not None}
-        ranges = {name: list(PixelRange.of(columns[name]).limits) for name in images}
-        return replace(self, images=images, ranges=ranges)
+        learnt = {name: _learn(columns[name], name) for name in encoded + arrays}
+        images = {name: shape for name, (shape, _) in learnt.items() if shape is not None}
+        return replace(self, images=images, ranges={name: learnt[name][1] for name in images})
 
     def pixel_range(self, name: str) -> PixelRange:
         """Return what black and white are in the images of a column.
@@ -62,8 +62,7 @@ class Table(Source):
         Args:
             name: of a column in `images`.
         """
-        black, white = self.ranges[name]
-        return PixelRange(black, white, self.images[name][2])
+        return _range_from(self.ranges[name], self.images[name][2])
 
     def read(self, user_table: UserTable) -> Frame:
         columns = user_table.columns()
@@ -161,9 +160,41 @@ class Table(Source):
             require(len(sizes) == 3 and all(sizes), "size of images")
         require(isinstance(self.ranges, dict), "range of images")
         require(set(self.ranges) == set(self.images), "range of images")
-        for black, white in self.ranges.values():
-            PixelRange(black, white).check()
+        for ends in self.ranges.values():
+            _range_from(ends, 1).check()
 
     def to_json(self) -> dict[str, Any]:
         images = {"images": self.images, "ranges": self.ranges} if self.images else {}
         return {"kind": self.kind, **images}
+
+
+def _learn(values: pa.Array, name: str) -> tuple[list[int] | None, list[float]]:
+    """Return the size that images are read at, None for their own, and their black and white.
+
+    Args:
+        values: (rows,) images.
+        name: of the column.
+
+    Raises:
+        ColumnError: none of those that are looked at can be read.
+    """
+    try:
+        shape = working_shape(values)
+        return shape, [] if shape is None else list(PixelRange.of(values).limits or ())
+    except ColumnError:
+        raise
+    except DataError as error:
+        raise ColumnError(error.message, column=name, hint=error.hint) from error
+
+
+def _range_from(ends: Sequence[float], channels: int) -> PixelRange:
+    """Return what black and white are: the two values, or without them what the type of each image says.
+
+    Args:
+        ends: black and white, or empty.
+        channels: of the images.
+    """
+    if not ends:
+        return PixelRange(channels=channels)
+    black, white = ends
+    return PixelRange(black, white, channels, by_type=False)
