@@ -52,7 +52,8 @@ def _noisy(kinds: Collection[str]) -> Member:
             corruption=Noise(0.25), layers=(128,), whiten=True, activation="gelu", training=WINDOW_TRAINING
         )
     if Pixels.kind in kinds:
-        training = IMAGE_TRAINING | {"epochs": 14}
+        # Of images of clothing a step costs as much for 256 rows as two for 128, which learn more.
+        training = {"batch_size": 128, "epochs": 14}
         return Member(corruption=Noise(0.3), convolution=True, training=training)
     return Member(corruption=Noise(0.3), residual=False)
 

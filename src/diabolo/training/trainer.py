@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from diabolo.data.fields import Batch
 from diabolo.networks.network import Network
+from diabolo.training.collapse import collapse_notes
 from diabolo.training.settings import MIN_LEARNING_RATE, OPTIMIZERS, SCHEDULES, Training
 from diabolo.utils.files import select_prefix
 from diabolo.utils.progress import Progress
@@ -27,7 +28,6 @@ MAX_GRADIENT_NORM = 1e3  # longer gradients are scaled down; a choice
 MAX_UNTRAINED_ROWS, MAX_UNTRAINED_NUMBERS = 100, 12_800
 N_VALIDATIONS = 20  # in one run; a choice
 MAX_ROWS_PER_CHUNK = 2048  # rows that a validation reads at once
-MIN_CODE_NATS = 0.05  # mean divergence from the prior; a latent code below it has collapsed (a choice)
 # Attributes of a run that a checkpoint holds as plain values.
 STATE_NAMES = (
     "step",
@@ -304,7 +304,7 @@ def train(
         )
     if progress is not None:
         progress(name, 1.0, 0.0)
-    return TrainingResult(run.history, run.notes + _collapse_notes(network, batch, name), interrupted)
+    return TrainingResult(run.history, run.notes + collapse_notes(network, batch, name), interrupted)
 
 
 def ema_weight(step: int) -> float:
@@ -381,18 +381,3 @@ def _untrained_history_line(network: Network, batch: Batch, name: str) -> dict[s
     network.eval()
     part = {"total": loss, "reconstruction": loss, "kl": 0.0, "held_out": loss}
     return {"member": name, "step": 0, "epoch": 0.0, **part, "lr": 0.0, "seconds": 0.0}
-
-
-@torch.no_grad()
-def _collapse_notes(network: Network, batch: Batch, name: str) -> list[str]:
-    """Return a note if the code of a variational network says nothing about the rows, else none."""
-    if not hasattr(network.bottleneck, "log_var"):
-        return []
-    _, kl = network.encode(batch[:MAX_ROWS_PER_CHUNK])
-    nats = float(kl.mean())
-    if nats >= MIN_CODE_NATS:
-        return []
-    return [
-        f"{name}: the latent code has collapsed: it differs from the prior by {nats:.3f} nats and says "
-        f"nothing about a row. A smaller beta than {network.bottleneck.beta:g} helps."
-    ]

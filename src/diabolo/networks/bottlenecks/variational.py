@@ -43,13 +43,22 @@ class Variational(Bottleneck):
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         z_mean, z_log_var = self.mean(h), self.log_var(h).clamp(-12, 8)
         deviation = (0.5 * z_log_var).exp()
-        kl = 0.5 * (z_mean.square() + deviation.square() - z_log_var - 1).sum(1)
+        kl = _divergences(z_mean, z_log_var, deviation).sum(1)
         if not self.training:
             return z_mean, kl
         return torch.addcmul(z_mean, deviation, torch.randn_like(z_mean), value=self.stdev), kl
+
+    def divergences(self, h: Tensor) -> Tensor:
+        """Return the KL divergence of each number of a code in nats, (rows, width) -> (rows, latent)."""
+        z_mean, z_log_var = self.mean(h), self.log_var(h).clamp(-12, 8)
+        return _divergences(z_mean, z_log_var, (0.5 * z_log_var).exp())
 
     def sample(self, n: int) -> Tensor:
         return torch.randn(n, self.latent)
 
     def options(self) -> dict[str, Any]:
         return {"latent": self.latent, "beta": self.beta, "stdev": self.stdev}
+
+
+def _divergences(z_mean: Tensor, z_log_var: Tensor, deviation: Tensor) -> Tensor:
+    return 0.5 * (z_mean.square() + deviation.square() - z_log_var - 1)
