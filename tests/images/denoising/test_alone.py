@@ -53,8 +53,8 @@ def test_noise_that_follows_the_brightness_is_made_even_first() -> None:
 
 
 def test_correlated_noise_is_found_and_cleaned_at_half_resolution() -> None:
-    truth = np.full((136, 136, 1), 0.5, np.float32)
-    white = np.random.default_rng(0).standard_normal((137, 137))
+    truth = np.full((128, 128, 1), 0.5, np.float32)
+    white = np.random.default_rng(0).standard_normal((129, 129))
     smooth = (white[1:, 1:] + white[:-1, 1:] + white[1:, :-1] + white[:-1, :-1]) / 2
     noisy = (truth + 0.1 * smooth[:, :, None]).astype(np.float32)
     assert psnr(denoise_alone(noisy), truth) > psnr(denoise_alone(noisy, noise=0.1), truth) + 3

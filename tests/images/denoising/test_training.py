@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from diabolo.images.denoising import patches
+from diabolo.images.denoising.budget import Budget
 from diabolo.images.denoising.network import HALO, STRIDE, NoiseNetwork
 from diabolo.images.denoising.optimiser import orthogonal
 from diabolo.images.denoising.patches import PatchPool
-from diabolo.images.denoising.training import LEAST_NOISE, CleanLesson, NoisyLesson
+from diabolo.images.denoising.training import CleanLesson, NoisyLesson, train
 from diabolo.utils.torch_state import forked_rng
 from tests.images.denoising.made import scene
 
@@ -23,14 +24,13 @@ class Oracle:
         self.share = share
 
     def __call__(self, noisy: Tensor, deviation: Tensor) -> Tensor:
-        self.deviation = deviation
         return self.share * (noisy - 0.5)
 
 
 def noisy_loss(share: float) -> float:
     with forked_rng(0):
         noisy = 0.5 + 0.1 * torch.randn(64, 1, 64, 64)
-        return float(NoisyLesson(0.1).loss(Oracle(share), noisy))  # type: ignore[arg-type]
+        return float(NoisyLesson(0.1).example(noisy).loss(Oracle(share)))  # type: ignore[arg-type]
 
 
 def test_the_truth_is_the_best_answer_though_only_noisy_patches_are_seen() -> None:
@@ -39,13 +39,33 @@ def test_the_truth_is_the_best_answer_though_only_noisy_patches_are_seen() -> No
 
 
 def test_the_network_is_told_the_noise_that_was_added() -> None:
-    oracle = Oracle(0.0)
     with forked_rng(0):
-        loss = CleanLesson(0.05, 0.2).loss(oracle, torch.full((64, 1, 64, 64), 0.5))  # type: ignore[arg-type]
-    assert oracle.deviation.shape == (64, 1, 64, 64)
-    assert oracle.deviation.min() >= 0.05 and oracle.deviation.max() <= 0.2
-    weighted = oracle.deviation.square() / (oracle.deviation + LEAST_NOISE)
-    assert float(loss) == pytest.approx(float(weighted.mean()), rel=0.02)
+        example = CleanLesson(0.05, 0.2).example(torch.full((64, 1, 64, 64), 0.5))
+    assert example.deviation.shape == (64, 1, 64, 64)
+    assert example.deviation.min() >= 0.05 and example.deviation.max() <= 0.2
+    assert (example.noise / example.deviation).std() == pytest.approx(1, rel=0.01)
+    assert torch.equal(example.noisy, 0.5 + example.noise)
+
+
+def test_noise_may_follow_the_brightness() -> None:
+    patches = torch.cat([torch.full((256, 1, 32, 16), value) for value in (0.2, 0.8)], 3)
+    with forked_rng(0):
+        example = CleanLesson(0.1, 0.2).example(patches)
+    ratio = example.deviation[:, 0, 0, -1] / example.deviation[:, 0, 0, 0]
+    assert ratio.max() <= 2.01 and 0.1 < float((ratio > 1.01).float().mean()) < 0.4
+
+
+def test_an_answer_that_overshoots_is_scaled() -> None:
+    pool = PatchPool([scene(64, 1)], seed=0)
+    network = NoiseNetwork(1)
+    with torch.no_grad():
+        network.head.weight.mul_(100)
+    with forked_rng(5):
+        example = CleanLesson(0.1, 0.1).example(pool.sample(64, 32, np.random.default_rng(5)))
+    left_alone = float((example.weight * example.noise.square()).mean())
+    assert float(example.loss(network).detach()) > 1.2 * left_alone
+    train(network, pool, CleanLesson(0.1, 0.1), Budget(1, 1.0, None, "test"), seed=0)
+    assert float(example.loss(network).detach()) <= left_alone
 
 
 def test_nothing_beyond_the_halo_reaches_an_answer() -> None:

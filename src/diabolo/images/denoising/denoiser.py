@@ -28,6 +28,7 @@ HIGHEST = (
 )  # standard deviation up to which a model for a range of levels is trained (Zhang et al. 2018)
 LOOKED_AT = 40  # images whose noise is estimated before training (a choice)
 NOISY = 3 / 255  # median deviation from where on the images count as noisy; photographs have 1/255 at most
+TOO_NOISY = 1.5  # times the highest level known, from where on a network is not asked (a choice)
 TURNS = 4  # quarter turns whose answers are averaged for the best quality
 NETWORK_SHARE = 0.65  # of the network in the mean with similar patches, for the best quality (measured)
 
@@ -112,8 +113,13 @@ class Denoiser:
         return self._cleaned(image, level, best).clip(0, 1)
 
     def _cleaned(self, image: np.ndarray, level: NoiseLevel, best: bool) -> np.ndarray:
-        """Return an image less its white noise, not clipped."""
+        """Return an image less its white noise, not clipped.
+
+        Where there is much more noise than the network has seen, the image's own patches say more.
+        """
         deviations = level.deviations(image)
+        if float(np.median(deviations)) > TOO_NOISY * self.high:
+            return restore_alone(image, level)
         if not best:
             cleaned: np.ndarray = image - self._noise(image, deviations)
             return cleaned
