@@ -17,7 +17,7 @@ from diabolo.data.files import read_texts
 from diabolo.report import cleaning
 from diabolo.report.report import make_view
 from tests import made
-from tests.report.test_report import chrome, find, fitted, write  # noqa: F401
+from tests.report.test_report import find, fitted, write
 
 ODD = 'Liver"pool</td><script>,\n\u00e9'  # a value whose characters csv and pages give a meaning to
 

@@ -1,5 +1,4 @@
 import re
-import shutil
 import warnings
 from html.parser import HTMLParser
 
@@ -272,30 +271,6 @@ def test_without_a_script_the_timeline_is_shown_and_its_toolbar_is_not(series, t
     assert '<p class="toolbar" hidden>' in figure
     assert figure.count('class="observed"') == 2 and figure.count('class="range"') == 2
     assert 'class="episode"' in figure and "bits alarm" in figure and figure.count('class="tick"') >= 3
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
 
 
 def find(chrome, selector):

@@ -47,7 +47,7 @@ def _about_alarms(view: View) -> list[str]:
         )
     if scores.alarm_rate > 0.001 * (1 + 1e-9) and view.model.alarm_rate is None:
         sentences.append(
-            f"With {count_of(calibrated, 'calibration row')}, a rate of false alarms below "
+            f"With {count_of(calibrated, f'calibration {view.unit}')}, a rate of false alarms below "
             f"{percent(1 / (calibrated + 1))} cannot be guaranteed; fit on more rows for a stricter level."
         )
     if engine.facts.get("rows") == view.frame.rows:
@@ -65,10 +65,7 @@ def _about_alarms(view: View) -> list[str]:
 
 def _about_cells(view: View) -> list[str]:
     """What an expected value is, and which columns have many missing values."""
-    sentences = [
-        "“Expected” is the prediction from the other cells of a row. It does not prove that the cell is "
-        "wrong, and names no cause: if two columns disagree, either may be wrong."
-    ]
+    sentences = [view.about_expected]
     missing = [n for n, c in view.columns.items() if c.null_count > 0.2 * len(c)]
     if missing:
         names = ", ".join(shorten(n, 40) for n in missing[:5]) + (" and others" if len(missing) > 5 else "")

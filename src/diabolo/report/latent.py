@@ -20,6 +20,7 @@ from diabolo.report.view import View
 from diabolo.utils.text import shorten
 
 MAX_POINTS = 2_000  # of the map: a choice
+MAX_THUMBNAILS = 40  # on the map: a choice
 MAX_RINGS = 20  # around points of the map: a choice
 N_AXES = 2  # that are traversed: a choice
 N_STEPS = 7  # of a traversal: a choice
@@ -48,7 +49,34 @@ def latent_map(view: View) -> str:
         for at, e in zip(np.searchsorted(rows, ringed), episodes, strict=True)
     }
     names = [f"z{i}" for i in widest]
-    return charts.latent_map("latent", z[:, widest], severity(view.frame_bits[rows]), labels, names=names)
+    places = charts.map_places(z[:, widest])
+    chosen = spread_out(places, charts.THUMBNAIL_SIZE, MAX_THUMBNAILS)
+    shown = view.thumbnails(rows[chosen].tolist())
+    thumbnails = {int(at): shown[int(rows[at])] for at in chosen if int(rows[at]) in shown}
+    grades = severity(view.frame_bits[rows])
+    return charts.latent_map("latent", places, grades, labels, names=names, thumbnails=thumbnails)
+
+
+def spread_out(places: np.ndarray, apart: float, most: int) -> list[int]:
+    """Return the numbers of points that lie apart, so that what is drawn there does not overlap.
+
+    Points are tried in an order that covers all of them evenly, however many are chosen.
+
+    Args:
+        places: (points, 2) places.
+        apart: the smallest distance of two of them, along x or along y.
+        most: largest number of points.
+
+    Example:
+        >>> spread_out(np.array([[0.0, 0.0], [1.0, 1.0], [9.0, 0.0]]), 5, 10)
+        [0, 2]
+    """
+    chosen: list[int] = []
+    for at in np.random.default_rng(0).permutation(len(places)) if len(places) > most else range(len(places)):
+        away = np.abs(places[chosen] - places[at]).max(1)
+        if len(chosen) < most and (away >= apart).all():
+            chosen.append(int(at))
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@
     for (var i = 1; i < level.length; i++) if (Math.abs(level[i] - slider.value) < Math.abs(level[at] - slider.value)) at = i;
     var bits = level[at], share = 100 * rows[at] / total, text = "At " + bits.toFixed(1) + " bits: ";
     if (episodes.length) text += plural(episodes[at], "episode") + (days ? ", " + rough(episodes[at] / days) + " a day" : "") + ", with ";
-    text += plural(rows[at], episodes.length ? "point" : "row") + " in alarm (" + rough(share) + " % of all); by chance about " + rough(total * Math.pow(2, -bits)) + ".";
+    text += plural(rows[at], data.unit) + " in alarm (" + rough(share) + " % of all); by chance about " + rough(total * Math.pow(2, -bits)) + ".";
     output.textContent = text;
     slider.setAttribute("aria-valuetext", text);
     lines.forEach(function (line) {
@@ -216,4 +216,29 @@
   });
   toolbar.hidden = false;
   show();
+})();
+// Before and after: the slider, or the pointer on the image, moves the line between the two.
+(function () {
+  document.querySelectorAll(".compare").forEach(function (figure) {
+    var slider = figure.querySelector("input"), stack = figure.querySelector(".stack");
+    function show() {
+      figure.style.setProperty("--at", slider.value + "%");
+      slider.setAttribute("aria-valuetext", slider.value + " % of the width as observed, the rest without noise");
+    }
+    function follow(event) {
+      var bounds = stack.getBoundingClientRect();
+      slider.value = Math.round(100 * (event.clientX - bounds.left) / bounds.width);
+      show();
+    }
+    stack.addEventListener("pointerdown", function (event) {
+      if (event.button) return;
+      event.preventDefault();
+      stack.setPointerCapture(event.pointerId);
+      follow(event);
+    });
+    stack.addEventListener("pointermove", function (event) { if (stack.hasPointerCapture(event.pointerId)) follow(event); });
+    slider.addEventListener("input", show);
+    slider.hidden = false;
+    show();
+  });
 })();

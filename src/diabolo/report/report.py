@@ -21,6 +21,7 @@ from diabolo.report.digest import digest
 from diabolo.report.drawing import charts
 from diabolo.report.drawing.axes import CLOCK_STEPS
 from diabolo.report.formatting import approximate, count, format_bits, one_in, percent
+from diabolo.report.image_view import ImageView
 from diabolo.report.page import write_page
 from diabolo.report.series_view import SeriesView
 from diabolo.report.table_view import TableView
@@ -29,7 +30,8 @@ from diabolo.tasks.base import Model
 from diabolo.utils.text import shorten
 from diabolo.version import __version__
 
-VIEWS: tuple[type[View], ...] = (TableView, SeriesView)
+# The first that claims a model reads the data.
+VIEWS: tuple[type[View], ...] = (ImageView, TableView, SeriesView)
 MAX_RULE = 120  # characters of a dependency between columns: a choice
 MAX_COMMAND = 2_000  # characters of the command line that are shown: a choice
 
@@ -44,8 +46,8 @@ def make_view(model: Model, data: Any) -> View:
     Raises:
         DataError: the data cannot be read, or columns are missing.
     """
-    views = {view.kind: view for view in VIEWS}
-    return views[model.engine_.source.kind](model, data)
+    view = next(view for view in VIEWS if view.claims(model.engine_))
+    return view(model, data)
 
 
 def write_report(model: Model, data: Any, path: str | Path, *, command: str | None = None) -> Path:
@@ -94,11 +96,11 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "overview": view.overview(len(cards)),
         "cards": cards,
         "alarm_levels": alarm_levels(view),
-        "columns": columns.column_table(view),
+        "columns": columns.column_table(view) if view.describes_columns else [],
         "hidden_columns": max(len(view.engine.schema.entries) - columns.MAX_COLUMNS, 0),
         "cells_are_hidden": view.engine.cell_network.corruption.masks,
         "dependencies": dependencies(view),
-        "histograms": columns.value_histograms(view),
+        "histograms": columns.value_histograms(view) if view.describes_columns else [],
         "map": latent.latent_map(view),
         "traversals": latent.traversals(view),
         "max_rings": latent.MAX_RINGS,
@@ -107,6 +109,7 @@ def content(view: View, name: str, command: str) -> dict[str, Any]:
         "caveats": caveats(view),
         "command": command[:MAX_COMMAND],
         "facts": facts(view),
+        **view.further_content(),
     }
 
 

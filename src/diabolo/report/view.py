@@ -1,4 +1,4 @@
-"""What a report reads of data: the part that tables and series have in common."""
+"""What a report reads of data: the part that tables, series and images have in common."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from diabolo.data.sources import Frame, UserTable, read_user_table
 from diabolo.detection.cells import CellPredictions
 from diabolo.engine import Engine
 from diabolo.report.cards import Card
+from diabolo.report.drawing.png import Thumbnail
 from diabolo.report.formatting import count_of
 from diabolo.tasks import Scores
 from diabolo.tasks.base import Model
@@ -47,6 +48,7 @@ class View(ABC):
         kind: the kind of source that the view is for; also the first word of its template's name.
         unit: what is scored, in the singular.
         max_sampled: frame rows that the figures about columns are computed on.
+        describes_columns: whether a report lists the columns, and how well they are predicted.
         user_table: the data.
         frame: the data as the networks read it: rows, or windows.
         scores: the anomaly score of each row.
@@ -56,6 +58,7 @@ class View(ABC):
     kind: ClassVar[str]
     unit: ClassVar[str]
     max_sampled: ClassVar[int]
+    describes_columns: ClassVar[bool] = True
 
     def __init__(self, model: Model, data: Any) -> None:
         self.model = model
@@ -63,6 +66,15 @@ class View(ABC):
         self.frame: Frame = self.engine.read(self.user_table)
         self.scores: Scores = tasks.score(model, self.user_table)
         self.bits = np.nan_to_num(self.scores.bits)
+
+    @classmethod
+    def claims(cls, engine: Engine) -> bool:
+        """Return whether the view is for the data of a model.
+
+        Args:
+            engine: the fitted model.
+        """
+        return engine.source.kind == cls.kind
 
     @property
     def engine(self) -> Engine:
@@ -145,6 +157,26 @@ class View(ABC):
     def key_figures(self) -> list[tuple[str, str, str]]:
         """Return (label, value, remark) of figures that only this kind of data has."""
         return []
+
+    def thumbnails(self, rows: list[int]) -> dict[int, Thumbnail]:
+        """Return row -> what is drawn in place of its dot on the map; empty where dots say as much.
+
+        Args:
+            rows: numbers of rows of the frame.
+        """
+        return {}
+
+    def further_content(self) -> dict[str, Any]:
+        """Return variables that only the template of this kind of data has."""
+        return {}
+
+    @property
+    def about_expected(self) -> str:
+        """What an expected value is."""
+        return (
+            "“Expected” is the prediction from the other cells of a row. It does not prove that the cell is "
+            "wrong, and names no cause: if two columns disagree, either may be wrong."
+        )
 
     def episodes_above(self, levels: np.ndarray) -> list[int]:
         """Return the number of episodes above each level in bits; empty for data without episodes."""

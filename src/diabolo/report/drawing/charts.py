@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from diabolo.report.drawing.axes import Axis, Scale, clock_ticks, format_short, number_axis, number_ticks
 from diabolo.report.drawing.downsampling import column_max
+from diabolo.report.drawing.png import Thumbnail
 from diabolo.report.drawing.svg import Drawing
 
 PAGE_WIDTH = 1040.0  # of a chart as wide as the page; this and other sizes are in units of the drawing
 LEFT_MARGIN, RIGHT_MARGIN = 52.0, 10.0
 BIT_TICKS = (0, 2, 5, 10, 20, 40, 100, 200, 400, 1000, 2000, 5000, 10_000)
+THUMBNAIL_SIZE = 40.0  # of an image on the map: a choice
 SEVERITY_GRADES = ("common", "unusual", "rare", "very rare")  # of severity, 25 points each
 HISTOGRAM_EDGES = 33  # of 32 bars: a choice
 INNER_QUANTILES = (
@@ -66,7 +69,13 @@ def draw_alarm_level(drawing: Drawing, scale: Scale, threshold: float) -> None:
 
 
 def row_scores(
-    name: str, bits: np.ndarray, threshold: float, labels: Mapping[int, str], *, title: str
+    name: str,
+    bits: np.ndarray,
+    threshold: float,
+    labels: Mapping[int, str],
+    *,
+    title: str,
+    unit: str = "row",
 ) -> str:
     """Return a chart of the anomaly score of every row of a table, in their order, as SVG.
 
@@ -76,6 +85,7 @@ def row_scores(
         threshold: the alarm level, in bits; scores above it are alarms.
         labels: row -> text of those that are marked.
         title: of the chart.
+        unit: what a row is, in the singular.
     """
     drawing = Drawing(PAGE_WIDTH, 246, name)
     scale = Scale(0, max(len(bits) - 1, 1), LEFT_MARGIN + 4, PAGE_WIDTH - RIGHT_MARGIN - 4)
@@ -97,7 +107,7 @@ def row_scores(
         drawing.circle(float(scale(row)), float(upright(score_height(bits[row]))), 4, kind, title=label)
     drawing.horizontal_axis(Axis(scale, number_ticks(0, max(len(bits) - 1, 1), 8)), top, bottom, grid=False)
     description = (
-        f"{len(bits)} rows from left to right, as high as their anomaly scores; "
+        f"{len(bits)} {unit}s from left to right, as high as their anomaly scores; "
         "the dashed line is the alarm level."
     )
     return drawing.svg(title, description, "wide")
@@ -185,37 +195,66 @@ def histogram(
     return drawing.svg(title, description, "small")
 
 
+def map_places(z: np.ndarray) -> np.ndarray:
+    """Return where rows are drawn on a map of two latent coordinates.
+
+    Those beyond the quantiles are drawn at its edge.
+
+    Args:
+        z: (rows, 2) coordinates.
+    """
+    places = []
+    for i, (start, end) in enumerate(((16.0, 604.0), (400.0, 14.0))):
+        low, high = np.quantile(z[:, i], INNER_QUANTILES)
+        scale = number_axis(np.array([low, high]), start, end, margin=0.08).scale
+        places.append(scale(np.clip(z[:, i], scale.low, scale.high)))
+    return np.stack(places, axis=1)
+
+
 def latent_map(
-    name: str, z: np.ndarray, severity: np.ndarray, labels: Mapping[int, str], *, names: Sequence[str]
+    name: str,
+    places: np.ndarray,
+    severity: np.ndarray,
+    labels: Mapping[int, str],
+    *,
+    names: Sequence[str],
+    thumbnails: Mapping[int, Thumbnail] = MappingProxyType({}),
 ) -> str:
     """Return a map of rows in two latent coordinates as SVG, the most anomalous ones drawn last.
 
     Args:
         name: unique in the page.
-        z: (rows, 2) coordinates.
+        places: (rows, 2) where they are drawn: see `map_places`.
         severity: (rows,) 0 to 100.
         labels: row -> text of those with a ring.
         names: of the two coordinates.
+        thumbnails: row -> image that is drawn at its place, below its dot.
     """
     drawing = Drawing(620, 430, name)
-    # Rows beyond the quantiles are drawn at the edge.
-    axes = []
-    for i, (start, end) in enumerate(((16.0, 604.0), (400.0, 14.0))):
-        low, high = np.quantile(z[:, i], INNER_QUANTILES)
-        axes.append(number_axis(np.array([low, high]), start, end, margin=0.08).scale)
-    inside = [np.clip(z[:, i], a.low, a.high) for i, a in enumerate(axes)]
-    px, py = axes[0](inside[0]), axes[1](inside[1])
     level = np.clip(severity // 25, 0, 3).astype(int)
     drawing.rect(8, 6, 604, 402, "frame")
-    for grade in range(4):
-        drawing.dots(px[level == grade], py[level == grade], f"dot severity{grade}")
+    has_image = np.isin(np.arange(len(places)), list(thumbnails))
+    _draw_dots(drawing, places, np.where(has_image, -1, level))
+    for row, image in thumbnails.items():
+        kind = "smooth" if image.smooth else "pixels"
+        x, y = places[row].tolist()
+        drawing.image(x, y, THUMBNAIL_SIZE, image.uri, kind, title=image.text)
+    # On the lower edge of the image, which would hide it.
+    places = places + np.outer(has_image, [0, THUMBNAIL_SIZE / 2])
+    _draw_dots(drawing, places, np.where(has_image, level, -1))
     for row, label in labels.items():
-        drawing.circle(float(px[row]), float(py[row]), 6, "ring", title=label)
+        drawing.circle(float(places[row, 0]), float(places[row, 1]), 6, "ring", title=label)
     drawing.text(12, 424, f"latent coordinate {names[0]} →", "label")
     drawing.text(608, 424, f"↑ {names[1]}", "label", anchor="end")
     return drawing.svg(
         "Map of the latent space", "Rows with similar latent coordinates lie close together.", "map"
     )
+
+
+def _draw_dots(drawing: Drawing, places: np.ndarray, level: np.ndarray) -> None:
+    """Draw rows in the colours of their severity, the most severe last; those of level -1 are left out."""
+    for grade in range(len(SEVERITY_GRADES)):
+        drawing.dots(places[level == grade, 0], places[level == grade, 1], f"dot severity{grade}")
 
 
 def training_curve(

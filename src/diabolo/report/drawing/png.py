@@ -22,10 +22,12 @@ class Thumbnail:
     Attributes:
         uri: a data URI that contains the image.
         text: what it shows.
+        smooth: whether it is enlarged smoothly, rather than pixel by pixel.
     """
 
     uri: str
     text: str
+    smooth: bool = False
 
 
 def thumbnail(column: Image, image: np.ndarray) -> Thumbnail:

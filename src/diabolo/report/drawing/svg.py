@@ -162,6 +162,22 @@ class Drawing:
             f'<circle class="{kind}" cx="{_px(x)}" cy="{_px(y)}" r="{_px(radius)}">{tip}</circle>'
         )
 
+    def image(self, x: float, y: float, size: float, uri: str, kind: str, *, title: str) -> None:
+        """Draw an image within a square, in its own shape.
+
+        Args:
+            x: of the centre.
+            y: of the centre.
+            size: of the square.
+            uri: a data URI that contains the image.
+            kind: class of the shape in the style sheet.
+            title: what it shows.
+        """
+        place = f'x="{_px(x - size / 2)}" y="{_px(y - size / 2)}" width="{_px(size)}" height="{_px(size)}"'
+        self.parts.append(
+            f'<image class="{kind}" {place} href="{escape(uri)}"><title>{escape(title)}</title></image>'
+        )
+
     def text(self, x: float, y: float, words: str, kind: str = "tick", *, anchor: str = "start") -> None:
         """Write a line of text.
 
