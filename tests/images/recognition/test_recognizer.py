@@ -26,13 +26,13 @@ def shares(recognizer: Recognizer, seed: int = 9) -> tuple[float, float]:
 
 def test_people_never_seen_are_told_apart(recognizer: Recognizer) -> None:
     same, different = shares(recognizer)
-    assert same > 0.9 and different < 0.03
+    assert same > 0.9 and different < 0.05
 
 
 def test_no_label_is_needed() -> None:
     images, _ = images_of(12, 4)
     same, different = shares(Recognizer.fit(images, None))
-    assert same > 0.9 and different < 0.03
+    assert same > 0.9 and different < 0.05
 
 
 def test_images_without_a_label_count(recognizer: Recognizer) -> None:

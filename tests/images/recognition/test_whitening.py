@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diabolo.images.recognition.whitening import SHRINKAGE, Whitening
+from diabolo.images.recognition.whitening import SHRINKAGE, TOTAL_SHARE, Whitening
 
 
 def rows(people: int = 40, each: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -31,6 +31,8 @@ def test_the_covariance_within_people_is_whitened_to_one() -> None:
     flat = views[:, 0].astype(float)
     centred = flat - np.stack([flat[who == p].mean(0) for p in range(40)])[who]
     covariance = centred.T @ centred / len(flat)
+    total = (flat - flat.mean(0)).T @ (flat - flat.mean(0)) / len(flat)
+    covariance = (1 - TOTAL_SHARE) * covariance + TOTAL_SHARE * total
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.trace(covariance) / 2 * np.eye(2)
     factor = Whitening.fit(views, who).factor
     assert np.allclose(factor @ shrunk @ factor.T, np.eye(2), atol=1e-4)

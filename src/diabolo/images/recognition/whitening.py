@@ -1,4 +1,4 @@
-"""Whitening by what differs between images of the same person: what varies within a person counts little."""
+"""Whitening by what differs between images of one person: what varies within people counts little."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ import numpy as np
 
 from diabolo.utils.checks import require
 
-# Share of the mean variance that stands for every direction, since some hundred images do not show all that
-# varies. Measured: between .05 and .3 the true accepts change by less than .005.
-SHRINKAGE = 0.1
+# Some hundred images do not show all that varies. Measured on 40 random splits of 20 people, 10 to fit and 10
+# never seen, as true accepts at 1 % false accepts: .914 without a share of the covariance of all images, .930
+# to .932 with .05 to .5 of it, as long as the mean variance has .05 to .3; .920 where it has .02.
+TOTAL_SHARE = 0.1  # of the covariance of all images, most of which is what many people have in common
+SHRINKAGE = 0.1  # share of the mean variance, which stands for every direction
 MIN_VARIANCE = 1e-9  # of descriptions that do not vary at all
 MIN_LENGTH = 1e-12  # of a vector whose direction is known
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """Within-class covariance normalization (Hatch, Kajarekar and Stolcke, Interspeech 2006).
+    """Within-class covariance normalization (Hatch, Kajarekar and Stolcke, Interspeech 2006), shrunk.
 
-    `z = (x - mean) W^(-1/2)`, where W is the covariance within persons. No direction is dropped: linear
-    discriminant analysis keeps as many as there are people, less one, which tell these people apart, and not
-    others (true accepts of people never seen: .61 with it, .91 without).
+    `z = (x - mean) C^(-1/2)`, where C is the covariance within persons, mixed with that of all images. No
+    direction is dropped: linear discriminant analysis keeps as many as there are people, less one, which tell
+    these people apart, and not others (true accepts of people never seen: .63 with it, .93 without).
 
     Attributes:
         mean: (size,) of the descriptions of the fit.
-        factor: (size, size) the inverse square root of W.
+        factor: (size, size) the inverse square root of C.
     """
 
     mean: np.ndarray
@@ -49,8 +51,10 @@ class Whitening:
         sums = np.zeros((groups.max() + 1, rows.shape[1]))
         np.add.at(sums, groups, rows.reshape(views.shape).sum(1))
         counts = np.bincount(groups) * views.shape[1]
-        scatter = rows.T @ rows - (sums / counts[:, None]).T @ sums
-        return cls(mean.astype(np.float32), _inverse_root(scatter / len(rows)).astype(np.float32))
+        total = rows.T @ rows / len(rows)
+        between = (sums / counts[:, None]).T @ sums / len(rows)
+        factor = _inverse_root(total - (1 - TOTAL_SHARE) * between)
+        return cls(mean.astype(np.float32), factor.astype(np.float32))
 
     def apply(self, descriptions: np.ndarray) -> np.ndarray:
         """Return (images, size) unit vectors; zeros where a description is the mean.
