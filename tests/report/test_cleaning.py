@@ -120,12 +120,12 @@ def test_the_command_that_applies_the_list(command: str | None, name: str, shown
     assert cleaning.repair_command(command, name).startswith(shown)
 
 
-def click(chrome: Any, selector: str) -> None:  # noqa: F811
+def click(chrome: Any, selector: str) -> None:
     """Click where the element is, also if the toolbar hides it."""
     chrome.execute_script("arguments[0].click()", find(chrome, selector))
 
 
-def downloaded(chrome: Any, folder: Path) -> Path:  # noqa: F811
+def downloaded(chrome: Any, folder: Path) -> Path:
     """The file that the button downloads."""
     path = folder / "accepted.csv"
     path.unlink(missing_ok=True)
@@ -145,7 +145,7 @@ def test_accepted_corrections_are_downloaded_and_made(
     model: Autoencoder,
     data: pa.Table,
     tmp_path: Path,
-    chrome: Any,  # noqa: F811
+    chrome: Any,
 ) -> None:
     chrome.set_window_size(1400, 900)
     chrome.get(model.report(data, tmp_path / "report.html").as_uri())
@@ -193,7 +193,7 @@ def test_the_section_fits_a_phone_and_works_with_the_command_line(
     model: Autoencoder,
     data: pa.Table,
     tmp_path: Path,
-    chrome: Any,  # noqa: F811
+    chrome: Any,
     run: Any,
 ) -> None:
     (tmp_path / "cities.csv").write_bytes(to_bytes(data, ".csv"))
