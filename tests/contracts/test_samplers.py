@@ -35,7 +35,7 @@ REFUSED: dict[type[Sampler], list[tuple[dict[str, Any], type[DiaboloError]]]] = 
     ],
     LatentSampler: [
         ({"n": 5, "series": 2}, OptionError),
-        ({"n": 5, "given": {"city": "Oslo"}}, UnsupportedError),
+        ({"n": 5, "given": {"city": "Oslo"}, "prior": "normal"}, UnsupportedError),
         ({"like": TABLES, "keep": ["count"]}, UnsupportedError),
     ],
     OverlappingWindowsSampler: [

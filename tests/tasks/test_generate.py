@@ -131,7 +131,7 @@ def test_what_a_model_cannot_do_is_said(
 ) -> None:
     for model, options, hint in (
         (models["denoising"], {}, 'Autoencoder("masked")'),
-        (models["vanilla"], {"given": {"city": "Rome"}}, 'Autoencoder("masked")'),
+        (models["variational"], {"given": {"city": "Rome"}, "prior": "normal"}, 'prior="mixture"'),
         (models["vanilla"], {"prior": "normal"}, 'Autoencoder("variational")'),
         (picture_models["masked"], {}, 'Autoencoder("variational")'),
     ):

@@ -12,6 +12,7 @@ from diabolo.networks.network import Network
 MAX_ROWS = 2048  # whose codes are looked at; a choice
 MIN_CODE_NATS = 0.05  # mean divergence from the prior; a latent code below it has collapsed (a choice)
 MIN_NUMBER_NATS = 0.01  # the same of one number of a code (Burda et al., 2016, use a variance of .01)
+MIN_UNUSED = 0.5  # share of the numbers of a code of images that a note is worth; a choice
 MIN_DEVIATION = 1e-4  # of all numbers of a code over the rows, in units of their size; a choice
 
 
@@ -45,8 +46,8 @@ def _of_variational(bottleneck: Variational, nats: Tensor, name: str, *, of_imag
             f"{name}: the latent code has collapsed: it differs from the prior by {total:.3f} nats and says "
             f"nothing about a row. A smaller beta than {bottleneck.beta:g} helps."
         ]
-    # The few columns of a table seldom need a whole code; images that do not use it are blurred.
-    if not of_images or unused == 0:
+    # The few columns of a table seldom need a whole code, nor do simple images; others are blurred then.
+    if not of_images or unused < MIN_UNUSED * len(nats):
         return []
     return [
         f"{name}: {unused} of the {len(nats)} numbers of the latent code say nothing about a row "
