@@ -30,7 +30,7 @@ LOOKED_AT = 40  # images whose noise is estimated before training (a choice)
 NOISY = 3 / 255  # median deviation from where on the images count as noisy; photographs have 1/255 at most
 TOO_NOISY = 1.5  # times the highest level known, from where on a network is not asked (a choice)
 TURNS = 4  # quarter turns whose answers are averaged for the best quality
-NETWORK_SHARE = 0.65  # of the network in the mean with similar patches, for the best quality (measured)
+NETWORK_SHARE = 0.75  # of the network in the mean with similar patches, for the best quality (measured)
 
 
 class Denoiser:
@@ -98,7 +98,7 @@ class Denoiser:
             image: (height, width, channels), of any size.
             noise: standard deviation of its noise, in units of the image; None estimates it.
             best: also average over quarter turns and with what similar patches of the image say: about
-                0.2 dB more, at twenty times the cost.
+                0.2 dB more, at thirty times the cost.
 
         Raises:
             DataError: the image has another number of channels.
