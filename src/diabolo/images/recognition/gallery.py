@@ -18,8 +18,8 @@ class Gallery:
     """Known people, each as the mean of the unit vectors of his or her images.
 
     The mean is scaled to a unit vector as well, so that its similarities to other people are those of single
-    images, and thresholds for pairs hold. As the nearest person, 20 random splits of 20 people, 5 images
-    enrolled: 1.000 right by the mean, .9995 by the nearest image.
+    images, and thresholds for pairs hold. Of 20 people with 5 images enrolled, the nearest is right for .997
+    of the others by the mean, for .998 by the nearest image (30 random splits).
     """
 
     def __init__(self) -> None:

@@ -28,8 +28,10 @@ class Recognizer:
     """Histograms of oriented gradients, whitened by what differs between images of the same person.
 
     Images with labels say what varies within a person; those without vary by their random views only, which
-    is worth two thirds of the labels (true accepts of people never seen at 1 % false accepts: descriptions
-    alone .80, no labels .88, labels .91).
+    is nearly as good (true accepts of people never seen at 1 % false accepts, 20 random splits: descriptions
+    alone .79, no labels .935, labels .939; with 4 of 10 people known, .885 from their images alone, .938 with
+    the unknown ones). Labels also say how similar different people are, see `threshold`. A network with a
+    margin, trained on top of it, was worse: .88 to .90 after 300 and 100 steps.
 
     Attributes:
         descriptor: from images to descriptions.
