@@ -27,7 +27,7 @@ def labelled_images(rows: int, seed: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=["variational", "quantized"])
 def model(request: pytest.FixtureRequest) -> Autoencoder:
-    options = {"layers": (32,), "latent": 3, "epochs": 30, "seed": 0}
+    options: dict[str, Any] = {"layers": (32,), "latent": 3, "epochs": 30, "seed": 0}
     return Autoencoder(request.param, **options).fit(labelled_images(300, seed=0))
 
 
