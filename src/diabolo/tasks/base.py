@@ -33,10 +33,12 @@ class Model(Protocol):
     Attributes:
         alarm_rate: the share of normal rows that may be alarms; None for the default.
         follow: whether the alarm level of a series follows the share of alarms; None for what suits the data.
+        labels: the column that says who or what an image shows; None without.
     """
 
     alarm_rate: float | None
     follow: bool | None
+    labels: str | None
 
     @property
     def library_(self) -> str:

@@ -67,7 +67,7 @@ def identify(
         data: rows with the columns of the fit.
         gallery: images of known people, with the columns of the fit.
         labels: who is on each image of the gallery, None where it is not known; or the name of its column
-            that says so; None for "label", as folders with a sub-folder for each person have it.
+            that says so; None for the column of the fit.
         false_accept_rate: the share of images of people who are not in the gallery that may be given a name.
 
     Returns:
@@ -82,7 +82,7 @@ def identify(
     recognizer = needed_recognizer(engine, "identify", instead="model.match(data, gallery=gallery)")
     recognizer.threshold(false_accept_rate)  # refuses a rate before work starts
     known = needed_vectors(engine, gallery)
-    people = enrolled(known, _labels_of(known.user_table, labels))
+    people = enrolled(known, _labels_of(known.user_table, model.labels if labels is None else labels))
     threshold = recognizer.threshold(false_accept_rate / len(people.people))
     asked = needed_vectors(engine, data)
     label, similarity = named(asked, people, threshold)
