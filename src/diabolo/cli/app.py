@@ -10,6 +10,7 @@ from diabolo.cli import commands, images
 from diabolo.cli.arguments import add_model_flag
 from diabolo.cli.commands import EXIT_BAD_INPUT
 from diabolo.cli.info import info
+from diabolo.cli.inputs import notes_on_stderr
 from diabolo.cli.runs import list_runs
 from diabolo.errors import DiaboloError, ModelFileError, need
 from diabolo.version import __version__
@@ -59,7 +60,8 @@ app.command(list_runs, name="runs")
 def main() -> None:
     """Run the command line; every error becomes one message on standard error and an exit status."""
     try:
-        app(sys.argv[1:], exit_on_error=False)
+        with notes_on_stderr(sys.argv[1:]):
+            app(sys.argv[1:], exit_on_error=False)
     except cyclopts.CycloptsError as error:  # cyclopts has printed the message
         if isinstance(error, cyclopts.MissingArgumentError) and (corrected := add_model_flag(sys.argv[1:])):
             print(f"Hint: {corrected}", file=sys.stderr)

@@ -27,6 +27,7 @@ from diabolo.cli.arguments import (
 from diabolo.cli.inputs import command_line, fit_model, load_model, print_message, read_data
 from diabolo.cli.output import (
     add_key_columns,
+    add_paths,
     check_format,
     check_writable,
     path_columns,
@@ -156,7 +157,7 @@ def explain(
         peaks = sorted(scores.episodes, key=lambda e: -e.bits)[:top]
         rows = tuple(e.peak for e in peaks) or tuple((-scores.bits).argsort()[:top].tolist())
     answer = tasks.explain(loaded, user_table, rows=rows)
-    table = answer.to_arrow()
+    table = add_paths(answer.to_arrow(), user_table)
     write_answer(table, output, json, "the cells of each row", cells_to_show(table))
 
 

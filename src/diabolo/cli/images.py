@@ -10,6 +10,7 @@ from diabolo.cli.output import (
     add_key_columns,
     check_answer,
     check_format,
+    check_images,
     path_columns,
     write_answer,
     write_images_or_rows,
@@ -44,6 +45,7 @@ def denoise(
 
     check_answer(output)
     rows = read_data(data)
+    check_images(rows, output)
     loaded = fit_model(rows, {"recipe": "denoising"}, quiet) if model is None else load_model(model)
     write_images_or_rows(tasks.denoise(loaded, rows, noise=noise, best=best), output, json, quiet)
 

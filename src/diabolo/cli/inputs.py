@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diabolo.cli.arguments import swap_model_and_data
-from diabolo.errors import ModelFileError
+from diabolo.errors import DiaboloWarning, ModelFileError
 
 if TYPE_CHECKING:
     from diabolo.estimator.autoencoder import Autoencoder
@@ -24,6 +26,28 @@ def print_message(text: str, quiet: bool) -> None:
     """
     if not quiet:
         print(text, file=sys.stderr)
+
+
+@contextmanager
+def notes_on_stderr(words: Sequence[str]) -> Iterator[None]:
+    """Print what diabolo warns of as notes, each once; of other packages, as Python does.
+
+    Args:
+        words: of the command line: with --quiet nothing is printed.
+    """
+    quiet, shown = bool({"-q", "--quiet"} & {*words}), set[str]()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if not issubclass(category, DiaboloWarning):
+            print_message(f"{category.__name__}: {message}", quiet)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            print_message(f"note: {message}", quiet)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DiaboloWarning)
+        warnings.showwarning = show
+        yield
 
 
 def fit_model(data: Any, options: dict[str, Any], quiet: bool) -> Autoencoder:

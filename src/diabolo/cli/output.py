@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diabolo.tasks import Answer
 
 FORMATS = (".csv", ".tsv", ".parquet", ".arrow", ".ndjson")
+TEXT_FORMATS = (".csv", ".tsv", ".ndjson")
 
 
 def check_format(path: str | Path | None) -> None:
@@ -46,10 +47,38 @@ def check_answer(path: Path | None) -> None:
     Raises:
         DataError: see `check_format`; or the folder is a file.
     """
+    from diabolo.data.images import is_image_path
+
+    if path is not None and is_image_path(path):
+        raise DataError(f"{path}: images are written into a folder, under their names", hint="-o NEW_FOLDER")
     if path is None or path.suffix or str(path) == "-":
         check_format(path)
     elif path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file, not a folder", hint=f"-o {path}.parquet, or -o NEW_FOLDER")
+
+
+def check_images(rows: UserTable, output: Path | None) -> None:
+    """Check before the work starts that images can be written, and would not replace those that were read.
+
+    Args:
+        rows: the data.
+        output: as for `check_answer`.
+
+    Raises:
+        DataError: an answer with images would be text, or would be written over the data.
+    """
+    from diabolo.data.images import find_encoded_images
+    from diabolo.data.images.answers import check_not_input
+    from diabolo.data.images.encoding import file_names
+
+    columns = rows.columns()
+    if not (encoded := find_encoded_images(columns)):
+        return
+    if output is None or output.suffix in TEXT_FORMATS or str(output) == "-":
+        raise DataError("the answer holds images, which are no text", hint="-o NEW_FOLDER")
+    if not output.suffix:
+        paths = [v for v in columns[encoded[0]].to_pylist() if isinstance(v, str)]
+        check_not_input(output, file_names(paths, ["PNG"] * len(paths)), paths)
 
 
 def write_images_or_rows(answer: Answer, output: Path | None, as_json: bool, quiet: bool) -> None:
@@ -153,6 +182,18 @@ def add_key_columns(answer: pa.Table, data: pa.Table, names: Sequence[str | None
     keys: dict[str, Any] = {"row": pa.array(range(data.num_rows), pa.int64())}
     keys |= {name: data[name] for name in names if name is not None}
     return pa.table({**keys, **{n: answer[n] for n in answer.column_names}})
+
+
+def add_paths(cells: pa.Table, data: UserTable) -> pa.Table:
+    """Return an answer with the paths of its images behind the numbers of its rows.
+
+    Args:
+        cells: lines about rows, whose first column has their numbers.
+        data: the data.
+    """
+    for place, name in enumerate(path_columns(data), start=1):
+        cells = cells.add_column(place, name, data.table[name].take(cells["row"]))
+    return cells
 
 
 def path_columns(data: UserTable) -> list[str]:

@@ -47,6 +47,7 @@ MAGICS = (
 )
 # What png, jpeg, gif and webp in base64 begin with.
 BASE64_STARTS = ("data:image/", "iVBORw0KGgo", "/9j/4", "R0lGODlh", "R0lGODdh", "UklGR")
+ORIENTATION = 0x0112  # the tag of exif that says how the camera was held
 CHANNEL_COUNTS = (1, 2, 3, 4)  # grey, grey with opacity, colour, colour with opacity
 KEPT_INFO = ("icc_profile", "dpi")  # of the file, written again
 LOSSLESS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate")  # compressions of tiff, kept
@@ -136,11 +137,18 @@ def image_facts(source: str | Path | bytes) -> ImageFacts:
         return ImageFacts(stored.shape[0], stored.shape[1], channels)
     with _opened(source) as image:
         width, height = image.size
-        if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # orientation: turned by a quarter
+        if _is_turned(image):
             width, height = height, width
         channels = 3 if _is_colour(image) else 1
         several = image.format in SEVERAL_FORMATS and bool(getattr(image, "is_animated", False))
         return ImageFacts(height, width, channels, several)
+
+
+def _is_turned(image: PillowImage.Image) -> bool:
+    """Return whether an image is turned by a quarter before it is shown."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return False  # `getexif` would decode all of it, to look behind the pixels
+    return image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
 
 
 def image_size(source: str | Path | bytes) -> tuple[int, int, int]:

@@ -29,32 +29,46 @@ def find_encoded_images(columns: dict[str, pa.Array]) -> list[str]:
 
     Args:
         columns: name -> values.
-
-    Raises:
-        ColumnError: a column holds images as text in base64.
     """
-    return [name for name, values in columns.items() if _holds_encoded(values, name)]
+    return [name for name, values in columns.items() if _holds_encoded(values)]
 
 
-def _holds_encoded(values: pa.Array, name: str) -> bool:
+def _holds_encoded(values: pa.Array) -> bool:
     """Return whether the first value of a column is an image file, or the bytes of one."""
-    kind = values.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not is_text and not pa.types.is_binary(kind) and not pa.types.is_large_binary(kind):
-        return False
-    known = values.drop_null()
-    first = known[0].as_py() if len(known) else None
-    if isinstance(first, str) and first.startswith(BASE64_STARTS):
-        raise ColumnError(
-            "it holds images as text in base64",
-            column=name,
-            hint=f"base64.b64decode each, or ignore=[{name!r}]",
-        )
+    first = _first_text(values)
     if isinstance(first, str):
         return is_image_path(first)
     return first is not None and first.startswith(MAGICS)
+
+
+def check_no_base64(columns: dict[str, pa.Array]) -> None:
+    """Check that no column holds images as text, which would be taken for labels.
+
+    Args:
+        columns: name -> values.
+
+    Raises:
+        ColumnError: the first value of a column is an image in base64, or a data URI.
+    """
+    for name, values in columns.items():
+        first = _first_text(values)
+        if isinstance(first, str) and first.startswith(BASE64_STARTS):
+            raise ColumnError(
+                "it holds images as text in base64",
+                column=name,
+                hint=f"base64.b64decode each, or ignore=[{name!r}]",
+            )
+
+
+def _first_text(values: pa.Array) -> str | bytes | None:
+    """Return the first value of a column of text or bytes; None of another, and without values."""
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not is_text and not pa.types.is_binary(kind) and not pa.types.is_large_binary(kind):
+        return None
+    known = values.drop_null()
+    first: str | bytes | None = known[0].as_py() if len(known) else None
+    return first
 
 
 def working_shape(values: pa.Array) -> list[int] | None:

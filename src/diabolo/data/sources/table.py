@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from diabolo.data.columns import Column, Image, Window
 from diabolo.data.columns.image import MAX_SIDE, is_image
-from diabolo.data.images.reduction import find_encoded_images, read_at_size, working_shape
+from diabolo.data.images.reduction import check_no_base64, find_encoded_images, read_at_size, working_shape
 from diabolo.data.images.sequence import PixelRange
 from diabolo.data.sources.base import Frame, Source
 from diabolo.data.splitting import Split, split_rows
@@ -50,6 +50,7 @@ class Table(Source):
 
     def fit(self, user_table: UserTable) -> Self:
         columns = {n: v for n, v in user_table.columns().items() if n not in self.unread}
+        check_no_base64(columns)
         encoded = find_encoded_images(columns)
         arrays = [name for name, values in columns.items() if is_image(values.type)]
         learnt = {name: _learn(columns[name], name) for name in encoded + arrays}
