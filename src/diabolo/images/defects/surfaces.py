@@ -30,9 +30,9 @@ class Surfaces(ImageKind):
 
     name = "surfaces"
     maps = MAPS
-    # Measured: the layout of brightness tells of large shadows, and of nothing else where it is usual.
-    plain = (2.0, 1.0, 0.0)
-    excess = (0.0, 0.0, 1.0)
+    # Layouts tell of large shadows and of worn areas, and of nothing where they are usual (measured).
+    plain = (2.0, 0.0, 0.0)
+    excess = (0.0, 1.0, 1.0)
 
     local: LocalMaps
     texture: Layout
