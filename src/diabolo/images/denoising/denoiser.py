@@ -30,6 +30,7 @@ LOOKED_AT = 40  # images whose noise is estimated before training (a choice)
 NOISY = 3 / 255  # median deviation from where on the images count as noisy; photographs have 1/255 at most
 TOO_NOISY = 1.5  # times the highest level known, from where on a network is not asked (a choice)
 TURNS = 4  # quarter turns whose answers are averaged for the best quality
+STRONGEST = 2.5  # factor up to which an image may be made stronger (measured: with 5 it is made worse)
 NETWORK_SHARE = 0.75  # of the network in the mean with similar patches, for the best quality (measured)
 
 
@@ -133,16 +134,19 @@ class Denoiser:
         return joined
 
     def _noise(self, image: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-        """Return the noise as the network sees it, of levels that it knows; scaled where there is less.
+        """Return the noise as the network sees it.
 
-        What is removed falls with the variance below the lowest level known, as an optimal linear filter's
-        does: so an image with less noise than the network has seen is not made worse.
+        An image with more or less noise than the network knows is made fainter or stronger first, and the
+        answer the other way round (measured: 8 dB better than without, at twice the level). What is removed
+        from an image with much less falls with the variance, as an optimal linear filter's does: so it is not
+        made worse.
         """
-        known = deviations.clip(self.low, self.high)
-        found = predict_noise(self.network, image, known)
-        weaker = np.minimum(deviations / np.maximum(known, 1e-6), 1) ** 2
-        scaled: np.ndarray = found * weaker[:, :, None]
-        return scaled
+        mean = float(deviations.mean())
+        scale = np.float32(min(min(max(mean, self.low), self.high) / mean, STRONGEST))
+        known = (deviations * scale).clip(self.low, self.high)
+        weaker = np.minimum(deviations * scale / np.maximum(known, 1e-6), 1) ** 2 / scale
+        found: np.ndarray = predict_noise(self.network, image * scale, known) * weaker[:, :, None]
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the weights, as arrays for a model file."""

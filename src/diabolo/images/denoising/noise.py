@@ -10,9 +10,7 @@ from scipy import optimize, stats
 from diabolo.images.denoising.noise_level import INVISIBLE, NoiseLevel
 
 SIDE = 7  # of patches, in pixels (Liu et al. 2013)
-MAX_PATCHES = (
-    40_000  # of each channel, evenly spaced (measured: with half as many they are 3 % too high)
-)
+MAX_PATCHES = 40_000  # of each channel, evenly spaced (measured: with half as many they are 3 % too high)
 FEW = 4 * SIDE**2  # patches below which a covariance says nothing
 TEXTURE_QUANTILE = 0.99  # of the gradient energy of noise alone, up to which a patch counts as flat
 ROUNDS = 6  # of choosing flat patches and estimating from them: it settles in four
