@@ -18,6 +18,8 @@ def test_example_runs(path: Path, tmp_path: Path) -> None:
         sys.executable,
         "-W",
         "error",
+        "-W",
+        "ignore:this processor has no fast bfloat16",
         str(path),
         *([str(tmp_path)] if "FOLDER" in path.read_text() else []),
         *(["1"] if "EPOCHS" in path.read_text() else []),

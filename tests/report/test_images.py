@@ -192,7 +192,7 @@ def test_one_scale_serves_all_maps() -> None:
     assert (scale.low, scale.high) == (10, 45)
     grey = np.zeros((9, 9, 3), np.float32)
     assert scale.draw_over(grey, strong).sum() > scale.draw_over(grey, weak).sum() > 0
-    assert HeatScale.of([np.full((9, 9), 900.0)], calibrated=True).high == heat_map.MAX_CALIBRATED
+    assert HeatScale.of([np.full((9, 9), 900.0)], calibrated=True).high == heat_map.MAX_HIGH
     assert HeatScale.of([], calibrated=False).high > 0
 
 

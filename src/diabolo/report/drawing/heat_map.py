@@ -7,22 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The scale "plasma" of S. van der Walt and N. Smith (CC0): equal steps look equally large, and every colour
-# differs from the greys of the image below.
-COLOURS = np.array(
-    [[13, 8, 135], [106, 0, 168], [177, 42, 144], [225, 100, 98], [252, 166, 54], [240, 249, 33]], float
-)
-MIN_OPACITY, MAX_OPACITY = (
-    0.35,
-    0.85,
-)  # of the lowest and the highest colour: the image stays visible (choices)
+# The scale "plasma" of S. van der Walt and N. Smith (CC0), without its darkest fifth: equal steps look equal,
+# and every colour differs from the greys of a dark image too.
+COLOURS = np.array([[106, 0, 168], [177, 42, 144], [225, 100, 98], [252, 166, 54], [240, 249, 33]], float)
+MIN_OPACITY = 0.55  # of the lowest colour: it is seen (a choice)
+MAX_OPACITY = 0.9  # of the highest colour: the image stays visible (a choice)
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])  # of red, green and blue (ITU-R BT.601)
 MIN_SPAN = 1.0  # bits from the lowest to the highest colour: a choice
 # This share of the pixels of a map may have the highest colour: one extreme pixel must not fade all others
 # (a choice).
-TOP_SHARE = 0.002
+TOP_SHARE = 0.005
 TYPICAL_BITS = 10.0  # what one normal pixel in a thousand has, in calibrated maps
-MAX_CALIBRATED = 60.0  # bits of the highest colour in calibrated maps: a choice
+MIN_HIGH, MAX_HIGH = 15.0, 60.0  # bits of the highest colour in calibrated maps: choices
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class HeatScale:
         """
         tops = [float(np.quantile(bits, 1 - TOP_SHARE)) for bits in maps] or [0.0]
         if calibrated:
-            return cls(TYPICAL_BITS, float(np.clip(max(tops), 2 * TYPICAL_BITS, MAX_CALIBRATED)), True)
+            return cls(TYPICAL_BITS, float(np.clip(max(tops), MIN_HIGH, MAX_HIGH)), True)
         return cls(0.0, max(max(tops), MIN_SPAN), False)
 
     def draw_over(self, pixels: np.ndarray, bits: np.ndarray) -> np.ndarray:
