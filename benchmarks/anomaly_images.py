@@ -178,6 +178,7 @@ def measure(detector: str, load: Callable[[], Problem], seed: int, options: comm
     auroc = float(roc_auc_score(problem.labels, scores))
     figures = {"train": len(problem.train), "test": len(problem.test)}
     seconds = {"fit_seconds": fit_seconds, "ms_per_image": 1000 * use_seconds / len(scores)}
+    seconds["cpu_seconds"] = fit_seconds + use_seconds
     if problem.masks is None:
         return figures | {"object_auroc": auroc} | seconds
     maps = [shown for _, shown in answers if shown is not None]
@@ -192,7 +193,8 @@ def summary(rows: Sequence[Mapping[str, Any]], detector: str) -> dict[str, Any]:
     means = {m: common.mean(row.get(m) for row in own) for m in measures}
     with_masks = [row for row in own if "picture_auroc" in row] or own
     speed = {m: common.mean(row.get(m) for row in with_masks) for m in ("fit_seconds", "ms_per_image")}
-    return means | speed | {"failures": sum("error" in row for row in own)}
+    cpu = {"cpu_seconds": sum(row.get("cpu_seconds", 0.0) for row in own)}
+    return means | speed | cpu | {"failures": sum("error" in row for row in own)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -232,7 +234,8 @@ PROTOCOL = (
     "folders: two thirds of the normal images are fitted, whole objects where numbers in names tell them; "
     "the rest and all defects are scored. npz: each class is left out once, over all seeds; 3,000 images of "
     "the others are fitted, 500 and 500 scored. AUROC as a fraction, mean over runs; pixels: every fourth "
-    "row and column; region_overlap: up to 30 % of normal pixels; times in CPU seconds on one thread, of folders."
+    "row and column; region_overlap: up to 30 % of normal pixels; times in CPU seconds on one thread, of "
+    "folders."
 )
 
 if __name__ == "__main__":
