@@ -148,6 +148,8 @@ def _is_turned(image: PillowImage.Image) -> bool:
     """Return whether an image is turned by a quarter before it is shown."""
     if image.format == "PNG" and "exif" not in image.info:
         return False  # `getexif` would decode all of it, to look behind the pixels
+    if image.format == "TIFF":
+        return False  # whose size is already that of the turned image
     return image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
 
 

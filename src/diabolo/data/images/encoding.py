@@ -95,15 +95,20 @@ def _with_palette(image: PillowImage.Image, like: DecodedImage) -> PillowImage.I
         found = image.convert("RGB").quantize(N_COLOURS, Image.Quantize.MEDIANCUT).convert("PA")
         found.putalpha(image.getchannel("A"))
         return found
+    values = np.array(image.convert("RGB" if like.opacity is None else "RGBA"))
     if like.format == "GIF" and like.opacity is not None:
-        return image  # whose one transparent colour Pillow chooses
-    values = np.asarray(image.convert("RGB" if like.opacity is None else "RGBA"))
+        values[values[:, :, 3] < 128] = 0  # a gif has one transparent colour, and nothing in between
+        values[:, :, 3] = np.where(values[:, :, 3] < 128, 0, 255)
     colours, places = np.unique(values.reshape(-1, values.shape[2]), axis=0, return_inverse=True)
     if len(colours) > N_COLOURS:
+        if like.format == "GIF" and like.opacity is not None:
+            return image  # Pillow chooses its colours
         return image.quantize(N_COLOURS, Image.Quantize.FASTOCTREE)
     found = Image.fromarray(places.reshape(values.shape[:2]).astype(np.uint8)).convert("P")
     found.putpalette(colours[:, :3].tobytes())
-    if like.opacity is not None:
+    if like.format == "GIF" and like.opacity is not None and not colours[0].any():
+        found.info["transparency"] = 0  # the first colour in order is the transparent one
+    elif like.opacity is not None:
         found.info["transparency"] = colours[:, 3].tobytes()
     return found
 
