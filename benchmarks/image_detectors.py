@@ -52,8 +52,7 @@ def ours(train: Sequence[Image], seed: int) -> Fitted:
     """Score with the detector of diabolo."""
     from diabolo.images.defects.detector import DefectDetector
 
-    detector = DefectDetector.fit(train, seed=seed)
-    return lambda image: (detector.score(image), detector.anomaly_map(image))
+    return DefectDetector.fit(train, seed=seed).judge
 
 
 def nearest_images(train: Sequence[Image], seed: int) -> Fitted:

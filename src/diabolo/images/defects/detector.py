@@ -100,7 +100,7 @@ class DefectDetector:
         Raises:
             DataError: it has other channels than the images of the fit.
         """
-        return self._full_map(self._standardised(self._layers(image)), image)
+        return self.judge(image)[1]
 
     def score(self, image: np.ndarray) -> float:
         """Return the anomaly score of an image: higher is more anomalous.
@@ -111,9 +111,22 @@ class DefectDetector:
         Raises:
             DataError: it has other channels than the images of the fit.
         """
+        return self.judge(image)[0]
+
+    def judge(self, image: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the anomaly score of an image and its map, as `score` and `anomaly_map`, in half the time.
+
+        Args:
+            image: (height, width, channels), 0 to 1.
+
+        Raises:
+            DataError: it has other channels than the images of the fit.
+        """
         layers = self._layers(image)
-        pieces = [_top(self._standardised(layers)), *self.model.log_distances(layers)]
-        return self.joining.score(pieces, self.model.plain, self.model.excess)
+        standardised = self._standardised(layers)
+        pieces = [_top(standardised), *self.model.log_distances(layers)]
+        score = self.joining.score(pieces, self.model.plain, self.model.excess)
+        return score, self._full_map(standardised, image)
 
     def expected(self, image: np.ndarray) -> np.ndarray:
         """Return (height, width, channels) what was expected: the image with its anomalous parts replaced.
