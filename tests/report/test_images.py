@@ -20,7 +20,7 @@ from diabolo.report import report
 from diabolo.report.drawing import charts, heat_map, thumbnails
 from diabolo.report.drawing.heat_map import HeatScale
 from diabolo.report.image_view import ImageView
-from diabolo.report.images import sheets
+from diabolo.report.images import before_after, sheets
 from diabolo.report.images.shown import image_names
 from diabolo.report.latent import spread_out
 from diabolo.report.table_view import TableView
@@ -247,3 +247,59 @@ def test_names_of_images() -> None:
     assert image_names(pa.array(["a/b/x.png", "a/c/y.png"])) == ["b/x.png", "c/y.png"]
     assert image_names(pa.array(["/a/x.png", "b/y.png"]))[1] == "b/y.png"
     assert image_names(pa.array([b"\x89PNG", None])) == ["image 0", "image 1"]
+
+
+@pytest.fixture(scope="module")
+def denoiser(folder: Path) -> Autoencoder:
+    return fitted(folder, "denoising", budget="1s")
+
+
+def test_before_and_after_are_compared_at_full_size(
+    denoiser: Autoencoder, folder: Path, tmp_path: Path
+) -> None:
+    page, text = write(denoiser, folder, tmp_path)
+    assert "Before and after the noise is removed" in page.headings
+    assert text.count('class="compare"') == before_after.N_DENOISED
+    assert sum((i.get("alt") or "").endswith(" without noise") for i in page.images) == 4
+    assert before_after._middle(np.zeros((2000, 3000, 3))).shape == (320, 480, 3)
+
+
+@pytest.mark.browser
+def test_the_slider_between_before_and_after_moves(
+    denoiser: Autoencoder, folder: Path, tmp_path: Path, chrome: Any
+) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    chrome.set_window_size(1200, 900)
+    chrome.get(denoiser.report(folder, tmp_path / "report.html").as_uri())
+    figure = chrome.find_element("css selector", ".compare")
+    slider = figure.find_element("css selector", "input")
+    shown = "return getComputedStyle(arguments[0].querySelector('.after')).clipPath"
+    assert slider.is_displayed() and "50%" in chrome.execute_script(shown, figure)
+    slider.send_keys(Keys.HOME)
+    assert "50%" not in chrome.execute_script(shown, figure)
+    assert slider.get_attribute("aria-valuetext").startswith("0 %")
+    stack = figure.find_element("css selector", ".stack")
+    ActionChains(chrome).move_to_element_with_offset(stack, stack.size["width"] // 4, 0).click().perform()
+    assert slider.get_attribute("value") in ("74", "75", "76")
+    wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    chrome.set_window_size(520, 900)
+    assert chrome.execute_script(wide) <= 0
+    assert chrome.execute_script("return performance.getEntriesByType('resource').filter(r => "
+                                 "!r.name.startsWith('data:')).length") == 0  # fmt: skip
+    assert chrome.get_log("browser") == []
+
+
+def test_what_a_detector_expects_is_shown_in_the_units_of_the_image(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    bright = np.full((40, 12, 12), 14) + rng.integers(-1, 2, (40, 12, 12))
+    bright[:, 0, 0] = 0
+    images = bright.astype(np.uint8)  # from 0 to 15, and shown from black to white
+    model = fitted(images, "default")
+    view = report.make_view(model, images)
+    assert isinstance(view, ImageView) and view.has_detector
+    expected = dict(view.cards()[0].shown)["Expected"]  # type: ignore[attr-defined]
+    shown = np.asarray(Pillow.open(io.BytesIO(base64.b64decode(expected.uri.partition(",")[2]))))
+    assert np.median(shown) > 200
+    text = write(model, images, tmp_path)[1]
+    assert "one normal pixel in a thousand" in text

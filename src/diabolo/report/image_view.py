@@ -116,7 +116,6 @@ class ImageView(View):
             "sheets": contact_sheets(self),
             "reconstructions": reconstructions(self),
             "denoised": before_after(self),
-            "pixelated": self.images.are_exact,
         }
 
     def alarm_caveats(self) -> list[str]:

@@ -101,11 +101,15 @@ def _expected(view: ImageView, explanation: Explanation, frame: Frame) -> list[n
     if models is None or models.defects is None:
         values = explanation.expected[view.column]
         return [view.images.of_answer(values, line) for line in range(len(explanation.rows))]
-    expected = [models.defects.expected(image) for image in models.images(frame)[0]]
+    images, _ = models.images(frame)
+    expected = [models.defects.expected(image) for image in images]
     if not view.images.are_exact:
         return expected
-    black, white = models.pixel_range.limits
-    return [view.images.to_unit(black + image * (white - black)) for image in expected]
+    stored = [images.decoded(line) for line in range(len(images))]
+    return [
+        view.images.to_unit(one.black + image * (one.white - one.black))
+        for one, image in zip(stored, expected, strict=True)
+    ]
 
 
 def _card(view: ImageView, row: int, explained: _Explained, scale: HeatScale) -> ImageCard:
