@@ -303,3 +303,18 @@ def test_what_a_detector_expects_is_shown_in_the_units_of_the_image(tmp_path: Pa
     assert np.median(shown) > 200
     text = write(model, images, tmp_path)[1]
     assert "one normal pixel in a thousand" in text
+
+
+def test_the_hash_is_that_of_the_images_not_of_their_place(
+    model: Autoencoder, folder: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    copy = shutil.copytree(folder, tmp_path / "copy")
+
+    def digest_of(place: Path) -> str:
+        return dict(report.facts(report.make_view(model, place)))["SHA-256 of the data"]
+
+    assert digest_of(copy) == digest_of(folder)
+    Pillow.fromarray(photographs(1, seed=9)[0]).save(copy / "part 03.jpg")
+    assert digest_of(copy) != digest_of(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -11,12 +13,23 @@ from diabolo.data.sources import UserTable
 BATCH_ROWS = 65_536  # a choice that must stay: the hash depends on it
 
 
-def digest(user_table: UserTable) -> str:
-    """Return the SHA-256 of the data as an Arrow stream of batches of 65,536 rows.
+def digest(user_table: UserTable, files: Iterable[str | Path] = ()) -> str:
+    """Return the SHA-256 of the data as an Arrow stream of batches of 65,536 rows, or of files.
 
-    It does not depend on the dataframe library that held the data.
+    It does not depend on the dataframe library that held the data. Where there are files, their contents
+    count in place of the data, which only says where they lie.
+
+    Args:
+        user_table: the data.
+        files: of images.
     """
     sha256 = hashlib.sha256()
+    files = list(files)
+    for path in files:
+        with open(path, "rb") as file:
+            sha256.update(hashlib.file_digest(file, "sha256").digest())
+    if files:
+        return sha256.hexdigest()
 
     class Sink:
         """A file that only hashes what is written to it."""

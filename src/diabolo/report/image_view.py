@@ -110,6 +110,10 @@ class ImageView(View):
             for row in self.images.are_present(rows)
         }
 
+    @property
+    def files(self) -> list[str]:
+        return self.images.files
+
     def further_content(self) -> dict[str, Any]:
         return {
             "heat": self._cards[1],

@@ -177,7 +177,7 @@ def facts(view: View) -> list[tuple[str, str]]:
         for name, network in engine.networks.items()
     )
     lines = [
-        ("SHA-256 of the data", digest(view.user_table)),
+        ("SHA-256 of the data", digest(view.user_table, view.files)),
         *((f"fit: {key.replace('_', ' ')}", shorten(str(v))) for key, v in engine.facts.items()),
         ("networks", networks),
         ("diabolo", __version__),

@@ -166,6 +166,11 @@ class View(ABC):
         """
         return {}
 
+    @property
+    def files(self) -> list[str]:
+        """The files that hold the data, where the data that was read only names them."""
+        return []
+
     def further_content(self) -> dict[str, Any]:
         """Return variables that only the template of this kind of data has."""
         return {}

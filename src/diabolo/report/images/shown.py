@@ -84,6 +84,18 @@ class ShownImages:
         pixels = np.moveaxis(channels_first(one, self.column)[0][0], 0, 2)
         return self.to_unit(pixels)
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of the images that are present and lie in files of their own."""
+        if is_image(self.values.type):
+            return []
+        present = self.are_present(range(len(self.values)))
+        return [
+            path
+            for path in self.values.take(pa.array(present, pa.int64())).to_pylist()
+            if is_image_path(path)
+        ]
+
     def to_unit(self, pixels: np.ndarray) -> np.ndarray:
         """Return pixels of a small array from 0 to 1 in grey or in colour, without opacity.
 
