@@ -248,10 +248,10 @@ def test_forged_pictures_are_refused(
 
 
 def test_memory_of_large_pictures_is_bounded() -> None:
-    schema = Autoencoder().inspect(np.random.default_rng(0).random((200, 128, 240)))
-    codes = schema.encode({"image": to_images(np.random.default_rng(1).random((200, 128, 240)), "image")})
+    images = np.random.default_rng(0).random((1_200, 64, 60), np.float32)
+    codes = Autoencoder().inspect(images).encode({"image": to_images(images, "image")})
     memory = Memory.fit(codes, {"pixels": torch.tensor([True])})
-    assert len(memory) == 130  # four million pixels
+    assert len(memory) == 4_000_000 // (64 * 60)
     found = memory.search(codes[:5], k=2)
     assert (found.rows >= 0).all() and np.isfinite(found.distance).all()
 

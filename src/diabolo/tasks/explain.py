@@ -45,7 +45,7 @@ class Explanation(Answer):
         neighbours: the columns of `nearest`: row, distance, and the values of the most similar remembered
             rows; for a series, the time at which the most similar window starts.
         maps: image column -> for each row (height, width) how anomalous each pixel is, in bits: one normal
-            pixel in a thousand has 10.
+            pixel in a thousand has 10. One array, or a list of arrays if the sizes of the images differ.
     """
 
     user_table: UserTable
@@ -243,7 +243,8 @@ def _pixel_maps(engine: Engine, frame: Frame, cells: CellPredictions) -> dict[st
         found = [np.zeros(part.shape) for part in maps[models.column]]
         for row, image in zip(rows.tolist(), images, strict=True):
             found[row] = models.defects.anomaly_map(image) / models.defects.typical * BITS_OF_TYPICAL
-        maps[models.column] = found
+        same = len({part.shape for part in found}) == 1
+        maps[models.column] = np.stack(found) if same else found
     return maps
 
 
