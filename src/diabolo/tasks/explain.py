@@ -234,7 +234,7 @@ def _predicted(model: Model, frame: Frame, batch: Batch, wanted: np.ndarray) -> 
 def _pixel_maps(engine: Engine, frame: Frame, cells: CellPredictions) -> dict[str, Sequence[np.ndarray]]:
     """Return image column -> for each row (height, width) how anomalous each pixel is, in bits."""
     slots = (s for s in engine.schema.slots if s.kind == Pixels.kind and s.name in engine.schema.scored)
-    maps: dict[str, Sequence[np.ndarray]] = {
+    maps: dict[str, Any] = {
         s.name: np.nan_to_num(cells.nats[s.kind][:, s.index]).sum(1) / np.log(2) for s in slots
     }
     models = engine.images
