@@ -20,8 +20,8 @@ from diabolo.utils.sampling import evenly_spaced
 # Choices:
 MAX_SIDE = 64  # pixels of the longer side that networks read
 # Bytes of all images of a fit together, at the size that networks read. Measured: at its peak a fit holds
-# about 57 times as much (float32, masks, gradients, memory), so that 100,000 images fit within 2 GB.
-MAX_BYTES = 25_000_000
+# about 66 times as much (float32, masks, gradients, memory), so that 100,000 images fit within 2 GB.
+MAX_BYTES = 20_000_000
 MIN_SIDE = 8
 N_SIZED = 1_000  # images whose sizes are looked at
 
