@@ -10,7 +10,7 @@ import numpy as np
 
 from diabolo.utils.checks import require
 
-USUAL = 0.9  # share of normal images that do not exceed what is usual (measured)
+USUAL = 0.9  # share of normal images that do not exceed what is usual (a choice)
 MIN_SPREAD = 1e-3  # of logarithms of distances, where all images of the fit are alike
 
 

@@ -15,12 +15,14 @@ from diabolo.images.defects.layers import ENERGIES, Layers
 from diabolo.images.defects.patch_gaussian import STRIDE, PatchGaussian, PatchMoments, PatchShape
 from diabolo.images.defects.position import MIN_DISTANCE
 
-DETAIL = PatchShape(9, kept=40)  # of the contrast: whether a patch is likely (measured, as the next two)
+DETAIL = PatchShape(
+    9, kept=40
+)  # of the contrast: whether a patch is likely (better than 5, 7 and 13, measured)
 GAP = PatchShape(9, dilation=2, centre=3)  # of the contrast: whether its centre follows from what is around
-TEXTURE = PatchShape(5, kept=10)  # of the texture, for each of its layers
+TEXTURE = PatchShape(5, kept=10)  # of the texture, for each of its layers (a choice)
 SHAPES = (DETAIL, GAP, TEXTURE)
 MAPS = len(SHAPES) + 1  # the last is the contrast itself, without a model
-CONTRAST_BLUR = 1.5  # pixels (measured)
+CONTRAST_BLUR = 1.5  # pixels (a choice)
 
 
 class LocalMoments:

@@ -30,7 +30,7 @@ class Objects(ImageKind):
 
     name = "objects"
     maps = 1
-    plain = (0.0, 1.0)  # the largest difference says less than all of them (measured)
+    plain = (0.0, 1.0)  # the largest difference says less than all of them (a choice)
     excess = (1.0, 0.0)
 
     memory: NearestImages

@@ -13,10 +13,10 @@ from torch.nn import functional
 from diabolo.images.defects.filtering import blur, padded
 from diabolo.utils.checks import require
 
-STRIDE = 2  # pixels between patches (measured: 1 finds no more)
-PATCHES = 200  # drawn of each image (measured)
-RIDGE = 1e-3  # of the mean variance, where a covariance is inverted (measured)
-SMOOTHING = 0.7  # deviation, in patches, of the blur of a map (measured)
+STRIDE = 2  # pixels between patches (a choice)
+PATCHES = 200  # drawn of each image (a choice)
+RIDGE = 1e-3  # of the mean variance, where a covariance is inverted (a choice)
+SMOOTHING = 0.7  # deviation, in patches, of the blur of a map (.7 to 1 are equal, measured)
 MIN_SCALE = 1e-3  # of a pixel that never changes, in units of the layer
 MIN_RIDGE = 1e-6  # of the mean variance, against rounding
 MAX_SIDE, MAX_FILTERS = 15, 4_096  # of what a model file may hold

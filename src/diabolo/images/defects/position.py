@@ -14,8 +14,8 @@ from torch.nn import functional
 from diabolo.images.defects.filtering import interpolated, resized
 from diabolo.utils.checks import require
 
-CELLS = 40  # in height and in width of an image of any size (measured)
-SHARED = 0.5  # share of the variance at a place that is the mean over all places (measured)
+CELLS = 40  # in height and in width of an image of any size (a choice)
+SHARED = 0.5  # share of the variance at a place that is the mean over all places (a choice)
 MIN_DISTANCE = 1e-3  # before logarithms
 MIN_VARIANCE = 1e-4  # of logarithms of distances
 
