@@ -30,7 +30,7 @@ class Surfaces(ImageKind):
 
     name = "surfaces"
     maps = MAPS
-    # Layouts tell of large shadows and of worn areas, and of nothing where they are usual (measured).
+    # Layouts tell of large shadows and worn areas (measured, of synthetic ones only), and of little else.
     plain = (2.0, 0.0, 0.0)
     excess = (0.0, 1.0, 1.0)
 
