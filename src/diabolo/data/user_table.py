@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diabolo.data.columns.image import ARRAY_SHAPES, is_image, to_images, to_pixels
+from diabolo.data.columns.objects import COMPLEX_HINT, from_objects, is_missing
 from diabolo.data.files import read_file
 from diabolo.data.images.folder import IMAGE_COLUMN, is_image_path, read_image_folder
 from diabolo.data.images.memory import (
@@ -26,7 +26,6 @@ from diabolo.data.images.memory import (
 )
 from diabolo.errors import ColumnError, DataError
 
-COMPLEX_HINT = "use their real part or their absolute value"
 TABLE_HINT = "a dataframe, a numpy array, a mapping of columns, a list of rows, or the path of a file"
 
 
@@ -290,7 +289,7 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
         values = values.detach().cpu().numpy()  # a tensor
     if str(getattr(values, "dtype", "object")) == "object" and not isinstance(values, Mapping):
         listed = values if isinstance(values, list | tuple) else list(values)
-        listed = [None if _is_missing(value) else value for value in listed]
+        listed = [None if is_missing(value) else value for value in listed]
         if are_images(listed):
             return stack_images(listed, name)
         if any(isinstance(value, Path) for value in listed):
@@ -324,36 +323,7 @@ def _to_arrow(values: Any, name: str) -> pa.Array:
     try:
         return _combine_chunks(pa.array(values, from_pandas=True))
     except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
-        return _from_objects(list(values), name)
-
-
-def _from_objects(values: list[Any], name: str) -> pa.Array:
-    """Return values that arrow has no type for: whole numbers of any size as floats, mixed types as text."""
-    known = [None if _is_missing(v) else v for v in values]
-    if any(isinstance(v, complex | np.complexfloating) for v in known):
-        row = next(i for i, v in enumerate(known) if isinstance(v, complex | np.complexfloating))
-        raise ColumnError("complex numbers cannot be read", column=name, row=row, hint=COMPLEX_HINT)
-    if all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in known):
-        return pa.array([None if v is None else _to_float(v) for v in known], pa.float64())
-    # The schema shows text as a category. Half a surrogate pair is no text by itself.
-    text = [None if v is None else str(v).encode(errors="replace").decode() for v in known]
-    return pa.array(text, pa.string())
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether a Python object stands for a missing value: None, NaN, NaT or NA."""
-    try:
-        return value is None or bool(value != value)
-    except (TypeError, ValueError):
-        return type(value).__name__ == "NAType"  # an array in a cell is not missing
-
-
-def _to_float(value: float) -> float:
-    """Return a whole number of any size as a float, an infinity if it is too large."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return from_objects(list(values), name)
 
 
 def _replace_in_pandas(column: Any, new: pa.Array, replaced: np.ndarray) -> Any:

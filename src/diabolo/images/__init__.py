@@ -1,1 +1,1 @@
-"""Images beside the networks: denoising, anomalies, recognition; an image is (height, width, channels), 0 to 1."""
+"""Models of images beside the networks; an image is (height, width, channels), from 0 to 1."""

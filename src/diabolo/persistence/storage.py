@@ -35,8 +35,9 @@ from diabolo.utils.json import to_json_value
 from diabolo.utils.tensor_file import TensorFile, is_tensor_file, open_tensor_file, pack, parse_json
 from diabolo.utils.torch_state import forked_rng
 
-FORMAT = 4  # of the files that this version writes
-UNCHANGED_SINCE = 3  # format whose names are the present ones; it has no checks of the cells of a table
+FORMAT = 5  # of the files that this version writes
+# Format whose names are the present ones; it has no checks of the cells of a table, 4 no models of images.
+UNCHANGED_SINCE = 3
 MAX_REASON_LENGTH = 300  # characters of an error from a file that a message shows
 RECORDED_LIBRARIES = ("narwhals", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch")
 

@@ -258,9 +258,9 @@ def _fill(
 ) -> None:
     """Write what is known of some rows into the verdicts on a column.
 
-    Only the ways that can be named count: that a number is unlikely, without any of them, is what the networks
-    say, and say better (columns of sums of money that may be negative: AUPR of exchanged values .44 with it,
-    .50 without, .52 of the network alone; on tables with everyday errors the same figures).
+    Only the ways that can be named count: that a number is unlikely, without any of them, is what the
+    networks say, and say better (columns of sums of money that may be negative: AUPR of exchanged values .44
+    with it, .50 without, .52 of the network alone; on tables with everyday errors the same figures).
 
     Args:
         verdicts: of the column.
