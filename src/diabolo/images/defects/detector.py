@@ -14,6 +14,7 @@ from torch.nn import functional
 from diabolo.errors import DataError
 from diabolo.images.defects.base import ImageKind
 from diabolo.images.defects.filtering import interpolated
+from diabolo.images.defects.folds import separated_folds
 from diabolo.images.defects.joining import Joining
 from diabolo.images.defects.layers import THUMBNAIL, WORKING_SIDE, Layers, Preparation
 from diabolo.images.defects.local_maps import inside, named
@@ -75,8 +76,7 @@ class DefectDetector:
             )
         preparation = Preparation.choose(images)
         layers = _read(images, preparation, seed, progress)
-        folds = np.arange(len(layers)) % min(FOLDS, len(layers))
-        model, left_out = _fit_model(layers, folds, seed, preparation)
+        model, left_out, folds = _fit_model(layers, seed, preparation)
         maps = [left_out[fold].log_maps(one) for one, fold in zip(layers, folds, strict=True)]
         sums = [PositionSums(model.maps) for _ in left_out]
         for one, fold in zip(maps, folds, strict=True):
@@ -243,16 +243,19 @@ def _read(
 
 
 def _fit_model(
-    layers: Sequence[Layers], folds: np.ndarray, seed: int, preparation: Preparation
-) -> tuple[ImageKind, list[ImageKind]]:
-    """Return the model of the kind that the images are of, and those without each fold."""
+    layers: Sequence[Layers], seed: int, preparation: Preparation
+) -> tuple[ImageKind, list[ImageKind], np.ndarray]:
+    """Return the model of the kind that the images are of, those without each fold, and the folds."""
+    count = min(FOLDS, len(layers))
     small = preparation.factor == 1 and max(layers[0].contrast.shape[2:]) <= OBJECT_SIDE
     if small:
+        folds = np.arange(len(layers)) % count
         objects, without = Objects.fit_folds(layers, folds, seed)
         if predicted_share(without, layers, folds) > ALIGNED:
-            return objects, list(without)
+            return objects, list(without), folds
+    folds = separated_folds(np.stack([one.thumbnail for one in layers]), count)
     surfaces, parts = Surfaces.fit_folds(layers, folds, seed)
-    return surfaces, list(parts)
+    return surfaces, list(parts), folds
 
 
 def _without(sums: Sequence[PositionSums], left_out: int) -> PositionScale:

@@ -55,8 +55,7 @@ class Objects(ImageKind):
         return torch.log(blur(image, DIFFERENCE_BLUR).clamp_min(MIN_DISTANCE))
 
     def log_distances(self, layers: Layers) -> list[float]:
-        away = np.linalg.norm(self.memory.nearest(layers.thumbnail) - layers.thumbnail, axis=1)
-        return [float(np.log(away.mean() + MIN_DISTANCE))]
+        return [float(np.log(self.memory.distance(layers.thumbnail) + MIN_DISTANCE))]
 
     def expected(self, image: np.ndarray, layers: Layers, suspicious: np.ndarray) -> np.ndarray:
         roots = self.memory.nearest(layers.thumbnail).mean(0)
