@@ -183,7 +183,9 @@ HOSTILE: dict[str, Callable[[Parts], bytes]] = {
     "a card with NaN": text_in('"rate": 0.', '"rate": NaN, "x": 0.'),
     "a card with an infinite number": text_in('"rate": 0.', '"rate": 1e999, "x": 0.'),
     "a card with a huge number": text_in('"rate": 0.', f'"rate": {"9" * 100_000}, "x": 0.'),
-    "a card that says a thing twice": text_in('"format": 4', '"format": 4, "format": 4'),
+    "a card that says a thing twice": text_in(
+        f'"format": {FORMAT}', f'"format": {FORMAT}, "format": {FORMAT}'
+    ),
     "a network wider than the machine": first_width(WEIGHT, 1 << 20),
     "a network of a million layers": carded(lambda c: member(c).update(layers=[1] * 1_000_000)),
     "an embedding wider than the machine": carded(lambda c: member(c).update(embedding=1 << 40)),

@@ -105,7 +105,7 @@ class TypoPairs:
 
 def fold(text: str) -> str:
     """Return a text in lower case, with one space for every run of spaces, hyphens and underscores."""
-    return re.sub(r"[\s\-_]+", " ", text.casefold().strip())
+    return re.sub(r"[\s\-_]+", " ", text.casefold()).strip()
 
 
 def find_typos(
