@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from diabolo.persistence.storage import FORMAT
+
 TYPES = {
     "BOOL": np.bool_,
     "I8": np.int8,
