@@ -117,11 +117,12 @@ def read_array_file(path: str | Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path}: there is no such file", hint=f"the current folder is {Path.cwd()}")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded as file:
-            arrays = {name: file[name] for name in file.files}
+        # Opened here: numpy leaves a damaged archive open.
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            arrays = {name: loaded[name] for name in loaded.files}
     except (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
