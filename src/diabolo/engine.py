@@ -94,8 +94,13 @@ class Engine:
     @property
     def calibration(self) -> Calibration:
         """From evidence to bits."""
-        of_images = None if self.images is None or not self.images.alone else self.images.calibration
+        of_images = self.images.calibration if self.images is not None and self._has_only_images else None
         return self.rows.calibration if of_images is None else of_images
+
+    @property
+    def _has_only_images(self) -> bool:
+        """Whether the images of a column are all that is scored."""
+        return self.images is not None and self.schema.scored == [self.images.column]
 
     @property
     def recognizer(self) -> Recognizer | None:
@@ -165,8 +170,9 @@ class Engine:
 
     def bits(self, frame: Frame) -> np.ndarray:
         """Return (user rows,) the anomaly score of each row in bits."""
-        bits = self.rows.bits(frame)
-        return bits if self.images is None else self.images.bits(frame, bits)
+        if self.images is None:
+            return self.rows.bits(frame)
+        return self.images.bits(frame, lambda: self.rows.bits(frame), alone=self._has_only_images)
 
     def to_user_rows(
         self, frame: Frame, kind: str, values: np.ndarray, weights: np.ndarray | None = None

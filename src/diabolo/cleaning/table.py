@@ -32,6 +32,7 @@ from diabolo.cleaning.texts.values import CENSORED, MISSING_WORDS
 from diabolo.cleaning.verdicts import Verdicts
 from diabolo.data.columns.convert import plain_type
 from diabolo.utils.checks import is_text_list, require
+from diabolo.utils.files import select_prefix
 from diabolo.utils.sampling import evenly_spaced
 
 MAX_COLUMNS = 200  # that are checked, so that wide tables take no longer: the first ones
@@ -271,10 +272,7 @@ class TableErrors:
             require(bool(((found >= -1) & (found < bound)).all()) and found.max() >= 0, "codes of texts")
         numbers = None
         if state["numbers"] is not None:
-            of_numbers = {
-                k.removeprefix("numbers/"): v for k, v in arrays.items() if k.startswith("numbers/")
-            }
-            numbers = NumberErrors.restore(of_numbers, state["numbers"])
+            numbers = NumberErrors.restore(select_prefix(arrays, "numbers/"), state["numbers"])
         words, traces = dict(state["missing_words"]), frozenset(state["traces"])
         require(is_text_list([*words, *words.values()]) and is_text_list(list(traces)), "names of columns")
         texts_found = TextErrors.restore(_text_table(kinds, values, codes, groups), right, state["texts"])

@@ -18,7 +18,12 @@ from diabolo.cli.output import (
 from diabolo.errors import need
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cyclopts import Parameter
+
+    from diabolo.data.sources import UserTable
+    from diabolo.tasks import Answer
 else:
     Parameter = need("cyclopts", "cli").Parameter
 
@@ -98,8 +103,7 @@ def verify(
     check_format(output)
     rows = read_data(data)
     answer = tasks.verify(load_model(model), rows, read_data(other), false_accept_rate=false_accept_rate)
-    table = add_key_columns(answer.to_arrow(), rows.table, path_columns(rows))
-    write_answer(table, output, json, "the first pairs", table.slice(0, 10))
+    _write(answer, rows, output, json, "the first pairs")
 
 
 def identify(
@@ -123,8 +127,7 @@ def identify(
     check_format(output)
     rows, known = read_data(data), read_data(gallery)
     answer = tasks.identify(load_model(model), rows, gallery=known, false_accept_rate=false_accept_rate)
-    table = add_key_columns(answer.to_arrow(), rows.table, path_columns(rows))
-    write_answer(table, output, json, "the first images", table.slice(0, 10))
+    _write(answer, rows, output, json, "the first images")
 
 
 def group(
@@ -146,5 +149,10 @@ def group(
     check_format(output)
     rows = read_data(data)
     answer = tasks.group(load_model(model), rows, false_accept_rate=false_accept_rate)
+    _write(answer, rows, output, json, "the first images")
+
+
+def _write(answer: Answer, rows: UserTable, output: Path | None, as_json: bool, title: str) -> None:
+    """Write an answer with a line for each row, and the paths of the images in front of it."""
     table = add_key_columns(answer.to_arrow(), rows.table, path_columns(rows))
-    write_answer(table, output, json, "the first images", table.slice(0, 10))
+    write_answer(table, output, as_json, title, table.slice(0, 10))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 
-from diabolo.data.columns.convert import to_array
 from diabolo.data.images import ImageSequence, PixelRange
 from diabolo.data.sources import Frame
 from diabolo.detection.calibration import Calibration
+from diabolo.utils.files import select_prefix
 from diabolo.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ class ImageModels:
         defects: says how anomalous images are, and where; None if it was not asked for.
         denoiser: removes noise; likewise.
         recognizer: says which images show the same person or thing; likewise.
-        alone: whether no other column is scored.
     """
 
     column: str
@@ -51,19 +51,18 @@ class ImageModels:
     defects: DefectDetector | None = None
     denoiser: Denoiser | None = None
     recognizer: Recognizer | None = None
-    alone: bool = True
 
     @classmethod
     def fit(
         cls,
         frame: Frame,
         column: str,
+        pixel_range: PixelRange,
         uses: Collection[str],
         *,
         labels: str | None = None,
         noise: float | None = None,
         budget: float | None = None,
-        alone: bool = True,
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Self:
@@ -72,16 +71,14 @@ class ImageModels:
         Args:
             frame: the rows of the fit.
             column: the one with the images.
+            pixel_range: what black and white are in them.
             uses: which of `USES`.
             labels: the column that says who or what an image shows; None without.
             noise: standard deviation of the noise to remove, in stored values; None for a range.
             budget: seconds that the denoiser may train; None for its own number of steps.
-            alone: whether no other column is scored.
             seed: of every random number.
             progress: called with the progress.
         """
-        columns = frame.user_table.columns()
-        pixel_range = PixelRange.of(columns[column])
         images, rows = _present(frame, pixel_range, column)
         defects = denoiser = recognizer = None
         if "defects" in uses:
@@ -93,16 +90,18 @@ class ImageModels:
                 images, noise=level, steps=steps, budget=budget, seed=seed, progress=progress
             )
         if "recognition" in uses:
-            names = None if labels is None else [_as_label(v) for v in columns[labels].take(pa.array(rows))]
+            names = (
+                None if labels is None else _labels(frame.user_table.columns()[labels].take(pa.array(rows)))
+            )
             recognizer = _model_of("recognition").fit(images, names, seed=seed, progress=progress)
-        return cls(column, pixel_range, defects, denoiser, recognizer, alone)
+        return cls(column, pixel_range, defects, denoiser, recognizer)
 
     @property
     def notes(self) -> list[str]:
         """What the user should know."""
         return [] if self.denoiser is None else list(self.denoiser.notes)
 
-    @property
+    @cached_property
     def calibration(self) -> Calibration | None:
         """From anomaly scores of images to bits; None without a model of defects."""
         if self.defects is None:
@@ -117,7 +116,7 @@ class ImageModels:
         """
         return _present(frame, self.pixel_range, self.column)
 
-    def bits(self, frame: Frame, others: np.ndarray) -> np.ndarray:
+    def bits(self, frame: Frame, others: Callable[[], np.ndarray], *, alone: bool) -> np.ndarray:
         """Return (rows,) the anomaly score of each row in bits.
 
         Beside other columns, a row is as anomalous as the rarer of its image and the rest; twice the smaller
@@ -125,16 +124,19 @@ class ImageModels:
 
         Args:
             frame: the rows that were read.
-            others: (rows,) bits of the rows without their images, which also stand for missing images.
+            others: returns (rows,) bits of the rows without their images, which also stand for missing
+                images; called only where they count.
+            alone: whether no other column is scored.
         """
         calibration = self.calibration
         if calibration is None or self.defects is None:
-            return others
+            return others()
         images, rows = self.images(frame)
-        scores = np.array([self.defects.score(image) for image in images], dtype=float)
-        bits = others.copy()
-        own = calibration.bits(scores)
-        bits[rows] = own if self.alone else np.maximum(np.maximum(own, others[rows]) - 1, 0)
+        own = calibration.bits(np.array([self.defects.score(image) for image in images], dtype=float))
+        if alone and len(rows) == frame.rows:
+            return own
+        bits = others().copy()
+        bits[rows] = own if alone else np.maximum(np.maximum(own, bits[rows]) - 1, 0)
         return bits
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -146,7 +148,6 @@ class ImageModels:
         return {
             "column": self.column,
             "pixel_range": asdict(self.pixel_range),
-            "alone": self.alone,
             "models": {use: model.state() for use, model in self._models()},
         }
 
@@ -165,8 +166,7 @@ class ImageModels:
         pixel_range.check()
         models = {}
         for use, stored in state["models"].items():
-            own = {k.removeprefix(f"{use}/"): v for k, v in arrays.items() if k.startswith(f"{use}/")}
-            models[use] = _model_of(use).restore(own, stored)
+            models[use] = _model_of(use).restore(select_prefix(arrays, f"{use}/"), stored)
         if sum(k.split("/")[0] in models for k in arrays) != len(arrays):
             raise ValueError("it holds arrays that belong to no model of images")
         return cls(
@@ -175,7 +175,6 @@ class ImageModels:
             models.get("defects"),
             models.get("denoising"),
             models.get("recognition"),
-            bool(state["alone"]),
         )
 
 
@@ -185,15 +184,14 @@ def _model_of(use: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _as_label(value: pa.Scalar) -> str | None:
-    """Return a label as text; None if it is missing."""
-    return None if value.as_py() is None else str(value.as_py())
+def _labels(values: pa.Array) -> list[str | None]:
+    """Return labels as text; None for missing ones."""
+    return [None if value is None else str(value) for value in values.to_pylist()]
 
 
 def _present(frame: Frame, pixel_range: PixelRange, name: str) -> tuple[ImageSequence, np.ndarray]:
     """Return the images of a column that are present, and the numbers of their rows."""
     # As the frame has it: an image that cannot be decoded is missing there.
-    present = to_array(frame.columns[name]).is_valid()
-    rows = np.flatnonzero(present.to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(frame.present(name))
     values = frame.user_table.columns()[name].take(pa.array(rows))
     return ImageSequence(values, pixel_range, name), rows

@@ -127,7 +127,7 @@ class ImageView(View):
 
     def caveats(self) -> list[str]:
         """Return what is not seen in images of this size."""
-        shape = getattr(self.engine.source, "images", {}).get(self.column)
+        shape = self.engine.source.images.get(self.column)
         if shape is None:
             return []
         height, width = shape[:2]

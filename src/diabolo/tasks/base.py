@@ -15,12 +15,12 @@ from torch import Tensor
 
 from diabolo.cleaning.joining import UNEXPECTED, JudgedCells
 from diabolo.data.columns import Number
-from diabolo.data.columns.convert import plain_type, plain_values, to_array, to_float
+from diabolo.data.columns.convert import at_rows, plain_type, plain_values, to_float
 from diabolo.data.columns.image import is_image, stored_layout, to_images, to_pixels
 from diabolo.data.fields import FIELDS, Batch
 from diabolo.data.images import ImageSequence, PixelRange, find_encoded_images
 from diabolo.data.images.answers import arrays_of, as_stored, only_images, write_images
-from diabolo.data.sources import Frame, Table, UserTable
+from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import UnsupportedError
 from diabolo.networks.network import Network
@@ -227,15 +227,12 @@ def at_own_size(engine: Engine, frame: Frame, name: str, values: pa.Array) -> pa
         name: of the column.
         values: (rows,) decoded values.
     """
-    source = engine.source
-    if not isinstance(source, Table) or name not in source.images:
+    if (own_range := engine.source.pixel_range(name)) is None:
         return values
     originals, present = _originals(frame, name)
     reduced = ImageSequence(values.take(pa.array(present)), PixelRange.of(values))
-    stored = as_stored(list(reduced), ImageSequence(originals, source.pixel_range(name), name))
-    place = np.full(len(values), -1)
-    place[present] = np.arange(len(present))
-    return stored.take(pa.array(place, mask=place < 0))
+    stored = as_stored(reduced, ImageSequence(originals, own_range, name))
+    return at_rows(stored, present, len(values))
 
 
 def _originals(frame: Frame, name: str) -> tuple[pa.Array, np.ndarray]:
@@ -244,7 +241,7 @@ def _originals(frame: Frame, name: str) -> tuple[pa.Array, np.ndarray]:
     Of arrays, all have: missing ones are black.
     """
     values = frame.user_table.columns()[name]
-    known = to_array(frame.columns[name]).is_valid().to_numpy(zero_copy_only=False)
+    known = frame.present(name)
     if not is_image(values.type) or known.all():
         return values.take(pa.array(np.flatnonzero(known))), np.flatnonzero(known)
     pixels = to_pixels(values)

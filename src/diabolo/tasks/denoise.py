@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from torch import Tensor
 
+from diabolo.data.columns.convert import at_rows
 from diabolo.data.fields import Batch, Curve
 from diabolo.data.images.answers import as_stored
+from diabolo.data.images.sequence import with_channels
 from diabolo.data.sources import Frame, UserTable
 from diabolo.engine import Engine
 from diabolo.errors import OptionError, UnsupportedError
@@ -99,15 +100,16 @@ def _denoise_images(engine: Engine, frame: Frame, noise: float | None, best: boo
     assert models is not None
     assert models.denoiser is not None
     images, rows = models.images(frame)
-    clean = []
-    for row, image in enumerate(images):
-        level = None if noise is None else noise / images.white_at(row)
-        clean.append(models.denoiser.denoise(image, level, best=best))
-    stored = as_stored(clean, images)
-    place = np.full(frame.rows, -1)
-    place[rows] = np.arange(len(rows))
-    table = {models.column: stored.take(pa.array(place, mask=place < 0))}
-    if not models.alone:
+    denoiser = models.denoiser
+
+    def clean(row: int) -> np.ndarray:
+        found = images.decoded(row)
+        level = None if noise is None else noise / (found.white - found.black)
+        return denoiser.denoise(with_channels(found.pixels, models.pixel_range.channels), level, best=best)
+
+    stored = as_stored(map(clean, range(len(images))), images)
+    table = {models.column: at_rows(stored, rows, frame.rows)}
+    if engine.schema.scored != [models.column]:
         table = {**decode_rows(engine, frame, mean_of(engine.row_network)), **table}
     return Denoised(frame.user_table, table)
 

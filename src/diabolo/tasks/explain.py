@@ -209,7 +209,7 @@ def explain(
 
 def _shown(engine: Engine, frame: Frame, name: str, wanted: np.ndarray, values: pa.Array) -> pa.Array:
     """Return observed values; of images that networks read at a smaller size, the images at that size."""
-    if name not in getattr(engine.source, "images", {}):
+    if name not in engine.source.images:
         return values
     return to_array(frame.columns[name]).take(pa.array(wanted))
 

@@ -212,7 +212,7 @@ def _find_defects(
     columns, defects = frame.user_table.columns(), {}
     checked = () if engine.table_errors is None else engine.table_errors.kinds
     for name in engine.schema.predicted:
-        if name in getattr(engine.source, "images", {}):
+        if name in engine.source.images:
             if is_image(columns[name].type):
                 missing = engine.schema[name].missing(columns[name])
                 if missing.any():

@@ -8,7 +8,7 @@ from typing import Any
 
 from diabolo.data.columns import Image
 from diabolo.data.columns.image import channels_first, is_image
-from diabolo.data.images import image_size
+from diabolo.data.images import PixelRange, image_size
 from diabolo.data.sources import Frame
 from diabolo.engine import Engine
 from diabolo.errors import OptionError
@@ -29,7 +29,7 @@ def check_labels(labels: str | None, columns: Mapping[str, Any]) -> None:
         columns: name -> values of the fit.
 
     Raises:
-        OptionError: there is no such column, or no column of images.
+        OptionError: there is no such column.
     """
     if labels is None:
         return
@@ -54,8 +54,7 @@ def add_image_models(
     Raises:
         OptionError: labels are given, but no column holds images.
     """
-    scored = engine.schema.scored
-    column = next((n for n in scored if isinstance(engine.schema[n], Image)), None)
+    column = next((n for n in engine.schema.scored if isinstance(engine.schema[n], Image)), None)
     if column is None:
         if options["labels"] is not None:
             raise OptionError(
@@ -78,11 +77,11 @@ def add_image_models(
     models = ImageModels.fit(
         frame,
         column,
+        engine.source.pixel_range(column) or PixelRange.of(frame.user_table.columns()[column]),
         uses,
         labels=options["labels"],
         noise=None if noise is None else noise * own.scale,
         budget=None if budget is None else seconds(budget),
-        alone=len(scored) == 1,
         seed=seed,
         progress=progress,
     )

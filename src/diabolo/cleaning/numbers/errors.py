@@ -13,6 +13,7 @@ from diabolo.cleaning.numbers.scale import Scale, stand_apart
 from diabolo.cleaning.numbers.trees import MIN_ROWS, Forest, Inputs, grow
 from diabolo.cleaning.verdicts import UNLIKELY, Verdicts
 from diabolo.utils.checks import require
+from diabolo.utils.files import select_prefix
 from diabolo.utils.sampling import evenly_spaced
 
 N_FOLDS = 4  # trees judge a row of the fit without having seen it or a quarter of the others
@@ -203,13 +204,13 @@ class NumberErrors:
         parts = np.split(np.asarray(arrays["small"], float), np.cumsum(sizes)[:-1]) if sizes else []
         arrays = {**arrays, **dict(zip(state["small"], parts, strict=True))}
         require(isinstance(state["columns"], Mapping), "columns of numbers")
-        inputs = Inputs.restore(_under(arrays, "inputs/"), state["inputs"])
+        inputs = Inputs.restore(select_prefix(arrays, "inputs/"), state["inputs"])
         require(set(state["columns"]) <= set(inputs.edges), "columns of numbers")
         columns = {
-            name: ColumnModel.restore(_under(arrays, f"columns/{number}/"), column)
+            name: ColumnModel.restore(select_prefix(arrays, f"columns/{number}/"), column)
             for number, (name, column) in enumerate(state["columns"].items())
         }
-        forest = Forest.restore(_under(arrays, "trees/"), len(inputs.owners), len(columns), N_FOLDS)
+        forest = Forest.restore(select_prefix(arrays, "trees/"), len(inputs.owners), len(columns), N_FOLDS)
         return cls(inputs, forest, columns)
 
 
@@ -328,8 +329,3 @@ def _text(value: float) -> str:
 def _only(values: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return column -> values, without those that are not right."""
     return {name: np.where(right[name], column, np.nan) for name, column in values.items()}
-
-
-def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """Return the arrays whose names begin with a prefix, without it."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -37,6 +37,19 @@ def to_array(values: Values) -> pa.Array:
     return pa.array(values) if isinstance(values, np.ndarray) else values
 
 
+def at_rows(values: pa.Array, rows: np.ndarray, length: int) -> pa.Array:
+    """Return a column with values at some rows, and missing at all others.
+
+    Args:
+        values: (some rows,).
+        rows: their numbers.
+        length: of the column.
+    """
+    place = np.full(length, -1)
+    place[rows] = np.arange(len(rows))
+    return values.take(pa.array(place, mask=place < 0))
+
+
 def plain_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values of a column; of a dictionary, that of what it stands for."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from diabolo.data.images.sequence import ImageSequence, PixelRange, with_channel
 from diabolo.errors import DataError, UnsupportedError
 
 
-def as_stored(pixels: Sequence[np.ndarray], images: ImageSequence) -> pa.Array:
+def as_stored(pixels: Iterable[np.ndarray], images: ImageSequence) -> pa.Array:
     """Return new images as the user's are stored: arrays of their type and layout, or bytes of their format.
 
     Args:
@@ -121,10 +121,13 @@ def _for_folder(raw: bytes | None) -> tuple[bytes | None, str]:
     if raw is None:
         return None, "PNG"
     image = decode(raw)
-    if image.format != "NPY":
-        return raw, image.format
+    return (raw, image.format) if image.format != "NPY" else (_png_of(image), "PNG")
+
+
+def _png_of(image: DecodedImage) -> bytes:
+    """Return an image that was an array as a png file."""
     image.format, image.mode = "PNG", _mode_of(image)
-    return encode(image.pixels, image), "PNG"
+    return encode(image.pixels, image)
 
 
 def _mode_of(image: DecodedImage) -> str:
@@ -138,9 +141,7 @@ def _as_png(one: pa.Array) -> bytes | None:
     """Return one image that is an array as png; None if it is missing."""
     if one.null_count:
         return None
-    image = ImageSequence(one, PixelRange.of(one)).decoded(0)
-    image.format, image.mode = "PNG", _mode_of(image)
-    return encode(image.pixels, image)
+    return _png_of(ImageSequence(one, PixelRange.of(one)).decoded(0))
 
 
 def only_images(columns: dict[str, pa.Array]) -> pa.Array:

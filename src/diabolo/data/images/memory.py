@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from diabolo.data.columns.convert import at_rows
 from diabolo.data.columns.image import to_images
 from diabolo.data.images.decoding import MAGICS
 from diabolo.errors import ColumnError, DataError
@@ -76,8 +77,7 @@ def stack_images(values: Sequence[Any], name: str) -> pa.Array:
     stacked = to_images(np.stack(known), name)
     if len(known) == len(arrays):
         return stacked
-    present = np.array([array is not None for array in arrays])
-    return stacked.take(pa.array(np.cumsum(present) - 1, mask=~present))
+    return at_rows(stacked, np.flatnonzero([array is not None for array in arrays]), len(arrays))
 
 
 def _to_array(image: Any) -> np.ndarray:

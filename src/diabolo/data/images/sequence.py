@@ -103,14 +103,6 @@ class ImageSequence(Sequence[np.ndarray]):
             raise IndexError(index)
         return with_channels(self.decoded(index % len(self)).pixels, self.pixel_range.channels)
 
-    def take(self, rows: np.ndarray) -> ImageSequence:
-        """Return the sequence of some rows.
-
-        Args:
-            rows: their numbers.
-        """
-        return ImageSequence(self.values.take(pa.array(rows)), self.pixel_range, self.name)
-
     def decoded(self, row: int) -> DecodedImage:
         """Return an image, with what it takes to write it as it was.
 
@@ -120,28 +112,11 @@ class ImageSequence(Sequence[np.ndarray]):
         Raises:
             ColumnError: it cannot be read.
         """
-        if is_image(self.values.type):
-            return self._from_array(row)
         try:
+            if is_image(self.values.type):
+                pixels, _ = channels_first(self.values[row : row + 1], self.name)
+                return decode_array(np.moveaxis(pixels[0], 0, 2), self.pixel_range.limits)
             return decode(self.values[row].as_py(), self.pixel_range.limits)
-        except DataError as error:
-            raise ColumnError(error.message, column=self.name, row=row, hint=error.hint) from error
-
-    def white_at(self, row: int) -> float:
-        """Return the stored value that stands for white in an image, less that for black.
-
-        Args:
-            row: its number.
-        """
-        found = self.decoded(row)
-        return found.white - found.black
-
-    def _from_array(self, row: int) -> DecodedImage:
-        """Return an image that is an array."""
-        pixels, _ = channels_first(self.values[row : row + 1], self.name)
-        stored = np.moveaxis(pixels[0], 0, 2)
-        try:
-            return decode_array(stored, self.pixel_range.limits)
         except DataError as error:
             raise ColumnError(error.message, column=self.name, row=row, hint=error.hint) from error
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 
 from diabolo.data.columns import Column, Values, Window
+from diabolo.data.columns.convert import to_array
+from diabolo.data.images.sequence import PixelRange
 from diabolo.data.splitting import Fold, Split
 from diabolo.data.user_table import UserTable
 
@@ -49,6 +52,14 @@ class Frame:
         """Return (rows,) positions in time of some rows; None for a table."""
         return None if self.positions is None else self.positions[rows]
 
+    def present(self, name: str) -> np.ndarray:
+        """Return (rows,) which rows have a value: of images, those that can be decoded.
+
+        Args:
+            name: of a column that is no window.
+        """
+        return np.asarray(to_array(self.columns[name]).is_valid().to_numpy(zero_copy_only=False))
+
     def chunks(self, rows: int) -> Iterator[slice]:
         """Yield consecutive slices of at most this number of rows."""
         for start in range(0, self.rows, rows):
@@ -65,6 +76,8 @@ class Source(ABC):
     """Rows of the frame that networks are trained on at most; None for all."""
     length: int = 1
     """Points in a row of the frame."""
+    images: Mapping[str, Sequence[int]] = MappingProxyType({})
+    """Column -> height, width and channels that networks read its images at, where that is not their own."""
     notes: tuple[str, ...] = ()
     """What the user should know about the data of the fit."""
 
@@ -90,6 +103,14 @@ class Source(ABC):
     @abstractmethod
     def claims(cls, options: Mapping[str, Any]) -> bool:
         """Whether data with these options (`time`, `by`, `window`) is of this kind."""
+
+    def pixel_range(self, name: str) -> PixelRange | None:
+        """Return what black and white are in the images of a column of `images`; None of other columns.
+
+        Args:
+            name: of the column.
+        """
+        return None
 
     @property
     def reserved_columns(self) -> tuple[str, ...]:

@@ -57,18 +57,13 @@ class Table(Source):
         images = {name: shape for name, (shape, _) in learnt.items() if shape is not None}
         return replace(self, images=images, ranges={name: learnt[name][1] for name in images})
 
-    def pixel_range(self, name: str) -> PixelRange:
-        """Return what black and white are in the images of a column.
-
-        Args:
-            name: of a column in `images`.
-        """
-        return _range_from(self.ranges[name], self.images[name][2])
+    def pixel_range(self, name: str) -> PixelRange | None:
+        return _range_from(self.ranges[name], self.images[name][2]) if name in self.images else None
 
     def read(self, user_table: UserTable) -> Frame:
         columns = user_table.columns()
         reduced = {
-            name: read_at_size(columns[name], shape, name, self.pixel_range(name))
+            name: read_at_size(columns[name], shape, name, _range_from(self.ranges[name], shape[2]))
             for name, shape in self.images.items()
             if name in columns
         }

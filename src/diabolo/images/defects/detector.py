@@ -17,11 +17,12 @@ from diabolo.images.defects.filtering import interpolated
 from diabolo.images.defects.folds import separated_folds
 from diabolo.images.defects.joining import Joining
 from diabolo.images.defects.layers import THUMBNAIL, WORKING_SIDE, Layers, Preparation
-from diabolo.images.defects.local_maps import inside, named
+from diabolo.images.defects.local_maps import named
 from diabolo.images.defects.objects import Objects, predicted_share
 from diabolo.images.defects.position import PositionScale, PositionSums
 from diabolo.images.defects.surfaces import Surfaces
 from diabolo.utils.checks import is_finite_number, require
+from diabolo.utils.files import select_prefix
 from diabolo.utils.progress import Progress
 
 KINDS: tuple[type[ImageKind], ...] = (Surfaces, Objects)
@@ -191,7 +192,7 @@ class DefectDetector:
         preparation = _restored_preparation(state)
         kinds = {kind.name: kind for kind in KINDS}
         require(state["kind"] in kinds, "kind of images")
-        model = kinds[state["kind"]].restore(inside(arrays, "model"), preparation)
+        model = kinds[state["kind"]].restore(select_prefix(arrays, "model/"), preparation)
         scores, typical = arrays["calibration"], state["typical"]
         require(scores.ndim == 1 and scores.dtype == np.float64, "scores of the fit")
         require(2 <= len(scores) <= MAX_IMAGES and bool(np.isfinite(scores).all()), "scores of the fit")
@@ -199,8 +200,8 @@ class DefectDetector:
         restored = cls(
             preparation,
             model,
-            PositionScale.restore(inside(arrays, "position"), model.maps),
-            Joining.restore(inside(arrays, "joining"), len(model.plain)),
+            PositionScale.restore(select_prefix(arrays, "position/"), model.maps),
+            Joining.restore(select_prefix(arrays, "joining/"), len(model.plain)),
             scores.copy(),
             float(typical),
         )

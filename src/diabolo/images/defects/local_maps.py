@@ -14,6 +14,7 @@ from diabolo.images.defects.filtering import blur, interpolated
 from diabolo.images.defects.layers import ENERGIES, Layers
 from diabolo.images.defects.patch_gaussian import STRIDE, PatchGaussian, PatchMoments, PatchShape
 from diabolo.images.defects.position import MIN_DISTANCE
+from diabolo.utils.files import select_prefix
 
 DETAIL = PatchShape(
     9, kept=40
@@ -102,17 +103,14 @@ class LocalMaps:
         """
         widths = (channels, channels, ENERGIES * channels)
         parts = enumerate(zip(SHAPES, widths, strict=True))
-        return cls([PatchGaussian.restore(inside(arrays, str(i)), s, width) for i, (s, width) in parts])
+        return cls(
+            [PatchGaussian.restore(select_prefix(arrays, f"{i}/"), s, width) for i, (s, width) in parts]
+        )
 
 
 def named(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the arrays under names that begin with a prefix and a slash."""
     return {f"{prefix}/{k}": v for k, v in arrays.items()}
-
-
-def inside(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the arrays whose names begin with a prefix and a slash, without it."""
-    return {k.removeprefix(f"{prefix}/"): v for k, v in arrays.items() if k.startswith(f"{prefix}/")}
 
 
 def _layers_of(layers: Layers) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 from diabolo.utils.checks import require
 
 NEIGHBOURS = 5  # (of 1 to 8, measured)
-CHUNK = 1_000  # images whose neighbours are searched at once
 MIN_SCALE = 1e-3  # of images that are all alike
 STEPS = 255  # in which brightness is remembered
 MAX_REMEMBERED = 10_000  # images that a model file may hold
@@ -110,13 +110,8 @@ def _own_scales(values: np.ndarray) -> np.ndarray:
     Args:
         values: (images, values) brightness, 0 to 1.
     """
-    squares = np.square(values).sum(1)
     count = min(NEIGHBOURS, len(values) - 1)
-    scales = np.zeros(len(values), np.float32)
-    for start in range(0, len(values) if count else 0, CHUNK):
-        part = values[start : start + CHUNK]
-        away = squares[start : start + CHUNK, None] - 2 * part @ values.T + squares
-        away[np.arange(len(part)), start + np.arange(len(part))] = np.inf
-        nearest = np.partition(away, count - 1, axis=1)[:, :count]
-        scales[start : start + CHUNK] = np.sqrt(np.maximum(nearest, 0)).mean(1)
-    return scales
+    if not count:
+        return np.zeros(len(values), np.float32)
+    distances, _ = NearestNeighbors(n_neighbors=count).fit(values).kneighbors()
+    return np.asarray(distances.mean(1), dtype=np.float32)

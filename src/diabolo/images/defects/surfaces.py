@@ -15,7 +15,8 @@ from diabolo.images.defects.base import ImageKind
 from diabolo.images.defects.filling import filled
 from diabolo.images.defects.layers import ENERGIES, LAYOUT, Layers, Preparation
 from diabolo.images.defects.layout import Layout
-from diabolo.images.defects.local_maps import MAPS, LocalMaps, LocalMoments, inside, named
+from diabolo.images.defects.local_maps import MAPS, LocalMaps, LocalMoments, named
+from diabolo.utils.files import select_prefix
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Surfaces(ImageKind):
     def restore(cls, arrays: Mapping[str, Any], preparation: Preparation) -> Surfaces:
         cells = preparation.channels * LAYOUT**2
         return cls(
-            LocalMaps.restore(inside(arrays, "local"), preparation.channels),
-            Layout.restore(inside(arrays, "texture"), ENERGIES * cells),
-            Layout.restore(inside(arrays, "brightness"), cells),
+            LocalMaps.restore(select_prefix(arrays, "local/"), preparation.channels),
+            Layout.restore(select_prefix(arrays, "texture/"), ENERGIES * cells),
+            Layout.restore(select_prefix(arrays, "brightness/"), cells),
         )

@@ -15,7 +15,6 @@ from diabolo.data.columns.convert import to_array
 from diabolo.data.columns.image import channels_first, is_image
 from diabolo.data.images import ImageSequence, is_image_path
 from diabolo.data.sources import Frame
-from diabolo.data.sources.table import Table
 from diabolo.engine import Engine
 from diabolo.report.drawing.thumbnails import fit_into
 from diabolo.utils.text import shorten
@@ -37,12 +36,9 @@ class ShownImages:
         self.engine, self.column = engine, column
         self.values = to_array(frame.user_table.columns()[column])
         self.names = image_names(self.values)
-        self._present = to_array(frame.columns[column]).is_valid().to_numpy(zero_copy_only=False)
+        self._present = frame.present(column)
         self._small: dict[int, np.ndarray] = {}
-        source = engine.source
-        self._range = (
-            source.pixel_range(column) if isinstance(source, Table) and column in source.images else None
-        )
+        self._range = engine.source.pixel_range(column)
 
     def at(self, row: int) -> np.ndarray:
         """Return an image that is present, at its own size: (height, width, 1 or 3 channels).
